@@ -1,0 +1,133 @@
+"""The tree of errors. Every one says what came, what was wanted and what to do.
+
+::
+
+    GenEmergeError            code, exit_code, hint
+    ├── BadInput              2   an argument, a file or a value the user can correct
+    │   ├── BadConfig         2   a series file: names the key's path
+    │   ├── NotFound          2   a series, a bank, a file: names the nearest that exists
+    │   ├── FixedKeyChanged   2   a key that may not change once a series has cycles
+    │   └── WrongSchema       2   a database older (upgrade it) or newer (upgrade gen-emerge)
+    ├── HeldByAnother         3   the series folder is locked by a living process
+    ├── WaitingForHuman       4   an open round, and on_checkin = "wait"
+    ├── OutOfBudget           5   a budget is spent
+    │   └── DiskFull          5   what was committed is still there
+    ├── MissingExtra          2   an optional library: names the install command
+    ├── GeneratorFailed       1   a generator broke its contract for one genome
+    └── Damaged               1   stored history contradicts itself; `gen-emerge verify` names where
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GenEmergeError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what came and what was wanted, one or two sentences.
+        hint: what to do next, or None.
+    """
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class BadInput(GenEmergeError):
+    """Something the user gave cannot be used as it is; nothing was changed."""
+
+    code = "bad-input"
+    exit_code = 2
+
+
+class BadConfig(BadInput):
+    """A series file holds a wrong key, type or value."""
+
+    code = "bad-config"
+
+
+class NotFound(BadInput):
+    """A series, bank, folder or file does not exist."""
+
+    code = "not-found"
+
+
+class FixedKeyChanged(BadInput):
+    """A key that is fixed once a series has cycles was changed."""
+
+    code = "fixed-key-changed"
+
+
+class WrongSchema(BadInput):
+    """The database has an older or a newer schema than this program."""
+
+    code = "wrong-schema"
+
+
+class MissingExtra(BadInput):
+    """An optional library is not installed."""
+
+    code = "missing-extra"
+
+
+class HeldByAnother(GenEmergeError):
+    """Another living process holds the series."""
+
+    code = "held"
+    exit_code = 3
+
+
+class WaitingForHuman(GenEmergeError):
+    """A round is open and the series waits for its answers."""
+
+    code = "waiting"
+    exit_code = 4
+
+
+class OutOfBudget(GenEmergeError):
+    """A budget (time, images, money, disk) is spent."""
+
+    code = "budget"
+    exit_code = 5
+
+
+class DiskFull(OutOfBudget):
+    """The disk is full; everything committed is still there."""
+
+    code = "disk-full"
+
+
+class GeneratorFailed(GenEmergeError):
+    """A generator raised, or gave something else than one image per genome."""
+
+    code = "generator"
+
+
+class Damaged(GenEmergeError):
+    """Stored history contradicts itself."""
+
+    code = "damaged"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A sentence naming the known word nearest to `word`, or the known ones when none is near.
+
+    Example:
+        >>> nearest("warmht", ["warmth", "contrast"])
+        'Did you mean "warmth"?'
+    """
+    options = list(known)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    return "Known: " + ", ".join(options[:40]) + "." if options else ""

@@ -1,0 +1,218 @@
+"""The sockets: what each room of the loop must do. One or two methods each; a fake of a few lines passes the same suite.
+
+Everything here is called from one thread unless a docstring says otherwise, and nothing may change its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.types import Critique, Exhibit, Genome, Pixels, PromptBank, QuestionBank, Reading, Side
+
+
+class Generator(Protocol):
+    """Genome -> pixels. Deterministic: the same genome gives the same image on one machine.
+
+    `render` may be called from a thread other than the loop's, by one thread at a time.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name as in `[generator] use`."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same genome could give other pixels."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, tuple[float, float]]:
+        """Continuous genome parameters and their (low, high) ranges, in the generator's own units."""
+        ...
+
+    def render(self, genomes: Sequence[Genome]) -> Sequence[NDArray[Any]]:
+        """Render a batch.
+
+        Args:
+            genomes: (n,) genomes.
+
+        Returns:
+            (n,) arrays in the same order, each (genome.height, genome.width, 3), uint8 sRGB, or float in [0, 1].
+
+        Raises:
+            Exception: anything; the engine then renders the genomes one by one, and only the ones that raise again
+                fail.
+        """
+        ...
+
+
+class Scorer(Protocol):
+    """Image (+ prompt) -> raw signals, and perhaps an embedding. One scorer may fill several roles at once."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Which of quality, prompt, novelty, style, measures it fills. `novelty` means: gives the embedding."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Signal name -> version (name, revision, weights' hash). Changes whenever a number could."""
+        ...
+
+    def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> Sequence[Reading]:
+        """Measure a batch.
+
+        Args:
+            images: (n,) arrays (h, w, 3) uint8, any sizes.
+            prompts: (n,) the texts they were made from.
+
+        Returns:
+            (n,) readings in the same order. An image alone and in a batch gives the same numbers within 1e-5. Every
+            value is finite.
+        """
+        ...
+
+
+class Critic(Protocol):
+    """Answers yes/no questions, describes, names weaknesses, compares two images. Never gives a score.
+
+    `review` and `duel` may be called from several threads at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name and version, stored with every answer."""
+        ...
+
+    @property
+    def immediate(self) -> bool:
+        """True when it answers at once, from what is already here, the same every time: nothing to wait or pay for."""
+        ...
+
+    def review(self, exhibit: Exhibit, *, brief: str, bank: QuestionBank) -> Critique:
+        """Answer every question of the bank about one image (`exhibit.pixels` is set).
+
+        Raises:
+            CriticDown: it cannot answer now; the candidate stays pending.
+        """
+        ...
+
+    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:
+        """Which serves the brief better? Asked in both orders; a split is a tie. Both exhibits carry a critique.
+
+        Raises:
+            CriticDown: it cannot answer now.
+        """
+        ...
+
+
+class CriticDown(Exception):
+    """A critic cannot answer now. Nothing is guessed: the candidate stays pending and is asked about later."""
+
+
+class Emitter(Protocol):
+    """Elites, prompts and chance -> a genome's slots, seed and parameters."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every genome as its operator."""
+        ...
+
+    def propose(self, sources: Sources, rng: np.random.Generator) -> Sketch | None:
+        """One independent draw.
+
+        Args:
+            sources: what may be drawn from; not changed.
+            rng: a generator of this draw alone (series seed, cycle, slot, purpose, attempt).
+
+        Returns:
+            A sketch, or None when it has nothing to work on (no elites yet): the loop then draws fresh.
+        """
+        ...
+
+
+class Parent(Protocol):
+    """An elite an emitter may start from."""
+
+    @property
+    def genome(self) -> Genome:
+        """The elite's genome."""
+        ...
+
+    @property
+    def empty_neighbours(self) -> int:
+        """How many cells beside its own are empty."""
+        ...
+
+    @property
+    def tries(self) -> int:
+        """How often it has already been a parent."""
+        ...
+
+
+class Sources(Protocol):
+    """What emitters draw from: the vocabulary, the generator's parameter ranges, the elites."""
+
+    @property
+    def bank(self) -> PromptBank:
+        """The vocabulary."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, tuple[float, float]]:
+        """The generator's continuous parameters: name -> (low, high)."""
+        ...
+
+    @property
+    def parents(self) -> Sequence[Parent]:
+        """The elites, in cell order; empty during the warm-up."""
+        ...
+
+
+class Sketch(Protocol):
+    """What an emitter chose; the loop makes the genome of it."""
+
+    @property
+    def slots(self) -> Mapping[str, str]:
+        """Slot -> word, every slot of the bank."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """0 .. 2**32 - 1."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Every parameter, within its range."""
+        ...
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Hashes of the genomes it came from."""
+        ...
+
+    @property
+    def text(self) -> str | None:
+        """The prompt where it is not the bank's template (wildcard patterns), else None."""
+        ...
+
+
+class Preference(Protocol):
+    """What is known of who beats whom, from stored judgements alone."""
+
+    def sure(self, challenger: int, incumbent: int) -> Side | None:
+        """Give "left" (challenger) or "right" (incumbent) when surer than the set probability, else None."""
+        ...
+
+    def best(self) -> int | None:
+        """Candidate id ranked first, None before any comparison."""
+        ...
+
+
+RoundKind = Literal["pairs", "keep", "review"]

@@ -1,4 +1,4 @@
-"""The sockets: what each room of the loop must do. One or two methods each; a fake of a few lines passes the same suite.
+"""The sockets: what each room of the loop must do. A fake of a few lines passes the same suite as the real thing.
 
 Everything here is called from one thread unless a docstring says otherwise, and nothing may change its arguments.
 """

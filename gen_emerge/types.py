@@ -430,8 +430,39 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """The light half of a candidate: what the derived state needs of it.
+
+    `genome` is the genome's hash, `pixels` the image's (None when rendering failed), `operator` the emitter's name.
+    """
+
+    id: int
+    slot: int
+    genome: str
+    pixels: str | None
+    operator: str
+    parents: tuple[str, ...]
+    status: Status
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleOutcome:
+    """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of."""
+
+    cycle: int
+    fates: tuple[Fate, ...]
+    duels: tuple[Duel, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    calibration: Calibration | None = None
+    axes: Axes | None = None
+    round: Round | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
-    """All that one cycle derived: committed at once, and the only thing the state is a function of.
+    """All that one cycle derived: committed at once. `outcome` is the half that the state is a function of.
 
     `best` is the candidate the preference model ranked first when the cycle began, None when there was none.
     `measures` holds the whole-series figures kept per cycle (such as self-similarity), for display only.
@@ -455,6 +486,33 @@ class CycleRecord:
     measures: Mapping[str, float] = field(default_factory=dict[str, float])
     render_seconds: float = 0.0
     cycle_seconds: float = 0.0
+
+    @property
+    def outcome(self) -> CycleOutcome:
+        """The light half."""
+        fates = tuple(
+            Fate(
+                id=c.id,
+                slot=c.slot,
+                genome=c.genome.hash,
+                pixels=c.image.pixels if c.image else None,
+                operator=c.genome.operator,
+                parents=c.genome.parents,
+                status=c.status,
+                cause=c.cause,
+            )
+            for c in self.candidates
+        )
+        return CycleOutcome(
+            cycle=self.cycle,
+            fates=fates,
+            duels=self.duels,
+            resolutions=self.resolutions,
+            placements=self.placements,
+            calibration=self.calibration,
+            axes=self.axes,
+            round=self.round,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

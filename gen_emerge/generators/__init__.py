@@ -1,1 +1,1 @@
-"""."""
+"""Generators: genome -> image."""

@@ -77,7 +77,7 @@ def noise(x: float, y: float) -> float:
     r = _GX[ab] * x + _GY[ab] * (y - 1.0)
     s = _GX[bb] * (x - 1.0) + _GY[bb] * (y - 1.0)
     top = p + u * (q - p)
-    return 1.5 * (top + v * (r + u * (s - r) - top))
+    return float(1.5 * (top + v * (r + u * (s - r) - top)))
 
 
 @kernel

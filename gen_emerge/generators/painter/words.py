@@ -72,9 +72,12 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 """Other words for known ones."""
 
 _FILLERS = frozenset(
-    "a an and as at by for from in into is it of on or out print picture image painting artwork art piece the to with "
-    "mood palette texture scale composition school colours colors colour color style work surface light small-scale "
-    "its it's very all over set made studio ".split()
+    re.findall(
+        r"\S+",
+        "a an and as at by for from in into is it of on or out print picture image painting artwork art the to with "
+        "mood palette texture scale composition school colours colors colour color style work surface light small-scale "
+        "its it's very all over set made studio ",
+    )
 )
 
 

@@ -1,0 +1,351 @@
+"""Takes plain tables (as TOML reads them); gives frozen, strictly checked ones, every default filled in.
+
+One class a table of the series file; unknown keys are refused. It must never read a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from gen_emerge.types import GATES, Gate
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+DEFAULT_BRIEF = (
+    "Abstract prints for the wall of a quiet room: each one finished, with a clear subject of form and colour, "
+    "and no two of them alike."
+)
+DEFAULT_PROMPTS = "prompts/painter-1.toml"
+DEFAULT_QUESTIONS = "prompts/questions/general-1.toml"
+MAX_PIXELS = 33_000_000
+MAX_CELLS = 1_000_000
+MAX_CENTROIDS = 100_000
+LIVE_PIPELINE_DEPTH = 6
+"""`pipeline_depth` by default where a critic answers over a network: duels and checklists hide behind six cycles."""
+
+MEASURES = (
+    "warmth",
+    "edge_density",
+    "lightness",
+    "contrast",
+    "colourfulness",
+    "saturation",
+    "entropy",
+    "symmetry",
+    "detail",
+    "hue_spread",
+)
+"""Signals that are measured from the pixels alone: what axes and rules may name, beside quality, prompt and style."""
+
+
+PROFILES: Mapping[str, Mapping[str, str]] = {
+    "embedded": {
+        "generator": "painter",
+        "quality": "embedded",
+        "prompt": "embedded",
+        "novelty": "embedded",
+        "style": "embedded",
+        "critic": "measured",
+    },
+    "diffusion": {
+        "generator": "diffusion",
+        "quality": "nima",
+        "prompt": "clip",
+        "novelty": "dreamsim",
+        "style": "wikiart",
+        "critic": "anthropic",
+    },
+}
+"""What each profile chooses where a series file does not say `use` itself."""
+
+
+def _number(value: Any, wanted: str, *, words: tuple[str, ...], least: float = -math.inf) -> Any:
+    if isinstance(value, str) and value in words:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least:
+        return float(value)
+    raise ValueError(wanted)
+
+
+def _bound(value: Any) -> Any:
+    return _number(value, 'a number, "auto" or "off"', words=("auto", "off"))
+
+
+def _distance(value: Any) -> Any:
+    return _number(value, 'a number from 0, "auto" or "off"', words=("auto", "off"), least=0.0)
+
+
+def _width(value: Any) -> Any:
+    return _number(value, 'a width from 0, or "auto"', words=("auto",), least=0.0)
+
+
+def _schema(value: Any) -> Any:
+    if type(value) is not int or value != 1:
+        raise ValueError("1, the schema this version reads")
+    return value
+
+
+Bound = Annotated[float | Literal["auto", "off"], BeforeValidator(_bound)]
+Duplicate = Annotated[float | Literal["auto", "off"], BeforeValidator(_distance)]
+Review = Annotated[float | Literal["auto"], BeforeValidator(_width)]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+Counts = Annotated[tuple[int, ...], Field(strict=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class LoopConfig(_Table):
+    """`[loop]`: the rhythm of a series."""
+
+    batch: int = Field(default=8, ge=1, le=256)
+    warmup_cycles: int = Field(default=4, ge=1, le=1000)
+    pipeline_depth: int = Field(default=1, ge=0, le=16)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    cycles: int = Field(default=50, ge=1, le=10_000_000)
+    checkin_every: int = Field(default=25, ge=0, le=10_000_000)
+    on_checkin: Literal["continue", "wait"] = "continue"
+
+
+class ImageConfig(_Table):
+    """`[image]`: pixels."""
+
+    width: int = Field(default=512, ge=16, le=8192)
+    height: int = Field(default=512, ge=16, le=8192)
+
+    @model_validator(mode="after")
+    def _not_too_large(self) -> ImageConfig:
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError(f"at most {MAX_PIXELS:,} pixels an image, not {self.width} x {self.height}")
+        return self
+
+
+class PromptsConfig(_Table):
+    """`[prompts]`: the vocabulary, relative to the studio folder."""
+
+    bank: str = Field(default=DEFAULT_PROMPTS, min_length=1)
+
+
+class UseConfig(_Table):
+    """A table that chooses an implementation by `use`; all its other keys are that implementation's `options`."""
+
+    use: str
+    options: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        own = set(cls.model_fields) - {"options"}
+        given = cast(dict[str, Any], table)
+        rest = {key: value for key, value in given.items() if key not in own}
+        return {**{key: value for key, value in given.items() if key in own}, "options": rest}
+
+    @field_validator("options")
+    @classmethod
+    def _plain(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, value in options.items():
+            if not _is_plain(value):
+                raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables, not {key} = {value!r}")
+        return options
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(_is_plain(item) for item in cast(list[Any], value))
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in cast(dict[str, Any], value).values())
+    return isinstance(value, str | int)
+
+
+class ScorersConfig(_Table):
+    """`[scorers.*]`: who measures each gate's signal."""
+
+    quality: UseConfig
+    prompt: UseConfig
+    novelty: UseConfig
+    style: UseConfig
+
+    def of(self, gate: Gate) -> UseConfig:
+        """The scorer of one gate."""
+        return cast(UseConfig, getattr(self, gate))
+
+
+class ArchiveConfig(_Table):
+    """`[archive]`: the map. `cells` is how many it has, for both kinds; `dims` is empty for "cvt"."""
+
+    kind: Literal["grid", "cvt"] = "grid"
+    cells: int = Field(default=400, ge=1, le=MAX_CENTROIDS)
+    axes: Words = ("warmth", "edge_density")
+    dims: Counts = (20, 20)
+
+    @model_validator(mode="after")
+    def _geometry(self) -> ArchiveConfig:
+        if not 1 <= len(self.axes) <= 10:
+            raise ValueError(f"1 to 10 axes, not {len(self.axes)}")
+        if len(set(self.axes)) != len(self.axes):
+            raise ValueError(f"axes that differ, not {list(self.axes)}")
+        if self.kind == "cvt":
+            object.__setattr__(self, "dims", ())
+            return self
+        dims = list(self.dims)
+        if any(cells < 1 for cells in dims):
+            raise ValueError(f"at least one cell along every axis: dims = {dims} is a grid with zero cells")
+        if len(dims) != len(self.axes):
+            raise ValueError(f"one number in dims for each of {len(self.axes)} axes, not dims = {dims}")
+        cells = math.prod(dims)
+        if cells > MAX_CELLS:
+            raise ValueError(f"at most {MAX_CELLS:,} cells; dims = {dims} makes {cells:,}")
+        if "cells" in self.model_fields_set and self.cells != cells:
+            raise ValueError(f'no cells for kind = "grid" (dims = {dims} makes {cells}); they belong to kind = "cvt"')
+        object.__setattr__(self, "cells", cells)
+        return self
+
+
+class GateConfig(_Table):
+    """`[gates.*]`: "auto" is set from the warm-up, a number stays, "off" does not gate. `review`: the band's width."""
+
+    lower: Bound = "auto"
+    upper: Bound = "off"
+    review: Review = "auto"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> GateConfig:
+        if isinstance(self.lower, float) and isinstance(self.upper, float) and self.lower >= self.upper:
+            raise ValueError(f"lower below upper, not lower = {self.lower:g} and upper = {self.upper:g}")
+        return self
+
+
+class NoveltyGateConfig(GateConfig):
+    """`[gates.novelty]`: `duplicate` is the smaller bound that holds against every accepted image."""
+
+    duplicate: Duplicate = "auto"
+
+
+class StyleGateConfig(GateConfig):
+    """`[gates.style]`: both ends cut extremes."""
+
+    upper: Bound = "auto"
+
+
+class GatesConfig(_Table):
+    """`[gates.*]`, one table a gate."""
+
+    quality: GateConfig = GateConfig()
+    prompt: GateConfig = GateConfig()
+    novelty: NoveltyGateConfig = NoveltyGateConfig()
+    style: StyleGateConfig = StyleGateConfig()
+
+    def of(self, gate: Gate) -> GateConfig:
+        """The table of one gate."""
+        return cast(GateConfig, getattr(self, gate))
+
+
+class RuleConfig(_Table):
+    """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
+
+    signal: str
+    below: float | None = None
+    above: float | None = None
+    name: str = Field(default="", max_length=64)
+
+    @model_validator(mode="after")
+    def _one_side(self) -> RuleConfig:
+        if (self.below is None) == (self.above is None):
+            raise ValueError('either below or above, such as { signal = "lightness", below = 0.05 }')
+        return self
+
+    @property
+    def label(self) -> str:
+        """Its name, or one made from what it does."""
+        return self.name or f"{self.signal}-{'below' if self.above is None else 'above'}"
+
+
+class FiltersConfig(_Table):
+    """`[filters]`: rules beside the built-in hard filters."""
+
+    rules: Annotated[tuple[RuleConfig, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> FiltersConfig:
+        labels = [rule.label for rule in self.rules]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f'rules with names that differ; "{twice[0]}" comes twice (give one of them a name)')
+        return self
+
+
+class CriticConfig(UseConfig):
+    """`[critic]`: who answers the question bank and judges duels."""
+
+    bank: str = Field(default=DEFAULT_QUESTIONS, min_length=1)
+
+
+class SeriesConfig(_Table):
+    """One series file, complete."""
+
+    schema_: Annotated[Literal[1], BeforeValidator(_schema)] = Field(default=1, alias="schema")
+    name: str = Field(pattern=NAME_PATTERN)
+    seed: int = Field(default=7, ge=0, le=2**63 - 1)
+    profile: Literal["embedded", "diffusion"] = "embedded"
+    brief: str = Field(default=DEFAULT_BRIEF, min_length=1, max_length=4000)
+    loop: LoopConfig = LoopConfig()
+    image: ImageConfig = ImageConfig()
+    prompts: PromptsConfig = PromptsConfig()
+    generator: UseConfig
+    scorers: ScorersConfig
+    archive: ArchiveConfig = ArchiveConfig()
+    gates: GatesConfig = GatesConfig()
+    filters: FiltersConfig = FiltersConfig()
+    critic: CriticConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, table: Any) -> Any:
+        """Let the profile choose every `use` that is not given."""
+        if not isinstance(table, dict):
+            return table
+        given = cast(dict[str, Any], table)
+        chosen = PROFILES.get(str(given.get("profile", "embedded")), PROFILES["embedded"])
+        filled = dict(given)
+        filled["generator"] = _with_use(given.get("generator", {}), chosen["generator"])
+        filled["critic"] = _with_use(given.get("critic", {}), chosen["critic"])
+        scorers = given.get("scorers", {})
+        if isinstance(scorers, dict):
+            roles = cast(dict[str, Any], scorers)
+            filled["scorers"] = {**roles, **{g: _with_use(roles.get(g, {}), chosen[g]) for g in GATES}}
+        loop, critic = given.get("loop", {}), filled["critic"]
+        if isinstance(loop, dict) and isinstance(critic, dict) and critic.get("use") != "measured":
+            filled["loop"] = {"pipeline_depth": LIVE_PIPELINE_DEPTH, **cast(dict[str, Any], loop)}
+        return filled
+
+    @field_validator("brief")
+    @classmethod
+    def _is_text(cls, brief: str) -> str:
+        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in brief):
+            raise ValueError("text in UTF-8")
+        return brief
+
+
+def _with_use(table: Any, use: str) -> Any:
+    return {"use": use, **cast(dict[str, Any], table)} if isinstance(table, dict) else table
+
+
+def as_table(config: SeriesConfig) -> dict[str, Any]:
+    """The config as plain JSON values, nested as in the file; `parse` gives it back."""
+    table = config.model_dump(mode="json", by_alias=True)
+    for part in (table["generator"], table["critic"], *table["scorers"].values()):
+        part.update(part.pop("options"))
+    for rule in table["filters"]["rules"]:
+        for key in ("below", "above"):
+            if rule[key] is None:
+                del rule[key]
+    del table["archive"]["cells" if config.archive.kind == "grid" else "dims"]
+    return table

@@ -1,0 +1,91 @@
+"""Takes a config; gives the text of its series file: every key active, one a line, a comment above where it helps.
+
+Reading the text gives an equal config. No comment line begins with a key's name, so the file can be edited by tools.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+from gen_emerge.config_tables import SeriesConfig, as_table
+
+_TITLE = (
+    "A series: one long run of images, and the map they fill.",
+    "Start or continue it:  gen-emerge run {name}",
+    "Fixed once there are cycles: seed, profile, archive, batch, warmup_cycles, pipeline_depth.",
+    "Anything else may be changed at any time; it takes effect at the next cycle.",
+)
+_COMMENTS: dict[str, tuple[str, ...]] = {
+    "seed": ("All chance comes from this number: the same file gives the same series.",),
+    "profile": ('"embedded" needs no downloads, no GPU and no keys; "diffusion" needs a GPU and an extra.',),
+    "brief": ("What the images are for, in a sentence or two; every judge reads it, human or model.",),
+    "loop.batch": ("How many images a cycle makes.",),
+    "loop.warmup_cycles": ("The first cycles only measure: thresholds and the map's ranges come from them.",),
+    "loop.pipeline_depth": ("By how many cycles proposals run ahead of verdicts (more hides a slow critic).",),
+    "loop.max_attempts": ("After so many unfinished starts of one cycle its genomes are tried one by one.",),
+    "loop.cycles": ("Where the series ends; raise it later to go on.",),
+    "loop.checkin_every": ("A round of questions for you after so many cycles; 0 for never.",),
+    "loop.on_checkin": ('"continue" goes on beside an open round, "wait" stops until it is answered.',),
+    "image.width": ("Pixels; at most 8192 a side and 33 megapixels.",),
+    "prompts.bank": ("The words prompts are made of; a path inside the studio folder.",),
+    "generator.use": ("Who paints.",),
+    "scorers.quality.use": ("Who measures each of the four gates' signals.",),
+    "archive.kind": ('"grid", or "cvt" with cells = 400 in place of dims.',),
+    "archive.axes": (
+        "Measured signals that span the map: warmth, edge_density, lightness, contrast, colourfulness, saturation,",
+        "entropy, symmetry, detail, hue_spread, quality, prompt, style.",
+    ),
+    "archive.dims": ("How many cells along each axis.",),
+    "gates.quality.lower": (
+        'A gate passes what lies between its bounds: "auto" learns a bound from the warm-up, a number stays as it',
+        'is, "off" takes it away. Near a bound, within the review band ("auto" or its breadth), a human is asked.',
+    ),
+    "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
+    "gates.style.lower": ("Both ends: neither without any style nor a mixture of all.",),
+    "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
+    "critic.use": ("Who answers the yes / no questions and judges duels.",),
+    "critic.bank": ("Its questions; a path inside the studio folder.",),
+}
+_BARE = re.compile(r"^[A-Za-z0-9_-]+$")
+
+
+def write_series(config: SeriesConfig) -> str:
+    """Write the file `gen-emerge new` makes."""
+    lines = [f"# {line.format(name=config.name)}" for line in _TITLE] + [""]
+    _write_table(as_table(config), "", lines)
+    return "\n".join(lines) + "\n"
+
+
+def _write_table(table: dict[str, Any], path: str, lines: list[str]) -> None:
+    inner: dict[str, dict[str, Any]] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            inner[key] = cast(dict[str, Any], value)
+            continue
+        lines.extend(f"# {comment}" for comment in _COMMENTS.get(f"{path}{key}", ()))
+        lines.append(f"{_key(key)} = {toml_value(value)}")
+    for key, rows in inner.items():
+        here = f"{path}{_key(key)}"
+        if not rows or any(not isinstance(value, dict) for value in rows.values()):
+            lines.extend(["", f"[{here}]"])
+        _write_table(rows, f"{here}.", lines)
+
+
+def toml_value(value: Any) -> str:
+    """Write one plain value on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(toml_value(item) for item in cast(list[Any], value)) + "]"
+    if isinstance(value, dict):
+        items = cast(dict[str, Any], value).items()
+        return "{ " + ", ".join(f"{_key(key)} = {toml_value(item)}" for key, item in items) + " }" if items else "{}"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if _BARE.match(key) else toml_value(key)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Critique, Exhibit, Genome, Pixels, PromptBank, QuestionBank, Reading, Side
+from gen_emerge.types import Critique, Exhibit, Genome, Pixels, QuestionBank, Reading, Side, Sketch, Sources
 
 
 class Generator(Protocol):
@@ -133,73 +133,6 @@ class Emitter(Protocol):
         Returns:
             A sketch, or None when it has nothing to work on (no elites yet): the loop then draws fresh.
         """
-        ...
-
-
-class Parent(Protocol):
-    """An elite an emitter may start from."""
-
-    @property
-    def genome(self) -> Genome:
-        """The elite's genome."""
-        ...
-
-    @property
-    def empty_neighbours(self) -> int:
-        """How many cells beside its own are empty."""
-        ...
-
-    @property
-    def tries(self) -> int:
-        """How often it has already been a parent."""
-        ...
-
-
-class Sources(Protocol):
-    """What emitters draw from: the vocabulary, the generator's parameter ranges, the elites."""
-
-    @property
-    def bank(self) -> PromptBank:
-        """The vocabulary."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """The generator's continuous parameters: name -> (low, high)."""
-        ...
-
-    @property
-    def parents(self) -> Sequence[Parent]:
-        """The elites, in cell order; empty during the warm-up."""
-        ...
-
-
-class Sketch(Protocol):
-    """What an emitter chose; the loop makes the genome of it."""
-
-    @property
-    def slots(self) -> Mapping[str, str]:
-        """Slot -> word, every slot of the bank."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """0 .. 2**32 - 1."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """Every parameter, within its range."""
-        ...
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """Hashes of the genomes it came from."""
-        ...
-
-    @property
-    def text(self) -> str | None:
-        """The prompt where it is not the bank's template (wildcard patterns), else None."""
         ...
 
 

@@ -575,3 +575,39 @@ class Exhibit:
     pixels: Pixels | None
     signals: Mapping[str, float]
     critique: Critique | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """What an emitter chose; the loop makes a genome of it.
+
+    Args:
+        slots: slot -> word, every slot of the bank.
+        seed: 0 .. 2**32 - 1.
+        parameters: every parameter of the generator, within its range.
+        parents: hashes of the genomes it came from.
+        text: the prompt where it is not the bank's template (wildcard patterns), else None.
+    """
+
+    slots: Mapping[str, str]
+    seed: int
+    parameters: Mapping[str, float]
+    parents: tuple[str, ...] = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What emitters draw from.
+
+    Args:
+        bank: the vocabulary.
+        parameters: the generator's continuous parameters: name -> (low, high).
+        parents: the elites' genomes, in cell order; empty during the warm-up.
+        weights: (parents,) float64, >= 0, sum 1: how likely each is to be chosen as a parent.
+    """
+
+    bank: PromptBank
+    parameters: Mapping[str, tuple[float, float]]
+    parents: tuple[Genome, ...] = ()
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

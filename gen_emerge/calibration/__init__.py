@@ -1,1 +1,1 @@
-"""."""
+"""Calibration: evidence -> thresholds, in versions."""

@@ -1,0 +1,100 @@
+"""Hard filters: rule-based rejection before any model runs.
+
+Takes one rendered array and what is already known (pixel hashes seen, measured signals); gives verdicts. Every limit is
+written down here and versioned together: a change of any of them is a new `VERSION`. Nothing here calls a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.types import Pixels, Verdict
+
+VERSION = "filters-1"
+MIN_SIDE = 32
+"""Pixels: an image with a shorter side than this is too small to be judged."""
+BLACK_LEVEL = 8
+"""0..255: an image whose 99.5th percentile is below this is black (a decoder that overflowed)."""
+BLANK_SPREAD = 3.0
+"""0..255: an image whose largest channel spread (1st-99th percentile) is below this is blank."""
+CLIPPED_SHARE = 0.6
+"""Share of pixels at pure black or pure white above which exposure is clipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A user's rule: reject when the signal is below or above a number. A comparison, never an expression."""
+
+    signal: str
+    below: float | None = None
+    above: float | None = None
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """The rule's name, or what it says."""
+        if self.name:
+            return self.name
+        limit = f"below {self.below:g}" if self.below is not None else f"above {self.above:g}"
+        return f"{self.signal} {limit}"
+
+
+def not_a_number(image: NDArray[Any]) -> Verdict | None:
+    """The `nan` verdict for an array with NaN or infinite values, as a broken decoder gives."""
+    if np.issubdtype(image.dtype, np.floating) and not bool(np.isfinite(image).all()):
+        return _fail("nan", None, "the generator gave NaN or infinite values")
+    return None
+
+
+def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -> Verdict | None:
+    """The first hard filter that an image fails, None when it passes all.
+
+    Args:
+        pixels: (h, w, 3) uint8.
+        pixels_hash: its identity.
+        seen: hashes of all pictures of the series so far.
+    """
+    side = min(pixels.shape[:2])
+    if side < MIN_SIDE:
+        return _fail("too-small", float(side), f"the shorter side is {side} px, at least {MIN_SIDE} are needed")
+    small = pixels[:: max(1, pixels.shape[0] // 256), :: max(1, pixels.shape[1] // 256)].reshape(-1, 3)
+    low, top = np.percentile(small, [1, 99], axis=0)
+    brightest = float(np.percentile(small, 99.5))
+    if brightest < BLACK_LEVEL:
+        return _fail("black", brightest, "the image is black")
+    spread = float(np.max(top - low))
+    if spread < BLANK_SPREAD:
+        return _fail("blank", spread, "the image is one flat colour")
+    clipped = float(np.mean(np.all(small <= 1, axis=1)) + np.mean(np.all(small >= 254, axis=1)))
+    if clipped > CLIPPED_SHARE:
+        return _fail("clipped", clipped, f"{clipped:.0%} of the pixels are pure black or white")
+    if pixels_hash in seen:
+        return _fail("duplicate", None, "exactly these pixels are already in the series")
+    return None
+
+
+def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict | None:
+    """The first of the user's rules that rejects, None when none does. A rule whose signal was not measured is skipped.
+
+    Args:
+        rules: in the series file's order.
+        signals: name -> raw value.
+    """
+    for rule in rules:
+        value = signals.get(rule.signal)
+        if value is None:
+            continue
+        too_low = rule.below is not None and value < rule.below
+        too_high = rule.above is not None and value > rule.above
+        if too_low or too_high:
+            return _fail(f"rule: {rule.title}", value, f"{rule.signal} is {value:.4g}")
+    return None
+
+
+def _fail(name: str, value: float | None, reason: str) -> Verdict:
+    return Verdict(gate=name, kind="filter", outcome="fail", value=value, reason=reason)

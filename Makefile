@@ -1,0 +1,74 @@
+# Every target sets up what it needs by itself: Python 3.11+ and make are enough (see .ci/setup).
+# Names can be given: make demo ARCHIVE=/big/disk   make test ARGS="-k gates"   make test PYTHON=python3.12
+
+ARCHIVE ?= archive
+SERIES ?= first-light
+CELLS ?= 60
+JOBS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+GEN_EMERGE = $(BIN)/gen-emerge --root . --archive "$(ARCHIVE)"
+REPORT = $(ARCHIVE)/$(SERIES)
+
+# The environment that is active outside does not matter here.
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types contracts check bench clean setup
+
+help:  ## list the targets
+	@echo "make demo       run experiments/series/first-light.toml and write its map and report (about two minutes)"
+	@echo "make test       the fast tests; ARGS is handed to pytest"
+	@echo "make lint       ruff: rules and formatting"
+	@echo "make format     let ruff put both right"
+	@echo "make types      pyright, strict, on the package"
+	@echo "make contracts  which part of the package may import which"
+	@echo "make check      test, lint, types and contracts"
+	@echo "make bench      the measurements in experiments/bench"
+	@echo "make clean      remove caches and environments; series in archive/ stay"
+
+demo:  ## a whole series, from prompt to map
+	@.ci/setup core
+	$(GEN_EMERGE) run $(SERIES)
+	@$(GEN_EMERGE) --json status $(SERIES) | $(BIN)/python .ci/check_demo.py --cells $(CELLS)
+	@$(GEN_EMERGE) inspect $(SERIES) --html "$(REPORT)/report.html" --png "$(REPORT)/map.png" >/dev/null
+	@test -s "$(REPORT)/report.html" && test -s "$(REPORT)/map.png"
+	@echo
+	@echo "map:    $(abspath $(REPORT))/map.png"
+	@echo "images: $(abspath $(REPORT))/images"
+	@echo "report: $(abspath $(REPORT))/report.html"
+
+setup:  ## the development environment in .venv
+	@.ci/setup dev
+
+test: setup  ## pytest; one thread a process, because threads of several workers slow each other down
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+contracts: setup
+	$(BIN)/lint-imports
+
+check: test lint types contracts
+
+bench: setup  ## every experiments/bench/bench_*.py, one after the other
+	@set -e; for script in experiments/bench/bench_*.py; do \
+		test -e "$$script" || { echo "no measurements yet"; break; }; \
+		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python "$$script" $(ARGS); \
+	done
+
+clean:  ## the archive is somebody's work: it stays
+	rm -rf .venv .uv build dist .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './archive/*' -prune -exec rm -rf {} +

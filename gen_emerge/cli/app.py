@@ -1,0 +1,76 @@
+"""Takes the global options; gives commands their folders and their one way to print. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class App:
+    """What stands before the command: `gen-emerge --root DIR --archive DIR --json COMMAND`."""
+
+    root: Path | None = None
+    archive: Path | None = None
+    json: bool = False
+    debug: bool = False
+
+    def folders(self, *, writable: bool = False) -> tuple[Path, Path]:
+        """The studio folder and the archive, which is made when missing.
+
+        Args:
+            writable: refuse an archive that cannot be written to.
+        """
+        from gen_emerge.studio_folder import archive_folder, find_root
+
+        root = find_root(self.root)
+        return root, archive_folder(root, self.archive, writable=writable)
+
+    def optional_root(self) -> None:
+        """For commands that need no studio folder: one that was named must still be one."""
+        if self.root is not None:
+            from gen_emerge.studio_folder import find_root
+
+            find_root(self.root)
+
+    def give(self, result: dict[str, Any], human: Callable[[], str] | str) -> None:
+        """Print a result: one JSON object, or text for people."""
+        if self.json:
+            click.echo(json.dumps(result, allow_nan=False))
+        else:
+            text = human if isinstance(human, str) else human()
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        """Say something on the side: stderr, so that stdout stays the result."""
+        click.echo(text, err=True)
+
+
+def _after(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(App).json = True
+
+
+def json_option(command: F) -> F:
+    """Let `--json` stand after the command too."""
+    option = click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=_after,
+        help="Print one JSON object on stdout; logs go to stderr.",
+    )
+    return option(command)
+
+
+def unicode_stdout() -> bool:
+    """Whether stdout takes bars and dots beyond ASCII."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") in ("utf8", "utf8sig")

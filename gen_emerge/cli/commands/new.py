@@ -1,0 +1,47 @@
+"""`gen-emerge new`: the file of a new series."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from gen_emerge.cli.app import App, json_option
+from gen_emerge.errors import BadInput
+
+
+@click.command("new")
+@click.argument("name")
+@click.option("--profile", metavar="PROFILE", help='"embedded" (the default: no downloads, no GPU) or "diffusion".')
+@click.option("--brief", metavar="TEXT", help="What the images are for; every judge reads it.")
+@json_option
+@click.pass_obj
+def command(app: App, name: str, profile: str | None, brief: str | None) -> None:
+    r"""Make a series: experiments/series/NAME.toml, every key written out with a comment.
+
+    NAME: lower-case letters, digits and hyphens. Nothing runs yet; edit the file as you like, then run it.
+
+    \b
+    Example:
+        gen-emerge new quiet-rooms --brief "Prints for a hotel: calm, warm, no two alike."
+        gen-emerge run quiet-rooms --cycles 20
+    """
+    from gen_emerge.config import parse, write_series
+    from gen_emerge.config_tables import NAME_PATTERN
+    from gen_emerge.studio_folder import find_root, new_series_file
+
+    root = find_root(app.root)
+    if not re.fullmatch(NAME_PATTERN, name) or "\n" in name:
+        near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
+        raise BadInput(
+            f'"{name}" cannot name a series: wanted lower-case letters, digits and hyphens, 64 at most.',
+            hint=f'Try "{near}".' if near else "Such as quiet-rooms.",
+        )
+    given: dict[str, Any] = {"name": name}
+    if profile is not None:
+        given["profile"] = profile
+    if brief is not None:
+        given["brief"] = brief
+    path = new_series_file(root, name, write_series(parse(given, where="gen-emerge new")))
+    app.give({"series": name, "path": str(path)}, f"{path}\nNext: gen-emerge run {name}")

@@ -1,0 +1,98 @@
+"""Takes a cycle's figures as a series runs; gives one live line on a terminal, or a plain line now and then.
+
+All of it goes to stderr: stdout stays the result. Only display: nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from gen_emerge.cli.text import bar
+
+PLAIN_SECONDS = 30.0
+PLAIN_CYCLES = 10
+
+
+class Live:
+    """One line a cycle.
+
+    Args:
+        series: its name.
+        target: cycles in all.
+        unicode: bars beyond ASCII.
+        quiet: say nothing.
+    """
+
+    def __init__(self, series: str, target: int, *, unicode: bool, quiet: bool = False) -> None:
+        self._series = series
+        self._target = target
+        self._unicode = unicode
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._times: deque[tuple[int, float]] = deque(maxlen=21)
+        self._said_at = -PLAIN_SECONDS
+        self._said_cycle = -PLAIN_CYCLES
+        self._open = False
+
+    def __call__(self, figures: Mapping[str, Any]) -> None:
+        """Show one committed cycle; `figures` has the keys of status's object that are cheap to know."""
+        if self._quiet:
+            return
+        cycle, now = int(figures["cycle"]), time.monotonic()
+        self._times.append((cycle, now))
+        line = self._line(figures, cycle)
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[2K{line[:width]}")
+            sys.stderr.flush()
+            self._open = True
+        elif now - self._said_at >= PLAIN_SECONDS or cycle - self._said_cycle >= PLAIN_CYCLES or cycle == self._target:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+            self._said_at, self._said_cycle = now, cycle
+
+    def close(self) -> None:
+        """End the live line."""
+        if self._open:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+            self._open = False
+
+    def _line(self, figures: Mapping[str, Any], cycle: int) -> str:
+        dot = " · " if self._unicode else ", "
+        share = cycle / self._target if self._target else 1.0
+        parts = [f"{self._series}  {bar(share, 12, unicode=self._unicode)} cycle {cycle}/{self._target}"]
+        if figures.get("cells_total"):
+            parts.append(f"{figures['cells_filled']}/{figures['cells_total']} cells")
+        for key in ("passed", "review"):
+            if figures.get(key):
+                parts.append(f"{figures[key]} {key}")
+        rejected = figures.get("rejected")
+        total = rejected.get("total") if isinstance(rejected, Mapping) else rejected
+        if total:
+            parts.append(f"{total} rejected")
+        if figures.get("images_per_minute"):
+            parts.append(f"{figures['images_per_minute']:.0f} images/min")
+        left = self._seconds_left(cycle)
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+        return dot.join(parts)
+
+    def _seconds_left(self, cycle: int) -> float | None:
+        if len(self._times) < 2 or cycle >= self._target:
+            return None
+        (first, then), (last, now) = self._times[0], self._times[-1]
+        return (now - then) / max(last - first, 1) * (self._target - cycle)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 48 s, 12 min, 3 h 05."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"

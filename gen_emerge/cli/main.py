@@ -1,0 +1,193 @@
+"""Takes the arguments; gives the exit code. Every error leaves by one door: a sentence, a hint, and its code.
+
+0 done; 1 unexpected, or problems found; 2 bad input; 3 held by another process; 4 waiting for a human; 5 budget or
+disk; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gen_emerge import __version__
+from gen_emerge.cli.app import App
+from gen_emerge.cli.group import LazyGroup, UnknownCommand
+from gen_emerge.errors import BadInput, DiskFull, GenEmergeError, nearest
+
+INTERRUPTED = 130
+
+
+def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        as_json = "--json" in context.ensure_object(list)
+        click.echo(json.dumps({"version": __version__}) if as_json else f"gen-emerge {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@click.option("--root", type=click.Path(path_type=Path), metavar="DIR", help="The studio folder.  [default: found]")
+@click.option("--archive", type=click.Path(path_type=Path), metavar="DIR", help="Where images go.  [ROOT/archive]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout; logs go to stderr.")
+@click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def cli(context: click.Context, root: Path | None, archive: Path | None, as_json: bool, debug: bool) -> None:
+    r"""Long series of generated art that stay diverse.
+
+    A series renders images, measures them, keeps what is viable, and fills a map with images that differ. You answer a
+    few questions about pairs of them; it goes on from there. Kill it whenever you like, nothing is lost.
+
+    \b
+    A first run, on any machine:
+        gen-emerge init studio && cd studio
+        gen-emerge run first-light
+        gen-emerge inspect first-light --html map.html
+        gen-emerge judge first-light
+
+    The studio folder is the nearest parent that holds experiments/ and prompts/.
+    """
+    context.obj = App(root=root, archive=archive, json=as_json, debug=debug)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; None for the process's own.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    before_end = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json, debug = "--json" in before_end, "--debug" in before_end
+    _tolerate_any_text()
+    try:
+        code = cli.main(args=arguments, prog_name="gen-emerge", standalone_mode=False, obj=arguments)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        return _closed_pipe()
+    except (KeyboardInterrupt, click.Abort):
+        return _interrupted(as_json)
+    except Exception as error:
+        return _fail(error, as_json=as_json, debug=debug)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(error: Exception, *, as_json: bool, debug: bool) -> int:
+    if isinstance(error, click.NoSuchOption):
+        _say(as_json, "usage", f"There is no option {error.option_name}.", _usage_hint(error))
+        return 2
+    if isinstance(error, click.UsageError):
+        _say(as_json, "usage", error.format_message().strip(), _usage_hint(error))
+        return 2
+    if isinstance(error, click.ClickException):
+        _say(as_json, "bad-input", error.format_message(), None)
+        return 2
+    known = error if isinstance(error, GenEmergeError) else _from_system(error)
+    if known is not None:
+        if debug:
+            _traceback(error, to_stderr=True)
+        _say(as_json, known.code, known.message, known.hint)
+        return known.exit_code
+    place = _traceback(error, to_stderr=debug)
+    _say(as_json, "unexpected", f"{type(error).__name__}: {error}", f"This is a bug; the traceback is {place}.")
+    return 1
+
+
+def _from_system(error: Exception) -> GenEmergeError | None:
+    """A full disk and a folder that may not be written to are not bugs."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"The disk is full: {error}.", hint="Free some space and run the command again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BadInput(f"This may not be read or written: {error}.", hint="Change its permissions, or name another.")
+    return None
+
+
+def _usage_hint(error: click.UsageError) -> str:
+    if isinstance(error, UnknownCommand):
+        return error.hint
+    path = error.ctx.command_path if error.ctx else "gen-emerge"
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        known = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts]
+        near = nearest(error.option_name, [name for name in known if name.startswith("--")])
+        if near.startswith("Did"):
+            return near
+    return f"See: {path} --help"
+
+
+def _say(as_json: bool, code: str, message: str, hint: str | None) -> None:
+    """One door for errors: an object on stdout, or sentences on stderr."""
+    try:
+        if as_json:
+            click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint or None}}))
+        else:
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+            if hint:
+                click.echo(f"       {hint}", err=True)
+    except BrokenPipeError:
+        _closed_pipe()
+
+
+def _traceback(error: Exception, *, to_stderr: bool) -> str:
+    import tempfile
+    import traceback
+
+    lines = "".join(traceback.format_exception(error))
+    if to_stderr:
+        click.echo(lines, err=True)
+        return "above"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="gen-emerge-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(lines)
+        return f"in {file.name}"
+    except OSError:
+        return "shown by --debug"
+
+
+def _interrupted(as_json: bool) -> int:
+    _say(as_json, "interrupted", "Interrupted.", "Everything committed is kept; run the command again to go on.")
+    return INTERRUPTED
+
+
+def _closed_pipe() -> int:
+    """Whoever read our output has left; say nothing more."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.dup2(null, stream.fileno())
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+def _tolerate_any_text() -> None:
+    """A file name or prompt that the terminal cannot show must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Takes paths of pictures and sizes as typed; gives pixels, or an error that names the file. Writes one PNG at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gen_emerge.errors import BadInput, DiskFull, NotFound, nearest
+
+if TYPE_CHECKING:
+    from gen_emerge.types import Pixels
+
+SMALLEST, LARGEST, MAX_PIXELS = 16, 8192, 33_000_000
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read N or WxH: pixels, 16 to 8192 a side and at most 33 megapixels."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[xX×]\s*(\d{1,9}))?\s*", text)
+    if not match:
+        raise BadInput(f'--size "{text}" is no size: wanted N or WxH, such as 512 or 640x480.')
+    width = int(match[1])
+    height = int(match[2] or width)
+    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
+        raise BadInput(f"--size {width}x{height}: wanted {SMALLEST} to {LARGEST} pixels a side.")
+    if width * height > MAX_PIXELS:
+        raise BadInput(f"--size {width}x{height} is {width * height:,} pixels: wanted at most {MAX_PIXELS:,}.")
+    return width, height
+
+
+def read_picture(path: Path) -> Pixels:
+    """Read any picture Pillow can: (h, w, 3) uint8 sRGB, upright, transparency on white.
+
+    Raises:
+        NotFound: there is no such file; the nearest one beside it is named.
+        BadInput: it is no picture, is damaged, or is too large.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not path.is_file():
+        folder = path.parent
+        there = sorted(p.name for p in folder.iterdir() if p.is_file())[:2000] if folder.is_dir() else []
+        hint = nearest(path.name, there)
+        raise NotFound(f"There is no picture {path}.", hint=hint if hint.startswith("Did") else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as opened:
+                _refuse_size(path, *opened.size)
+                opened.seek(0)
+                upright = ImageOps.exif_transpose(opened)
+                if upright.mode.startswith(("I", "F")):
+                    return _from_deep(np.asarray(upright))
+                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                    rgba = upright.convert("RGBA")
+                    ground = Image.new("RGBA", rgba.size, "white")
+                    upright = Image.alpha_composite(ground, rgba)
+                return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+        except Image.DecompressionBombError:
+            raise BadInput(f"{path} is too large: wanted at most {MAX_PIXELS:,} pixels.") from None
+        except UnidentifiedImageError:
+            raise BadInput(f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, ...") from None
+        except PermissionError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise BadInput(f"{path} is damaged: {error}.", hint="Save it again, or leave it out.") from None
+
+
+def _refuse_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadInput(f"{path} is too large: {width} x {height}, wanted at most {MAX_PIXELS:,} pixels.")
+    if min(width, height) < SMALLEST:
+        raise BadInput(f"{path} is too small: {width} x {height}, wanted at least {SMALLEST} pixels a side.")
+
+
+def _from_deep(values: object) -> Pixels:
+    """16-bit and float greys to 8 bits: whole numbers by 257, floats from 0 to 1."""
+    import numpy as np
+
+    array = np.asarray(values)
+    scaled = array * 255.0 if array.dtype.kind == "f" else array / 257.0
+    grey = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def check_png_target(path: Path) -> None:
+    """Refuse a target that cannot become a PNG, before any work is done."""
+    if path.suffix.lower() != ".png":
+        raise BadInput(f"-o {path}: wanted a name that ends in .png.", hint=f"Try {path.with_suffix('.png')}")
+    if path.is_dir():
+        raise BadInput(f"-o {path} is a folder: wanted a file.", hint=f"Try {path / 'picture.png'}")
+    if not path.parent.is_dir():
+        raise NotFound(f"-o {path}: there is no folder {path.parent}.", hint="Make it first, or name another.")
+
+
+def cannot_write(path: Path, error: OSError) -> BadInput | DiskFull:
+    """The error for a file that could not be written."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"{path} could not be written ({reason}).", hint="Free some space and run the command again.")
+    return BadInput(f"{path} could not be written ({reason}).", hint="Make the place writable, or name another.")
+
+
+def slug(text: str, *, longest: int = 48) -> str:
+    """A text as part of a file name: lower-case letters, digits and hyphens, never empty."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words[:longest].strip("-") or "picture"

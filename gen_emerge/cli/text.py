@@ -1,0 +1,119 @@
+"""Takes status objects (plain dicts); gives aligned text with small bars, in Unicode or in ASCII. Prints nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_STATES = {"running": "green", "done": "green", "waiting": "yellow", "failed": "red", "paused": "yellow"}
+
+
+def bar(share: float, width: int, *, unicode: bool) -> str:
+    """A bar of `width` columns, `share` (0 to 1) of it full; anything above zero shows."""
+    share = min(max(share, 0.0), 1.0)
+    if not unicode:
+        full = math.ceil(share * width) if share < 0.5 else math.floor(share * width)
+        return "#" * full + "." * (width - full)
+    eighths = round(share * width * 8)
+    eighths = max(eighths, 1) if share > 0 else 0
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def number(value: Any, form: str = "") -> str:
+    """A number for people; a dash for None."""
+    return "-" if value is None else format(value, form)
+
+
+def state_word(state: str, *, colour: bool) -> str:
+    """A state, coloured where the terminal can."""
+    if not colour:
+        return state
+    import click
+
+    return click.style(state, fg=_STATES.get(state), bold=True)
+
+
+def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool = False) -> str:
+    """One series on one small screen.
+
+    Args:
+        status: the object `status --json` prints.
+        unicode: bars and dots beyond ASCII.
+        colour: the terminal takes colours.
+    """
+    dot = " · " if unicode else ", "
+    lines = [f"{status['series']}  {state_word(status['state'], colour=colour)}  cycle {status['cycle']}"]
+    if status["cells_total"]:
+        share = status["coverage"] or 0.0
+        cells = f"{status['cells_filled']} of {status['cells_total']} cells"
+        lines += ["", f"  {'map':<10} {bar(share, 30, unicode=unicode)} {share:6.1%}  {cells}"]
+    lines += _funnel(status, unicode=unicode)
+    spread = dot.join(
+        [
+            f"mean distance {number(status['mean_pairwise_distance'], '.3f')}",
+            f"Vendi {number(status['vendi'], '.1f')}",
+        ]
+    )
+    lines += [
+        "",
+        f"  {'elites':<10} {spread}",
+        f"  {'pace':<10} {number(status['images_per_minute'], '.0f')} images/min",
+    ]
+    if status["open_rounds"]:
+        many = "round is" if status["open_rounds"] == 1 else "rounds are"
+        ask = f"gen-emerge judge {status['series']}"
+        lines += ["", f"  {status['open_rounds']} {many} open: {ask}"]
+    return "\n".join(lines)
+
+
+def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
+    whole = status["candidates"]
+    if not whole:
+        return ["", "  no images yet"]
+
+    def row(name: str, count: int, *, inside: bool = False) -> str:
+        label = f"  {name}" if inside else name
+        return f"  {label:<12}{count:>7}  {bar(count / whole, 30, unicode=unicode)}".rstrip()
+
+    rejected = status["rejected"]
+    lines = ["", row("images", whole), row("passed", status["passed"])]
+    for name in ("review", "pending", "failed"):
+        if status[name]:
+            lines.append(row(name, status[name]))
+    lines.append(row("rejected", rejected["total"]))
+    for counts in (rejected["filters"], rejected["gates"]):
+        for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+            if count:
+                lines.append(row(name, count, inside=True))
+    lines.append(f"  {'accepted':<12}{status['accepted']:>7}")
+    return lines
+
+
+def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, colour: bool = False) -> str:
+    """All series, one a line."""
+    if not rows:
+        return "No series yet. Make one: gen-emerge new NAME"
+    longest = max(len(row["series"]) for row in rows)
+    lines: list[str] = []
+    for row in rows:
+        share = row["coverage"] or 0.0
+        state = state_word(f"{row['state']:<8}", colour=colour)
+        rounds = f"  {row['open_rounds']} open" if row["open_rounds"] else ""
+        cells = f"{bar(share, 16, unicode=unicode)} {share:4.0%}"
+        accepted = f"{row['accepted']:>6} accepted"
+        lines.append(f"{row['series']:<{longest}}  {state} cycle {row['cycle']:>5}  {cells} {accepted}{rounds}")
+    return "\n".join(lines)
+
+
+def matrix_text(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> str:
+    """A square table of distances, columns numbered like the rows."""
+    longest = max(len(name) for name in names)
+    head = " " * (longest + 5) + "".join(f"{i + 1:>8}" for i in range(len(names)))
+    rows = [
+        f"{i + 1:>3}  {name:<{longest}}" + "".join(f"{value:8.4f}" for value in row)
+        for i, (name, row) in enumerate(zip(names, matrix, strict=True))
+    ]
+    return "\n".join([head, *rows])

@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
@@ -83,7 +84,8 @@ def with_pip_from_pypi(folder: Path) -> None:
     with urllib.request.urlopen(PYPI, timeout=60, context=context) as reply:
         files = json.load(reply)["urls"]
     wheel = next(file for file in files if file["packagetype"] == "bdist_wheel")
-    with urllib.request.urlopen(wheel["url"], timeout=120, context=context) as reply:
+    url = urllib.parse.urljoin(PYPI, wheel["url"])  # mirrors give relative ones
+    with urllib.request.urlopen(url, timeout=120, context=context) as reply:
         content = reply.read()
     if hashlib.sha256(content).hexdigest() != wheel["digests"]["sha256"]:
         raise ValueError(f"{wheel['filename']} is not the file that PyPI describes")

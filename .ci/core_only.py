@@ -11,25 +11,10 @@ import pkgutil
 import sys
 import traceback
 
-OPTIONAL = [
-    "anthropic",
-    "accelerate",
-    "diffusers",
-    "dreamsim",
-    "fastapi",
-    "matplotlib",
-    "open_clip",
-    "pandas",
-    "peft",
-    "pytest",
-    "ray",
-    "sklearn",
-    "timm",
-    "torch",
-    "torchvision",
-    "transformers",
-    "uvicorn",
-]
+OPTIONAL = (
+    *("accelerate", "anthropic", "diffusers", "dreamsim", "fastapi", "matplotlib", "open_clip", "pandas", "peft"),
+    *("pytest", "ray", "sklearn", "timm", "torch", "torchvision", "transformers", "uvicorn"),
+)
 
 
 def main() -> int:

@@ -33,16 +33,16 @@ class Mood(NamedTuple):
     motion: float
 
 
-NEUTRAL = Mood(0.0, 1.0, 1.0, (0.0, 0.0), 0.40, 0.04, 0.46, 0.04, 1.0)
+NEUTRAL = Mood(0.0, 1.0, 1.0, (0.0, 0.0), 0.28, 0.04, 0.46, 0.04, 1.0)
 MOODS: Mapping[str, Mood] = {
-    "serene": Mood(0.05, 0.80, 0.80, (-0.004, -0.004), 0.62, 0.02, 0.34, 0.0, 0.45),
-    "stormy": Mood(-0.13, 1.25, 0.75, (-0.006, -0.016), 0.30, 0.12, 0.60, 0.16, 1.75),
-    "luminous": Mood(0.10, 1.05, 1.12, (0.0, 0.012), 0.38, 0.16, 0.48, 0.0, 0.95),
-    "sombre": Mood(-0.22, 0.95, 0.55, (0.004, 0.002), 0.50, 0.05, 0.42, 0.14, 0.75),
-    "dreamy": Mood(0.11, 0.62, 0.72, (0.014, -0.010), 0.58, 0.06, 0.30, -0.06, 0.85),
-    "electric": Mood(-0.03, 1.35, 1.45, (0.0, -0.012), 0.22, 0.08, 0.64, 0.08, 1.45),
-    "melancholic": Mood(-0.07, 0.85, 0.62, (-0.014, -0.030), 0.55, 0.03, 0.40, 0.08, 0.65),
-    "joyful": Mood(0.05, 1.10, 1.28, (0.008, 0.022), 0.25, 0.04, 0.52, 0.0, 1.25),
+    "serene": Mood(0.05, 0.80, 0.80, (-0.004, -0.004), 0.45, 0.02, 0.34, 0.0, 0.45),
+    "stormy": Mood(-0.13, 1.25, 0.75, (-0.006, -0.016), 0.20, 0.12, 0.60, 0.16, 1.75),
+    "luminous": Mood(0.10, 1.05, 1.12, (0.0, 0.012), 0.25, 0.15, 0.48, 0.0, 0.95),
+    "sombre": Mood(-0.22, 0.95, 0.55, (0.004, 0.002), 0.36, 0.05, 0.42, 0.14, 0.75),
+    "dreamy": Mood(0.11, 0.62, 0.72, (0.014, -0.010), 0.42, 0.06, 0.30, -0.06, 0.85),
+    "electric": Mood(-0.03, 1.35, 1.45, (0.0, -0.012), 0.14, 0.08, 0.64, 0.08, 1.45),
+    "melancholic": Mood(-0.07, 0.85, 0.62, (-0.014, -0.030), 0.40, 0.03, 0.40, 0.08, 0.65),
+    "joyful": Mood(0.05, 1.10, 1.28, (0.008, 0.022), 0.16, 0.04, 0.52, 0.0, 1.25),
 }
 SCALES: Mapping[str, float] = {"fine": 2.1, "medium": 1.25, "bold": 0.8, "monumental": 0.48}
 
@@ -66,9 +66,12 @@ def _plan(
     slots: Mapping[str, str], values: Mapping[str, float], seed: int, mood: Mood, width: int, height: int
 ) -> NDArray[np.float64]:
     """Return the numbers that the kernels read (see `fields`)."""
-    plan = np.zeros(fields.PLAN_SIZE)
     short = min(width, height)
+    columns = math.ceil((width / short + 0.2) * fields.MASK_FINENESS) + 2
+    rows = math.ceil((height / short + 0.2) * fields.MASK_FINENESS) + 2
+    plan = np.zeros(fields.PLAN_SIZE + rows * columns)
     plan[fields.HALF_X], plan[fields.HALF_Y] = 0.5 * width / short, 0.5 * height / short
+    plan[fields.MASK_COLUMNS] = columns
     plan[fields.SCALE] = SCALES.get(slots.get("scale", ""), 1.0)
     plan[fields.DENSITY], plan[fields.WARP] = values["density"], values["warp"]
     plan[fields.MOTION] = mood.motion
@@ -78,9 +81,10 @@ def _plan(
     plan[fields.FOCUS_Y] = (values["focus_y"] - 0.5) * plan[fields.HALF_Y]
     word = slots.get("composition")
     plan[fields.COMPOSITION] = SLOTS["composition"].index(word) if word else 99
-    plan[fields.CONTRAST], plan[fields.RELIEF] = values["contrast"], 0.25 + 1.25 * values["relief"]
+    plan[fields.RELIEF] = 0.25 + 1.25 * values["relief"]
     plan[fields.OFF_X] = 250.0 * fields.chance(seed, 1, 9001)
     plan[fields.OFF_Y] = 250.0 * fields.chance(seed, 2, 9001)
+    fields.write_mask(plan)
     return plan
 
 
@@ -121,11 +125,11 @@ def _draw(school: str, plan: NDArray[np.float64], pal: Floats, seed: int, canvas
 def _attractor(plan: NDArray[np.float64], pal: Floats, seed: int, canvas: Floats, height: Floats) -> None:
     """Paint the attractor: gather density, smooth it by a set width, colour it."""
     density, tint, scratch = np.zeros_like(height), np.zeros_like(height), np.empty_like(height)
-    samples = int(min(max(3.2 * height.size, 120_000), 6_000_000))
+    samples = int(min(max(2.2 * height.size, 90_000), 6_000_000))
     schools_drawn.attractor_density(plan, seed, samples, density, tint)
-    radius = round(0.0021 * min(height.shape))
+    radius = max(round(0.0024 * min(height.shape)), 1)
     for layer in (density, tint):
-        for _ in range(2 if radius else 0):
+        for _ in range(2 if min(height.shape) > 400 else 1):
             finish.blur(layer, layer, scratch, radius)
     schools_drawn.attractor(plan, pal, samples, density, tint, canvas, height)
 

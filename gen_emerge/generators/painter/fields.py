@@ -1,8 +1,9 @@
 """Takes points in unit coordinates; gives chance, noise, palette colours and the focal mask. Shared by every school.
 
 Unit coordinates: the origin is the middle of the picture, the short side is 1, x to the right, y down.
-A plan `p` is a (PLAN_SIZE,) float64 array, indexed by the names below. A palette `pal` is a (260, 3) float32 array in
-OKLab: rows 0..255 are the ramp, then ACCENT, INK, LIGHT and GROUND. Nothing here allocates or writes.
+A plan `p` is a float64 array: PLAN_SIZE numbers, indexed by the names below, then the focal mask on a lattice that
+reaches 0.1 beyond the picture. A palette `pal` is a (260, 3) float32 array in OKLab: rows 0..255 are the ramp, then
+ACCENT, INK, LIGHT and GROUND.
 """
 
 from __future__ import annotations
@@ -14,31 +15,17 @@ import numpy as np
 from gen_emerge.generators.painter.jit import kernel
 
 # Places in the plan.
-(
-    SCALE,
-    DENSITY,
-    WARP,
-    MOTION,
-    COS,
-    SIN,
-    FOCUS_X,
-    FOCUS_Y,
-    COMPOSITION,
-    HALF_X,
-    HALF_Y,
-    CONTRAST,
-    RELIEF,
-    OFF_X,
-    OFF_Y,
-) = range(15)
+SCALE, DENSITY, WARP, MOTION, COS, SIN, FOCUS_X, FOCUS_Y = range(8)
+COMPOSITION, HALF_X, HALF_Y, RELIEF, OFF_X, OFF_Y, MASK_COLUMNS = range(8, 15)
 PLAN_SIZE = 16
+MASK_FINENESS = 64.0  # lattice points of the focal mask per unit
 # Rows of a palette after its ramp.
 ACCENT, INK, LIGHT, GROUND = 256, 257, 258, 259
 
 _RNG = np.random.Generator(np.random.PCG64(20261120))
-_PERM = np.tile(_RNG.permutation(256), 2).astype(np.int32)
-_GX = np.cos(np.arange(256) * (2 * np.pi / 256)).astype(np.float32)
-_GY = np.sin(np.arange(256) * (2 * np.pi / 256)).astype(np.float32)
+_PERM = np.tile(_RNG.permutation(256), 2).astype(np.uint32)
+_ANGLES = np.tile(_RNG.permutation(256), 3)[:513] * (2.0 * np.pi / 256.0)
+_GX, _GY = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
 @kernel
@@ -69,13 +56,11 @@ def noise(x: float, y: float) -> float:
     y -= fy
     u = x * x * x * (x * (x * 6.0 - 15.0) + 10.0)
     v = y * y * y * (y * (y * 6.0 - 15.0) + 10.0)
-    a, b = _PERM[i], _PERM[i + 1]
-    aa, ab = _PERM[a + j], _PERM[a + ((j + 1) & 255)]
-    ba, bb = _PERM[b + j], _PERM[b + ((j + 1) & 255)]
-    p = _GX[aa] * x + _GY[aa] * y
-    q = _GX[ba] * (x - 1.0) + _GY[ba] * y
-    r = _GX[ab] * x + _GY[ab] * (y - 1.0)
-    s = _GX[bb] * (x - 1.0) + _GY[bb] * (y - 1.0)
+    a, b = _PERM[i] + j, _PERM[i + 1] + j
+    p = _GX[a] * x + _GY[a] * y
+    q = _GX[b] * (x - 1.0) + _GY[b] * y
+    r = _GX[a + 1] * x + _GY[a + 1] * (y - 1.0)
+    s = _GX[b + 1] * (x - 1.0) + _GY[b + 1] * (y - 1.0)
     top = p + u * (q - p)
     return float(1.5 * (top + v * (r + u * (s - r) - top)))
 
@@ -95,6 +80,31 @@ def fractal(x: float, y: float, octaves: int) -> float:
 @kernel
 def focal(p: np.ndarray, x: float, y: float) -> float:
     """Return the focal mask in [0, 1] at a point: 1 where the picture is dense, 0 where it is quiet."""
+    columns = int(p[MASK_COLUMNS])
+    rows = (p.shape[0] - PLAN_SIZE) // columns
+    u = min(max((x + p[HALF_X] + 0.1) * MASK_FINENESS, 0.0), columns - 1.001)
+    v = min(max((y + p[HALF_Y] + 0.1) * MASK_FINENESS, 0.0), rows - 1.001)
+    j, i = int(u), int(v)
+    u -= j
+    v -= i
+    k = PLAN_SIZE + i * columns + j
+    top = p[k] + u * (p[k + 1] - p[k])
+    return top + v * (p[k + columns] + u * (p[k + columns + 1] - p[k + columns]) - top)
+
+
+@kernel
+def write_mask(p: np.ndarray) -> None:
+    """Fill the mask's lattice in the plan, from the composition and the focus."""
+    columns = int(p[MASK_COLUMNS])
+    for k in range(p.shape[0] - PLAN_SIZE):
+        x = (k % columns) / MASK_FINENESS - p[HALF_X] - 0.1
+        y = (k // columns) / MASK_FINENESS - p[HALF_Y] - 0.1
+        p[PLAN_SIZE + k] = _mask(p, x, y)
+
+
+@kernel
+def _mask(p: np.ndarray, x: float, y: float) -> float:
+    """Return the focal mask of a composition at a point."""
     word = int(p[COMPOSITION])
     hx, hy = p[HALF_X], p[HALF_Y]
     dx, dy = x - p[FOCUS_X], y - p[FOCUS_Y]

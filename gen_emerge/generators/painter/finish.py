@@ -27,7 +27,7 @@ def blur(source: np.ndarray, target: np.ndarray, scratch: np.ndarray, radius: in
     h, w = source.shape
     scale = 1.0 / (2 * radius + 1)
     for i in range(h):
-        total = source[i, 0] * (radius + 1.0)
+        total = source[i, 0] * float(radius)
         for j in range(radius):
             total += source[i, min(j, w - 1)]
         for j in range(w):
@@ -36,7 +36,7 @@ def blur(source: np.ndarray, target: np.ndarray, scratch: np.ndarray, radius: in
             total -= source[i, max(j - radius, 0)]
     sums = np.zeros(w)
     for j in range(w):
-        sums[j] = scratch[0, j] * (radius + 1.0)
+        sums[j] = scratch[0, j] * radius
     for i in range(radius):
         for j in range(w):
             sums[j] += scratch[min(i, h - 1), j]
@@ -52,41 +52,29 @@ def blur(source: np.ndarray, target: np.ndarray, scratch: np.ndarray, radius: in
 def _texture(kind: int, x: float, y: float, px: float, light: float) -> float:
     """Return the change of lightness by the surface; details finer than two pixels fade out."""
     if kind == 1:  # paper: fibres and mottle
-        fine = 1.0 - step(0.2, 0.5, 110.0 * px)
-        return (
-            0.030 * noise(9.0 * x, 9.0 * y)
-            + 0.035 * noise(31.0 * x, 23.0 * y)
-            + 0.05 * fine * noise(110.0 * x, 70.0 * y)
-        )
+        fine = 1.0 - step(0.2, 0.5, 120.0 * px)
+        fibre = noise(31.0 * x + 2.0 * noise(9.0 * x, 9.0 * y), 19.0 * y)
+        return 0.025 * noise(8.0 * x, 8.0 * y) + 0.030 * fibre + 0.05 * fine * noise(120.0 * x, 75.0 * y)
     if kind == 2:  # canvas: threads over and under
-        fade = 1.0 - step(0.3, 0.55, 44.0 * px)
-        u, v = 44.0 * math.pi * x, 44.0 * math.pi * y
-        over = math.sin(u) * math.sin(v)
-        return (
-            0.075 * fade * (abs(math.sin(u)) if over > 0.0 else abs(math.sin(v)))
-            - 0.03
-            + 0.03 * noise(6.0 * x, 40.0 * y)
-        )
+        fade = 1.0 - step(0.3, 0.55, 36.0 * px)
+        u, v = 36.0 * 2.0 * math.pi * (x + 0.002 * noise(5.0 * y, 3.0)), 36.0 * 2.0 * math.pi * y
+        a, b = math.sin(u), math.sin(v)
+        return fade * 0.05 * (a * (0.6 + 0.4 * b) + b * (0.6 - 0.4 * a)) + 0.02 * noise(3.0 * x, 26.0 * y)
     if kind == 3:  # brushed: long hairs
         bend = 0.15 * noise(1.7 * x, 1.7 * y)
         fine = 1.0 - step(0.2, 0.5, 130.0 * px)
-        return 0.07 * noise(2.0 * x, 38.0 * (y + bend)) + 0.06 * fine * noise(5.0 * x, 130.0 * (y + bend))
-    if kind == 4:  # etched: two sets of lines, closer in the dark
-        fade = 1.0 - step(0.3, 0.6, 60.0 * px)
-        bend = 0.012 * noise(3.0 * x, 3.0 * y)
-        a = math.sin(2.0 * math.pi * 42.0 * (x + y + bend))
-        b = math.sin(2.0 * math.pi * 42.0 * (x - y + bend))
-        dark = step(0.95, 0.15, light) if light < 0.95 else 0.0
-        dark = min(max((0.95 - light) / 0.8, 0.0), 1.0)
-        return fade * (0.05 * a * (0.3 + dark) + 0.06 * b * dark * dark) - 0.03 * dark
+        return 0.06 * noise(1.5 * x, 36.0 * (y + bend)) + 0.06 * fine * noise(4.0 * x, 130.0 * (y + bend))
+    if kind == 4:  # etched: two sets of lines, the second only in the dark
+        fade = 1.0 - step(0.35, 0.65, 57.0 * px)
+        bend = 0.010 * noise(3.0 * x, 3.0 * y)
+        a = math.sin(2.0 * math.pi * 40.0 * (x + y + bend))
+        b = math.sin(2.0 * math.pi * 40.0 * (x - y + bend))
+        dark = min(max((0.95 - light) / 0.7, 0.0), 1.0)
+        return fade * (0.055 * a * (0.4 + 0.6 * dark) + 0.05 * b * dark * dark) - 0.02 * dark
     if kind == 5:  # grain: soft crayon grain
-        fine = 1.0 - step(0.2, 0.5, 120.0 * px)
-        a = noise(60.0 * x, 60.0 * y)
-        return (
-            0.07 * a * (1.0 - step(0.2, 0.55, 60.0 * px))
-            + 0.07 * fine * noise(120.0 * x, 120.0 * y)
-            + 0.03 * noise(22.0 * x, 22.0 * y)
-        )
+        fine = 1.0 - step(0.2, 0.5, 150.0 * px)
+        rough = 0.05 * (1.0 - step(0.2, 0.6, 75.0 * px)) * noise(75.0 * x, 75.0 * y)
+        return rough + 0.06 * fine * noise(150.0 * x, 150.0 * y) + 0.045 * noise(26.0 * x, 26.0 * y)
     return 0.0
 
 
@@ -108,6 +96,8 @@ def surface(
     near = max(int(0.004 / px + 0.5), 1)
     for i in range(h):
         y = (i + 0.5) * px - p[HALF_Y]
+        calm = 0.20 + 0.14 * y / p[HALF_Y]
+        calm0, calm1, calm2 = ramp(pal, calm, 0), ramp(pal, calm, 1), ramp(pal, calm, 2)
         for j in range(w):
             x = (j + 0.5) * px - p[HALF_X]
             m = focal(p, x, y)
@@ -117,10 +107,9 @@ def surface(
             cast = min(max(cast, 0.0), 0.6)
             quiet = look[QUIET] * (1.0 - m)
             lab0 = canvas[i, j, 0] + p[RELIEF] * (0.30 * lit - 0.42 * cast)
-            calm = 0.18 + 0.16 * y
-            lab0 += quiet * (ramp(pal, calm, 0) - lab0)
-            lab1 = canvas[i, j, 1] + quiet * (ramp(pal, calm, 1) - canvas[i, j, 1])
-            lab2 = canvas[i, j, 2] + quiet * (ramp(pal, calm, 2) - canvas[i, j, 2])
+            lab0 += quiet * (calm0 - lab0)
+            lab1 = canvas[i, j, 1] + quiet * (calm1 - canvas[i, j, 1])
+            lab2 = canvas[i, j, 2] + quiet * (calm2 - canvas[i, j, 2])
             lab0 += look[GLOW] * (m - 0.4)
             rx, ry = x / p[HALF_X], y / p[HALF_Y]
             lab0 -= look[VIGNETTE] * step(0.5, 1.6, rx * rx + ry * ry)

@@ -80,14 +80,14 @@ def branches(
                 mark(canvas, height, p, (x, y, r, nx, ny, thin), colour, 1.0, 0.3 + 0.5 * share, 0.0)
                 x, y, r = nx, ny, thin
             m = focal(p, x, y)
-            if near and depth > 3 and chance(seed, number, 40 + plant) < 0.10 + 0.8 * m * p[DENSITY]:
+            if near and depth > 3 and chance(seed, number, 40 + plant) < 0.12 + (0.25 + 0.75 * p[DENSITY]) * m:
                 bloom = (0.007 + 0.010 * chance(seed, number, 60)) / p[SCALE] ** 0.4
                 bx, by = x + 0.03 * (chance(seed, number, 61) - 0.5), y + 0.03 * (chance(seed, number, 62) - 0.5)
                 rest = chance(seed, number, 63)
                 petal = (ramp(pal, 0.72 + 0.2 * rest, 0) + 0.1 * rest, ramp(pal, 0.72, 1), ramp(pal, 0.72, 2))
                 if rest < 0.4:
                     petal = (pal[ACCENT, 0], pal[ACCENT, 1], pal[ACCENT, 2])
-                mark(canvas, height, p, (bx, by, bloom, bx + 0.004, by, bloom * 0.8), petal, 0.95, 0.95, 0.0)
+                mark(canvas, height, p, (bx, by, bloom, bx + 0.004, by, bloom * 0.8), petal, 0.95, 0.75, 0.0)
             limit = 5.0 + 2.0 * p[DENSITY] + 1.5 * m
             if depth + 1.0 > limit or r < 0.0004 or number > 2400:
                 continue

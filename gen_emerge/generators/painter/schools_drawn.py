@@ -17,7 +17,6 @@ from gen_emerge.generators.painter.jit import kernel
 ACCENT, INK, LIGHT, GROUND = f.ACCENT, f.INK, f.LIGHT, f.GROUND
 SCALE, DENSITY, WARP, MOTION, COS, SIN = f.SCALE, f.DENSITY, f.WARP, f.MOTION, f.COS, f.SIN
 FOCUS_X, FOCUS_Y, HALF_X, HALF_Y, OFF_X, OFF_Y = f.FOCUS_X, f.FOCUS_Y, f.HALF_X, f.HALF_Y, f.OFF_X, f.OFF_Y
-SHORT_PIXELS = 1
 
 
 @kernel
@@ -235,7 +234,7 @@ def circles(
     wash(p, pal, canvas, height)
     h, w = height.shape
     px = 2.0 * p[HALF_Y] / h
-    bend = 0.16 * p[WARP] * p[MOTION]
+    bend = 0.10 * p[WARP] * p[MOTION]
     for n in range(pack(p, seed, discs)):
         cx, cy, radius = discs[n, 0], discs[n, 1], discs[n, 2]
         kind = int(chance(seed, n, 5) * 4.0)
@@ -252,7 +251,7 @@ def circles(
             for j in range(max(int((cx - reach + p[HALF_X]) / px), 0), min(int((cx + reach + p[HALF_X]) / px) + 1, w)):
                 x = (j + 0.5) * px - p[HALF_X] - cx
                 d = math.sqrt(x * x + y * y)
-                d -= bend * radius * noise(3.0 * x / radius + n, 3.0 * y / radius)
+                d -= bend * radius * noise(1.1 * x / radius + 3.7 * n, 1.1 * y / radius)
                 a = min(max((radius - d) / px + 0.5, 0.0), 1.0)
                 if a <= 0.0:
                     continue

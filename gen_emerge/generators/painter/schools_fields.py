@@ -60,7 +60,7 @@ def marbled(
             gx = phase[i, min(j + 1, w - 1)] - phase[i, max(j - 1, 0)]
             gy = phase[min(i + 1, h - 1), j] - phase[max(i - 1, 0), j]
             slope = 0.5 * math.sqrt(gx * gx + gy * gy) + 1e-6
-            t = 0.47 + 0.62 * v + 0.28 * (shade[i, j] - 0.5) + 0.10 * (m - 0.5)
+            t = 0.50 + 0.78 * v + 0.30 * (shade[i, j] - 0.5) + 0.12 * (m - 0.5)
             comb = v * lines
             nearest = abs(comb - math.floor(comb + 0.5)) / lines
             wide = 0.006 + 0.012 * m
@@ -115,12 +115,13 @@ def moire(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
                     e1, e2 = abs(f1 - n1), abs(f2 - n2)
                 else:
                     e1, e2 = e1 + abs(f1 - n1), e2 + abs(f2 - n2)
-            e2 = min(e2, 1.0) if e2 < 1.5 else 0.02
+            e2 -= spokes * math.floor(e2 / spokes + 0.5) if radial else 0.0
+            e2 = abs(e2)
             s1, s2 = math.sin(2.0 * math.pi * n1), math.sin(2.0 * math.pi * n2)
             k1 = min(max(s1 / (2.0 * math.pi * e1 + 1e-6), -1.0), 1.0)
             k2 = min(max(s2 / (2.0 * math.pi * e2 + 1e-6), -1.0), 1.0)
             on = 0.5 + 0.5 * k1 * k2 * min(1.0, 0.5 / (e1 + e2 + 1e-6))
-            slow = 0.5 + 0.5 * noise(1.3 * p[SCALE] * n1 / count * 1.5 + p[OFF_X], 0.3 * n2 + p[OFF_Y])
+            slow = 0.5 + 0.7 * noise(2.4 * x + p[OFF_X], 2.4 * y + p[OFF_Y])
             t0 = 0.08 + 0.4 * slow * (0.3 + 0.7 * m)
             t1 = 0.60 + 0.25 * slow + 0.22 * m * step(0.35, 0.7, m)
             fade = (0.25 + 0.75 * m) * on
@@ -134,31 +135,29 @@ def moire(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
 
 
 @kernel
-def _sites(u: float, v: float, seed: int, level: int) -> tuple[float, float, int]:
-    """Return the distance to the nearest border, to the nearest site, and the site's number, in cells."""
+def _sites(u: float, v: float, seed: int, level: int) -> tuple[float, float, int, float, float]:
+    """Return distance to the border and to the nearest site, the site's number, its place; all in cells.
+
+    The border between the two nearest sites a, b lies at (|b|^2 - |a|^2) / (2 |b - a|).
+    """
     iu, iv = math.floor(u), math.floor(v)
-    best, bu, bv, bi, bj = 9.0, 0.0, 0.0, 0, 0
+    best, next_best = 9.0, 9.0
+    bu, bv, nu, nv, number = 0.0, 0.0, 1.0, 1.0, 0
     for dj in range(-1, 2):
         for di in range(-1, 2):
-            n = int((iu + di) * 7919 + (iv + dj) * 104729)
-            su = iu + di + 0.5 + 0.82 * (chance(seed, n, 20 + level) - 0.5)
-            sv = iv + dj + 0.5 + 0.82 * (chance(seed, n, 40 + level) - 0.5)
+            n = (iu + di) * 7919 + (iv + dj) * 104729
+            both = chance(seed, n, 20 + level) * 1024.0
+            whole = math.floor(both)
+            su = iu + di + 0.5 + 0.82 * (whole / 1024.0 - 0.5)
+            sv = iv + dj + 0.5 + 0.82 * (both - whole - 0.5)
             d = (su - u) * (su - u) + (sv - v) * (sv - v)
             if d < best:
-                best, bu, bv, bi, bj = d, su, sv, int(iu + di), int(iv + dj)
-    edge = 9.0
-    for dj in range(-2, 3):
-        for di in range(-2, 3):
-            if di == 0 and dj == 0:
-                continue
-            n = (bi + di) * 7919 + (bj + dj) * 104729
-            su = bi + di + 0.5 + 0.82 * (chance(seed, n, 20 + level) - 0.5)
-            sv = bj + dj + 0.5 + 0.82 * (chance(seed, n, 40 + level) - 0.5)
-            ex, ey = su - bu, sv - bv
-            length = math.sqrt(ex * ex + ey * ey) + 1e-9
-            d = ((0.5 * (su + bu) - u) * ex + (0.5 * (sv + bv) - v) * ey) / length
-            edge = min(edge, d)
-    return edge, math.sqrt(best), bi * 7919 + bj * 104729
+                next_best, nu, nv = best, bu, bv
+                best, bu, bv, number = d, su, sv, n
+            elif d < next_best:
+                next_best, nu, nv = d, su, sv
+    apart = math.sqrt((nu - bu) * (nu - bu) + (nv - bv) * (nv - bv)) + 1e-9
+    return (next_best - best) / (2.0 * apart), math.sqrt(best), number, bu, bv
 
 
 @kernel
@@ -166,41 +165,47 @@ def glass(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
     """Stained glass: Voronoi panes between leads; panes near the focus are cut again into small ones."""
     h, w = height.shape
     px = 2.0 * p[HALF_Y] / h
-    size = (2.4 + 2.2 * p[DENSITY]) * p[SCALE]
-    bend = (0.02 + 0.22 * p[WARP]) * p[MOTION]
+    size = (2.2 + 2.4 * p[DENSITY]) * p[SCALE]
+    bend = (0.02 + 0.20 * p[WARP]) * p[MOTION]
+    lead = 0.009 / math.sqrt(p[SCALE])
+    soft = px * (0.8 + 2.5 * bend)
     for i in range(h):
         y = (i + 0.5) * px - p[HALF_Y]
         for j in range(w):
             x = (j + 0.5) * px - p[HALF_X]
-            m = focal(p, x, y)
-            a = x + bend * noise(2.3 * x + p[OFF_X], 2.3 * y + p[OFF_Y])
+            wave = noise(2.3 * x + p[OFF_X], 2.3 * y + p[OFF_Y])
+            a = x + bend * wave
             b = y + bend * noise(2.3 * x + p[OFF_Y] + 7.0, 2.3 * y + p[OFF_X])
             u = size * (p[COS] * a - p[SIN] * b) + 100.0
             v = size * (p[SIN] * a + p[COS] * b) + 100.0
-            edge, near, cell = _sites(u, v, seed, 0)
+            edge, near, pane, bu, bv = _sites(u, v, seed, 0)
             edge /= size
-            cut = chance(seed, cell, 3) < 0.15 + 0.75 * m
-            lead = 0.011 / math.sqrt(p[SCALE])
-            pane = cell
+            bu, bv = (bu - 100.0) / size, (bv - 100.0) / size
+            m = focal(p, p[COS] * bu + p[SIN] * bv, -p[SIN] * bu + p[COS] * bv)
+            cut = chance(seed, pane, 3) < 0.04 + 0.96 * step(0.15, 0.75, m)
+            reach = 1.0 / size
             if cut:
-                edge2, near, small = _sites(2.6 * u + 40.0, 2.6 * v, seed, 1)
-                pane = cell * 31 + small
-                edge = min(edge, edge2 / (2.6 * size) + 0.45 * lead)
+                edge2, near, small, bu, bv = _sites(2.7 * u + 40.0, 2.7 * v, seed, 1)
+                pane = pane * 31 + small
+                reach /= 2.7
+                edge = min(edge, edge2 * reach + 0.4 * lead)
+                bu, bv = ((bu - 40.0) / 2.7 - 100.0) / size, (bv / 2.7 - 100.0) / size
             t = chance(seed, pane, 5)
-            t = t * (0.55 + 0.45 * m) if cut else 0.62 * t
-            wave = noise(14.0 * x + 31.0 * chance(seed, pane, 6), 5.0 * y + p[OFF_Y])
+            t = 0.10 + 0.90 * t if cut else 0.72 * t
             turn = 6.2831853 * chance(seed, pane, 8)
-            tilt = math.cos(turn) * x + math.sin(turn) * y
+            tilt = math.cos(turn) * (p[COS] * a - p[SIN] * b - bu) + math.sin(turn) * (p[SIN] * a + p[COS] * b - bv)
+            tilt = min(max(tilt / reach, -0.7), 0.7)
+            ripple = noise(17.0 * x + 31.0 * chance(seed, pane, 6) + 2.0 * wave, 6.0 * y + p[OFF_Y])
+            glow = 0.035 * ripple + 0.14 * tilt + 0.10 * (m - 0.4) - 0.09 * (near - 0.35)
             for k in range(3):
-                canvas[i, j, k] = ramp(pal, t, k)
-            glow = 0.05 * wave + 0.30 * (tilt - math.floor(tilt + 0.5)) * 0.5 + 0.07 * (m - 0.5) - 0.10 * (near - 0.35)
+                canvas[i, j, k] = ramp(pal, t + 0.04 * tilt, k)
             canvas[i, j, 0] += glow + 0.05 * (chance(seed, pane, 9) - 0.5)
-            if cut and chance(seed, pane, 10) < 0.05:
+            if cut and chance(seed, pane, 10) < 0.06:
                 lay(canvas, i, j, 1.0, pal[ACCENT, 0] + glow, pal[ACCENT, 1], pal[ACCENT, 2])
-            cover = 1.0 - step(lead - px, lead + px, edge)
+            cover = 1.0 - step(lead - soft, lead + soft, edge)
             lay(canvas, i, j, cover, pal[INK, 0], pal[INK, 1], pal[INK, 2])
             dome = 1.0 - min(edge / lead, 1.0)
-            height[i, j] = 0.30 * cover + 0.5 * math.sqrt(dome) + 0.08 * wave
+            height[i, j] = 0.25 * cover + 0.3 * math.sqrt(dome) + 0.06 * ripple
 
 
 @kernel

@@ -75,7 +75,7 @@ _FILLERS = frozenset(
     re.findall(
         r"\S+",
         "a an and as at by for from in into is it of on or out print picture image painting artwork art the to with "
-        "mood palette texture scale composition school colours colors colour color style work surface light small-scale "
+        "mood palette texture scale composition school colours colors colour color style work surface light tones "
         "its it's very all over set made studio ",
     )
 )

@@ -1,1 +1,29 @@
-"""."""
+"""The store: tables, transactions, migrations and image files of one series. The only place that knows SQLAlchemy."""
+
+from gen_emerge.store.answers import Answers
+from gen_emerge.store.images import pixels_hash, read_recipe, sweep
+from gen_emerge.store.lock import Held, Owner, hold, holder
+from gen_emerge.store.migrate import upgrade
+from gen_emerge.store.read import Cycle
+from gen_emerge.store.rows import round_payload
+from gen_emerge.store.store import DATABASE, Store
+from gen_emerge.store.verify import Problem, uncommitted, verify_files
+
+__all__ = [
+    "DATABASE",
+    "Answers",
+    "Cycle",
+    "Held",
+    "Owner",
+    "Problem",
+    "Store",
+    "hold",
+    "holder",
+    "pixels_hash",
+    "read_recipe",
+    "round_payload",
+    "sweep",
+    "uncommitted",
+    "upgrade",
+    "verify_files",
+]

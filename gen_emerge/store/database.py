@@ -1,0 +1,176 @@
+"""Opening the SQLite file of a series. Takes a path, gives engines set up alike; reads no row but the schema's version.
+
+Every statement of the store runs inside `reading` or `writing`, which translate errors.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+
+from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, WrongSchema
+from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
+
+BUSY_SECONDS = 30.0
+"""How long a statement waits for another process's transaction."""
+
+_FULL, _READONLY, _IOERR, _CORRUPT, _BUSY, _LOCKED, _CANTOPEN, _NOTADB = 13, 8, 10, 11, 5, 6, 14, 26
+
+
+def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> Engine:
+    """An engine on one file: WAL, `synchronous=FULL`, foreign keys on, a 30 s busy timeout.
+
+    Args:
+        path: the database file.
+        readonly: nothing is ever written, nor is the file created.
+        immutable: for read-only media: SQLite then ignores locks and WAL files, so nobody may be writing.
+    """
+    mode = "ro" if readonly else "rwc"
+    uri = f"file:{quote(str(path.resolve()))}?mode={mode}{'&immutable=1' if immutable else ''}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+    made = create_engine("sqlite://", creator=connect, poolclass=_pool_class())
+
+    @event.listens_for(made, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not readonly:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @event.listens_for(made, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return made
+
+
+def _pool_class() -> Any:
+    from sqlalchemy.pool import QueuePool
+
+    return QueuePool
+
+
+@contextmanager
+def reading(source: Engine, path: Path) -> Generator[Connection, None, None]:
+    """A read transaction: one consistent snapshot."""
+    with translated(path), source.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(source: Engine, path: Path) -> Generator[Connection, None, None]:
+    """A write transaction, locked from its first statement; durable when the block is left."""
+    with translated(path), source.connect().execution_options(immediate=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def translated(path: Path) -> Generator[None, None, None]:
+    """SQLAlchemy's and SQLite's errors as ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(error, error.orig, path) from error
+    except StatementError as error:
+        raise Damaged(f"A row for {path} could not be written: {error.orig}.") from error
+    except sqlite3.Error as error:
+        raise _ours(error, error, path) from error
+
+
+def _ours(error: Exception, origin: BaseException | None, path: Path) -> GenEmergeError:
+    """The project's error for one of SQLite's."""
+    primary = int(getattr(origin, "sqlite_errorcode", 0) or 0) & 0xFF
+    if primary == _FULL or (primary == _IOERR and _no_space(path)):
+        return DiskFull(
+            f"The disk of {path} is full.", hint="Free some space and run again: nothing committed is lost."
+        )
+    if primary == _READONLY or (primary == _CANTOPEN and path.exists()):
+        return BadInput(f"{path} cannot be written: it or its folder is read-only.", hint="Make the folder writable.")
+    if primary in (_BUSY, _LOCKED):
+        return GenEmergeError(
+            f"{path} was locked by another process for {BUSY_SECONDS:.0f} seconds.", hint="Close it and try again."
+        )
+    if primary in (_CORRUPT, _NOTADB):
+        return Damaged(f"{path} is not a readable database: {origin}.", hint="Restore the file from a copy.")
+    if isinstance(error, IntegrityError):
+        return Damaged(f"What was to be stored in {path} contradicts what is there: {origin}.")
+    return GenEmergeError(f"{path}: {origin}.")
+
+
+def _no_space(path: Path) -> bool:
+    """Whether an I/O error came of a full disk: some file systems and file size limits do not say so."""
+    try:
+        if shutil.disk_usage(path.parent).free < 1 << 20:
+            return True
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        sizes = [p.stat().st_size for p in path.parent.glob(path.name + "*")]
+        return limit != resource.RLIM_INFINITY and max(sizes, default=0) + (1 << 16) >= limit
+    except (OSError, ImportError):
+        return False
+
+
+def schema_version(path: Path, source: Engine) -> str:
+    """The schema of a file, read without Alembic.
+
+    Raises:
+        BadInput: it is no database, or not one of ours.
+    """
+    hint = "A series folder holds the `series.db` that gen-emerge made."
+    try:
+        with source.connect() as connection:
+            identity = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+            if identity != APPLICATION_ID:
+                raise BadInput(f"{path} is not a gen-emerge series.", hint=hint)
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
+    except DBAPIError as error:
+        if int(getattr(error.orig, "sqlite_errorcode", 0) or 0) & 0xFF in (_NOTADB, 1):
+            raise BadInput(f"{path} is not a gen-emerge series: {error.orig}.", hint=hint) from error
+        raise _ours(error, error.orig, path) from error
+
+
+def check_schema(path: Path, source: Engine) -> None:
+    """Refuse a file of another schema.
+
+    Raises:
+        WrongSchema: older (the hint names the command that upgrades it) or newer.
+    """
+    found = schema_version(path, source)
+    if found == SCHEMA:
+        return
+    if found < SCHEMA:
+        raise WrongSchema(
+            f'The series "{path.parent.name}" has the older schema {found}; this gen-emerge works with {SCHEMA}.',
+            hint=f"gen-emerge upgrade {path.parent.name}",
+        )
+    raise WrongSchema(
+        f'The series "{path.parent.name}" has schema {found}, newer than {SCHEMA}, which this gen-emerge knows.',
+        hint="Upgrade gen-emerge.",
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable (where folders can be synced)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

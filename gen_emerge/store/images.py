@@ -1,0 +1,255 @@
+"""Image files of a series. Takes pixels and genomes, gives `Image`s; touches only `images/` in a series folder.
+
+A picture is a PNG that carries its recipe and a WebP thumbnail, at `images/ab/<genome hash>.png` and `.webp` (ab: the
+first two digits). Files are written under another name, synced and renamed, and hold no clock: a cycle that is rendered
+again after a kill writes the same bytes over the same names.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from gen_emerge import __version__
+from gen_emerge.errors import BadInput, DiskFull, NotFound
+from gen_emerge.store.database import sync_folder
+from gen_emerge.store.png import encode_png
+from gen_emerge.types import Genome, Image, Pixels
+
+THUMBNAIL = 192
+"""Longest side of a thumbnail, pixels."""
+
+CHUNK = "gen-emerge"
+"""Keyword of the PNG chunk with the whole genome as JSON."""
+
+_FOLDER = "images"
+_OURS = re.compile(r"([0-9a-f]{64})\.(png|webp)")
+_DRAFT = ".draft"
+
+
+def pixels_hash(pixels: Pixels) -> str:
+    """SHA-256 of "WxH:" and the 8-bit RGB bytes of (h, w, 3) uint8 pixels."""
+    digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}:".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def paths_of(genome: str) -> tuple[str, str]:
+    """The PNG's and the thumbnail's path relative to the series folder, for a genome's hash."""
+    return f"{_FOLDER}/{genome[:2]}/{genome}.png", f"{_FOLDER}/{genome[:2]}/{genome}.webp"
+
+
+def parameters_text(genome: Genome) -> str:
+    """The recipe as other tools read it (key `parameters`)."""
+    known = genome.parameters
+    model_hash = hashlib.sha256(f"{genome.generator} {genome.generator_version}".encode()).hexdigest()[:10]
+    fields = {
+        "Steps": f"{known.get('steps', 1):g}",
+        "Sampler": genome.generator,
+        "CFG scale": f"{known.get('guidance_scale', known.get('guidance', 1)):g}",
+        "Seed": str(genome.seed),
+        "Size": f"{genome.width}x{genome.height}",
+        "Model hash": model_hash,
+        "Model": f"{genome.generator} {genome.generator_version}",
+        "Version": f"gen-emerge {__version__}",
+    }
+    line = ", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items())
+    return f"{genome.prompt}\nNegative prompt: {genome.negative}\n{line}"
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if re.search(r'[,:\n"]', value) else value
+
+
+def recipe_text(genome: Genome, series: str) -> str:
+    """The whole genome as JSON (ASCII, slots and parameters in their own order)."""
+    lineage = {"parents": list(genome.parents), "operator": genome.operator}
+    whole = {"schema": 1, "series": series, "hash": genome.hash, "genome": {**genome.recipe(), **lineage}}
+    return json.dumps(whole, separators=(",", ":"), allow_nan=False)
+
+
+def encode(genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -> tuple[bytes, bytes]:
+    """PNG and WebP thumbnail of one picture: (h, w, 3) uint8 -> their bytes.
+
+    Args:
+        genome: the recipe to carry.
+        pixels: (h, w, 3) uint8 sRGB.
+        series: the series' name, carried too.
+        embed: False leaves the recipe out.
+    """
+    texts = {"parameters": parameters_text(genome), CHUNK: recipe_text(genome, series)} if embed else {}
+    height, width = pixels.shape[:2]
+    scale = min(1.0, THUMBNAIL / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = Pillow.fromarray(np.ascontiguousarray(pixels))
+    if size != small.size:
+        small = small.resize(size, Pillow.Resampling.HAMMING)
+    thumbnail = BytesIO()
+    small.save(thumbnail, "WEBP", quality=80, method=1)
+    return encode_png(pixels, texts), thumbnail.getvalue()
+
+
+def write(folder: Path, genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -> Image:
+    """Write one picture and its thumbnail, durable before it returns.
+
+    Args:
+        folder: the series' folder.
+        genome: its recipe; its hash is the file's name.
+        pixels: (h, w, 3) uint8 sRGB.
+        series: the series' name.
+        embed: False leaves the recipe out of the PNG.
+
+    Raises:
+        DiskFull: nothing of this picture is left behind.
+        BadInput: the folder cannot be written.
+    """
+    return write_batch(folder, [(genome, pixels)], series=series, embed=embed)[0]
+
+
+def write_batch(
+    folder: Path, items: Sequence[tuple[Genome, Pixels]], *, series: str, embed: bool = True, threads: int = 2
+) -> list[Image]:
+    """Write several pictures, each folder synced once. Order in, order out; see `write`."""
+
+    def one(item: tuple[Genome, Pixels]) -> Image:
+        return _write_one(folder, *item, series=series, embed=embed)
+
+    try:
+        _make_folders(folder, {item[0].hash[:2] for item in items})
+        if threads > 1 and len(items) > 1:
+            with ThreadPoolExecutor(min(threads, len(items))) as pool:
+                images = list(pool.map(one, items))
+        else:
+            images = [one(item) for item in items]
+        for inner in {(folder / image.path).parent for image in images}:
+            sync_folder(inner)
+    except OSError as error:
+        raise _ours(error, folder) from error
+    return images
+
+
+def _make_folders(folder: Path, prefixes: Collection[str]) -> None:
+    root, fresh = folder / _FOLDER, False
+    for prefix in prefixes:
+        if not (root / prefix).is_dir():
+            (root / prefix).mkdir(parents=True, exist_ok=True)
+            fresh = True
+    if fresh:
+        sync_folder(root)
+
+
+def _write_one(folder: Path, genome: Genome, pixels: Pixels, *, series: str, embed: bool) -> Image:
+    png, thumbnail = encode(genome, pixels, series=series, embed=embed)
+    path, small = paths_of(genome.hash)
+    _replace(folder / small, thumbnail)
+    _replace(folder / path, png)
+    return Image(
+        pixels=pixels_hash(pixels),
+        file=hashlib.sha256(png).hexdigest(),
+        path=path,
+        thumbnail=small,
+        width=int(pixels.shape[1]),
+        height=int(pixels.shape[0]),
+        size=len(png),
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a whole file in place: draft, sync, rename."""
+    draft = path.with_name(path.name + _DRAFT)
+    try:
+        with draft.open("wb", buffering=0) as file:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _ours(error: OSError, folder: Path) -> BadInput | DiskFull:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(
+            f"The disk of {folder} is full.", hint="Free some space and run again: nothing committed is lost."
+        )
+    return BadInput(f"{error.filename or folder} cannot be written: {error.strerror}.", hint="Make it writable.")
+
+
+def read_recipe(path: Path) -> Genome:
+    """The genome a PNG was made from: identical, hash included.
+
+    Raises:
+        NotFound: there is no such file.
+        BadInput: it is no image, or carries no recipe of ours, or a changed one.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.")
+    try:
+        with Pillow.open(path) as picture:
+            picture.load()
+            text: Any = picture.info.get(CHUNK)
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        raise BadInput(f"{path} is no readable image: {error}.") from error
+    if not isinstance(text, str):
+        raise BadInput(f'{path} carries no recipe (no "{CHUNK}" chunk).', hint="Use a PNG that gen-emerge wrote.")
+    try:
+        whole = json.loads(text)
+        values: dict[str, Any] = {**whole["genome"], "parents": tuple(whole["genome"]["parents"])}
+        genome = Genome(**values)
+        if genome.hash != whole["hash"]:
+            raise ValueError("its hash does not fit")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"The recipe in {path} cannot be read: {error}.") from error
+    return genome
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """Every file under `images/`, and the genome hash in its name (None for drafts and files that are not ours)."""
+    root = folder / _FOLDER
+    for base, inner, names in os.walk(root):
+        inner.sort()
+        for name in sorted(names):
+            match = _OURS.fullmatch(name)
+            yield Path(base) / name, match[1] if match and Path(base).name == match[1][:2] else None
+
+
+def is_draft(path: Path) -> bool:
+    """Whether a file was being written when its process ended."""
+    return path.name.endswith(_DRAFT) and _OURS.fullmatch(path.name.removesuffix(_DRAFT)) is not None
+
+
+def sweep(folder: Path, known: Collection[str]) -> int:
+    """Delete files that were written but never committed: drafts, and pictures of genomes that are not known.
+
+    Only for the process that holds the series. Files with names that are not ours stay (`verify` names them).
+
+    Args:
+        folder: the series' folder.
+        known: genome hashes in the store, and those of proposals in flight.
+
+    Returns:
+        How many files were deleted.
+    """
+    known = known if isinstance(known, set | frozenset) else set(known)
+    deleted = 0
+    for path, genome in walk(folder):
+        if is_draft(path) or (genome is not None and genome not in known):
+            with suppress(FileNotFoundError):
+                path.unlink()
+                deleted += 1
+    return deleted

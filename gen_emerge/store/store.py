@@ -1,0 +1,206 @@
+"""The store of one series: `archive/NAME/series.db`. Takes records and inputs, gives history; touches that file alone.
+
+Truth is append-only and a cycle is a transaction: `commit` writes everything a cycle derived at once. Only `begin`
+(table `attempts`) and `add_input` (table `inputs`) write outside it. Any thread may read; writes wait for each other.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, select
+
+from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
+from gen_emerge.store import tables as t
+from gen_emerge.store.database import check_schema, engine, reading, sync_folder, translated, writing
+from gen_emerge.store.read import Reader
+from gen_emerge.store.rows import to_json
+from gen_emerge.store.write import Words, last_committed, write_cycle
+from gen_emerge.types import CycleRecord, Input
+
+DATABASE = "series.db"
+_DRAFT = "series.db.draft"
+
+
+class Store(Reader):
+    """All that happened in one series. Use `Store.create` or `Store.open`.
+
+    Args:
+        folder: the series' folder.
+        source: engine of its database.
+        readonly: nothing is ever written.
+    """
+
+    def __init__(self, folder: Path, source: Engine, *, readonly: bool) -> None:
+        super().__init__(source, folder / DATABASE)
+        self.folder = folder
+        self.readonly = readonly
+        self._words = Words()
+        with reading(source, self._path) as connection:
+            row = connection.execute(select(t.SeriesRow.facts, t.SeriesRow.created_at)).one()
+        self.facts: Mapping[str, Any] = MappingProxyType(json.loads(row[0]))
+        self.created_at: float = row[1]
+
+    @staticmethod
+    def create(folder: Path, facts: Mapping[str, Any]) -> Store:
+        """Make a series: its folder, `images/`, `models/` and the database with its fixed facts.
+
+        The database is built under another name and renamed: there is a whole series or none.
+
+        Raises:
+            BadInput: it is there already, or the folder cannot be written.
+        """
+        path, draft = folder / DATABASE, folder / _DRAFT
+        if path.exists():
+            raise BadInput(f'The series "{folder.name}" exists already.', hint="Choose another name, or run that one.")
+        try:
+            for made in (folder, folder / "images", folder / "models"):
+                made.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(_DRAFT + "*"):
+                left.unlink()
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.") from error
+            raise BadInput(f"{folder} cannot be written: {error.strerror}.", hint="Make it writable.") from error
+        source = engine(draft)
+        try:
+            with writing(source, draft) as connection:
+                connection.exec_driver_sql(f"PRAGMA application_id={t.APPLICATION_ID}")
+                t.Base.metadata.create_all(connection)
+                connection.exec_driver_sql(
+                    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+                    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+                )
+                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (t.SCHEMA,))
+                row = {"id": 1, "created_at": time.time(), "facts": to_json(facts)}
+                connection.execute(insert(t.SeriesRow), [row])
+        finally:
+            source.dispose()
+        draft.rename(path)
+        sync_folder(folder)
+        return Store.open(folder)
+
+    @staticmethod
+    def open(folder: Path, *, readonly: bool = False) -> Store:
+        """Open a series.
+
+        Args:
+            folder: the series' folder.
+            readonly: works beside a running writer, and on read-only media.
+
+        Raises:
+            NotFound: there is no such series (the nearest name is given).
+            WrongSchema: its schema is older or newer.
+            BadInput: the file is none of ours.
+        """
+        path = folder / DATABASE
+        if not path.is_file():
+            known = sorted(p.parent.name for p in folder.parent.glob(f"*/{DATABASE}")) if folder.parent.is_dir() else []
+            raise NotFound(f'There is no series "{folder.name}" in {folder.parent}.', hint=nearest(folder.name, known))
+        source = engine(path, readonly=readonly)
+        try:
+            if readonly and not _readable(source):
+                source.dispose()
+                source = engine(path, readonly=True, immutable=not path.with_name(DATABASE + "-wal").exists())
+            check_schema(path, source)
+            return Store(folder, source, readonly=readonly)
+        except BaseException:
+            source.dispose()
+            raise
+
+    def close(self) -> None:
+        """Give the file back. The last one to close folds the write-ahead log into it."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def begin(self, cycle: int, started: float) -> int:
+        """Note a start of a cycle, durable before it returns.
+
+        Args:
+            cycle: the cycle about to be rendered; not committed yet.
+            started: seconds since 1970, for display.
+
+        Returns:
+            How many unfinished starts the cycle has now, this one included.
+        """
+        with writing(self._engine, self._path) as connection:
+            if cycle <= last_committed(connection):
+                raise Damaged(f"Cycle {cycle} is committed and cannot be started again.")
+            connection.execute(insert(t.AttemptRow), [{"cycle": int(cycle), "started": float(started)}])
+            counted = select(func.count()).select_from(t.AttemptRow).where(t.AttemptRow.cycle == cycle)
+            return int(connection.execute(counted).scalar_one())
+
+    def add_input(self, kind: str, payload: Mapping[str, Any], *, first_cycle: int | None = None) -> Input:
+        """Store something that came from outside, durable before it returns.
+
+        Args:
+            kind: see `types.InputKind`.
+            payload: plain JSON.
+            first_cycle: the first cycle that may use it; None for the one after the last started or committed.
+        """
+        return self._add_inputs([(kind, payload)], first_cycle)[0]
+
+    def add_inputs(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Input]:
+        """Store several inputs: all of them or none."""
+        return self._add_inputs(items, None)
+
+    def _add_inputs(self, items: Sequence[tuple[str, Mapping[str, Any]]], first_cycle: int | None) -> list[Input]:
+        texts = [to_json(payload) for _, payload in items]
+        added: list[Input] = []
+        with writing(self._engine, self._path) as connection:
+            if first_cycle is None:
+                attempted = connection.execute(select(func.coalesce(func.max(t.AttemptRow.cycle), 0))).scalar_one()
+                first_cycle = 1 + max(attempted, last_committed(connection))
+            for (kind, _), text in zip(items, texts, strict=True):
+                row = {"kind": kind, "first_cycle": first_cycle, "arrived_at": time.time(), "payload": text}
+                number = connection.execute(insert(t.InputRow), row).inserted_primary_key
+                assert number is not None
+                added.append(
+                    Input(id=number[0], kind=kind, first_cycle=first_cycle, payload=json.loads(text))  # pyright: ignore[reportArgumentType]
+                )
+        return added
+
+    def commit(self, record: CycleRecord) -> None:
+        """Store everything one cycle derived, in one transaction, durable before it returns.
+
+        Raises:
+            Damaged: it is not the next cycle, or contradicts what is stored; nothing was written.
+            DiskFull: nothing was written, everything committed is still there.
+        """
+        try:
+            with writing(self._engine, self._path) as connection:
+                last = last_committed(connection)
+                if record.cycle != last + 1:
+                    raise Damaged(f"Cycle {record.cycle} cannot be committed after cycle {last}.")
+                write_cycle(connection, record, self._words)
+        except BaseException:
+            self._words.forget()
+            raise
+
+
+def _readable(source: Engine) -> bool:
+    """Whether SQLite can read it as it is: on read-only media it cannot make the files that WAL wants."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        with source.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        return True
+    except OperationalError:
+        return False
+    except Exception:
+        return True
+
+
+__all__ = ["DATABASE", "Store", "translated"]

@@ -1,0 +1,69 @@
+"""Whether files and history agree. Takes a store, gives what is wrong; changes nothing.
+
+Works beside a running series: files of cycles that are not committed yet are counted, not reported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gen_emerge.store.images import is_draft, walk
+from gen_emerge.store.lock import holder
+from gen_emerge.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One disagreement. `path` is relative to the series folder.
+
+    `missing`: a stored picture has no file; `hash`: its bytes are not the ones that were written; `orphan`: a file
+    under `images/` that no candidate knows; `replay`: (found by the loop) replaying gives another state.
+    """
+
+    kind: Literal["missing", "hash", "orphan", "replay"]
+    path: str
+
+
+def verify_files(store: Store) -> list[Problem]:
+    """Every picture against its stored hash, every thumbnail's presence, and every file nobody knows."""
+    folder, known, problems = store.folder, set[str](), list[Problem]()
+    for _, image in store.images():
+        known.update((image.path, image.thumbnail))
+        digest = _digest(folder / image.path)
+        if digest is None:
+            problems.append(Problem(kind="missing", path=image.path))
+        elif digest != image.file:
+            problems.append(Problem(kind="hash", path=image.path))
+        if not (folder / image.thumbnail).is_file():
+            problems.append(Problem(kind="missing", path=image.thumbnail))
+    flying = _in_flight(store)
+    for path, genome in walk(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in known and not (flying and (genome or is_draft(path))):
+            problems.append(Problem(kind="orphan", path=name))
+    return problems
+
+
+def uncommitted(store: Store) -> int:
+    """How many image files belong to cycles that were started and are not committed."""
+    if not _in_flight(store):
+        return 0
+    files = [(path, genome) for path, genome in walk(store.folder) if genome or is_draft(path)]
+    known = {image.path for _, image in store.images()} | {image.thumbnail for _, image in store.images()}
+    return sum(path.relative_to(store.folder).as_posix() not in known for path, _ in files)
+
+
+def _in_flight(store: Store) -> bool:
+    """Whether a cycle may be under way, or was cut off: its files are swept at the next start."""
+    return holder(store.folder) is not None or store.attempted() > store.committed()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

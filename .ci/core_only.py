@@ -12,8 +12,8 @@ import sys
 import traceback
 
 OPTIONAL = (
-    *("accelerate", "anthropic", "diffusers", "dreamsim", "fastapi", "matplotlib", "open_clip", "pandas", "peft"),
-    *("pytest", "ray", "sklearn", "timm", "torch", "torchvision", "transformers", "uvicorn"),
+    *("accelerate", "anthropic", "diffusers", "dreamsim", "fastapi", "matplotlib", "open_clip", "peft"),
+    *("pytest", "ray", "timm", "torch", "torchvision", "transformers", "uvicorn"),
 )
 
 

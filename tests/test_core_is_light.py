@@ -17,10 +17,8 @@ OPTIONAL = (
     "fastapi",
     "matplotlib",
     "open_clip",
-    "pandas",
     "peft",
     "ray",
-    "sklearn",
     "timm",
     "torch",
     "torchvision",
@@ -29,7 +27,7 @@ OPTIONAL = (
 )
 """Never part of the core."""
 
-HEAVY = ("alembic", "jinja2", "llvmlite", "numba", "onnxruntime", "ribs", "scipy", "sqlalchemy")
+HEAVY = ("alembic", "jinja2", "llvmlite", "numba", "onnxruntime", "pandas", "ribs", "scipy", "sklearn", "sqlalchemy")
 """Part of the core, imported when used."""
 
 

@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself: Python 3.11+ and make are enough (see .ci/setup).
-# Names can be given: make demo ARCHIVE=/big/disk   make test ARGS="-k gates"   make test PYTHON=python3.12
+# Values can be given: make demo ARCHIVE=pictures   make test ARGS="-k gates"   make test PYTHON=python3.12
 
 ARCHIVE ?= archive
 SERIES ?= first-light
@@ -10,6 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 GEN_EMERGE = $(BIN)/gen-emerge --root . --archive "$(ARCHIVE)"
 REPORT = $(ARCHIVE)/$(SERIES)
+PYTEST = OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # The environment that is active outside does not matter here.
 unexport VIRTUAL_ENV
@@ -17,11 +18,12 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts check bench clean setup
+.PHONY: help demo test fast lint format types contracts check bench clean setup
 
 help:  ## list the targets
 	@echo "make demo       run experiments/series/first-light.toml and write its map and report (about two minutes)"
-	@echo "make test       the fast tests; ARGS is handed to pytest"
+	@echo "make test       all tests; ARGS is handed to pytest"
+	@echo "make fast       the tests that take no more than a few seconds each"
 	@echo "make lint       ruff: rules and formatting"
 	@echo "make format     let ruff put both right"
 	@echo "make types      pyright, strict, on the package"
@@ -45,7 +47,10 @@ setup:  ## the development environment in .venv
 	@.ci/setup dev
 
 test: setup  ## pytest; one thread a process, because threads of several workers slow each other down
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(PYTEST) $(ARGS)
+
+fast: setup
+	$(PYTEST) -m "not slow" $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,15 +1,13 @@
-"""Takes paths of pictures and sizes as typed; gives pixels, or an error that names the file. Writes one PNG at a time."""
+"""Takes paths of pictures and sizes as typed; gives pixels, or an error that names the file. Writes nothing."""
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gen_emerge.errors import BadInput, DiskFull, NotFound, nearest
+from gen_emerge.errors import BadInput, NotFound, nearest
 
 if TYPE_CHECKING:
     from gen_emerge.types import Pixels
@@ -95,14 +93,6 @@ def check_png_target(path: Path) -> None:
         raise BadInput(f"-o {path} is a folder: wanted a file.", hint=f"Try {path / 'picture.png'}")
     if not path.parent.is_dir():
         raise NotFound(f"-o {path}: there is no folder {path.parent}.", hint="Make it first, or name another.")
-
-
-def cannot_write(path: Path, error: OSError) -> BadInput | DiskFull:
-    """The error for a file that could not be written."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"{path} could not be written ({reason}).", hint="Free some space and run the command again.")
-    return BadInput(f"{path} could not be written ({reason}).", hint="Make the place writable, or name another.")
 
 
 def slug(text: str, *, longest: int = 48) -> str:

@@ -1,1 +1,28 @@
-"""."""
+"""What the human (and the critic) prefer: rounds of questions, answers, Bradley-Terry, who would win.
+
+Takes ids, duels and answers; gives questions, verdicts and rankings. Never touches pixels or the store.
+SciPy is imported by the first fit, not before.
+"""
+
+from __future__ import annotations
+
+from gen_emerge.preference.answers import Undo, as_duel, is_complete, parse_answers, standing
+from gen_emerge.preference.bradley_terry import Fit, NotIdentified, fit_bradley_terry
+from gen_emerge.preference.comparisons import Comparison, Comparisons
+from gen_emerge.preference.ranking import DuelPreference
+from gen_emerge.preference.rounds import open_round
+
+__all__ = [
+    "Comparison",
+    "Comparisons",
+    "DuelPreference",
+    "Fit",
+    "NotIdentified",
+    "Undo",
+    "as_duel",
+    "fit_bradley_terry",
+    "is_complete",
+    "open_round",
+    "parse_answers",
+    "standing",
+]

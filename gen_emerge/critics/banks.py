@@ -1,0 +1,109 @@
+"""Takes a TOML file of yes/no questions; gives a checked `QuestionBank`. Reads that one file and touches nothing else.
+
+A bank is refused where a judge could not answer it honestly: it asks for a number, is empty or endless, or names a
+dimension nobody reports on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+from gen_emerge.errors import BadInput, NotFound, nearest
+from gen_emerge.types import BankQuestion, QuestionBank
+
+DIMENSIONS = ("alignment", "aesthetics", "detail", "safety", "bias")
+MOST_QUESTIONS = 200
+_SCHEMA = 1
+_BANK_KEYS = ("schema", "id", "questions")
+_QUESTION_KEYS = ("id", "dimension", "text", "good")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_ASKS_FOR_A_NUMBER = re.compile(
+    r"\b(how (many|much|good|well|strongly|likely|often)|what (percent|percentage|number|fraction)"
+    r"|rat(e|es|ed|ing|ings)|scor(e|es|ed|ing)|grad(e|es|ed|ing)|rank(s|ed|ing)?|stars?|points?|percent(age)?|number"
+    r"|scale (of|from)|out of (\d+|ten|five|hundred)|from \d+ to|\d+\s*(-|to|/)\s*\d+)\b|%",
+    re.IGNORECASE,
+)
+
+
+def load_bank(path: Path | str) -> QuestionBank:
+    """Read and check a bank. Its hash is the SHA-256 (hex) of the file's bytes.
+
+    Raises:
+        NotFound: no such file; the nearest bank beside it is named.
+        BadInput: anything in it that cannot be used, with its place.
+    """
+    file = Path(path)
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        beside = [other.name for other in sorted(file.parent.glob("*.toml"))]
+        raise NotFound(f"No question bank at {file}.", hint=nearest(file.name, beside) or None) from None
+    except OSError as error:
+        raise BadInput(f"The question bank {file} cannot be read ({error.strerror}).") from None
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{file} is not TOML: {error}.") from None
+    _known_keys(str(file), table, _BANK_KEYS)
+    if type(table.get("schema")) is not int or table["schema"] != _SCHEMA:
+        raise BadInput(f"{file}: schema is {table.get('schema')!r}; wanted {_SCHEMA}.")
+    questions = _questions(file, table.get("questions"))
+    return QuestionBank(
+        id=_identifier(f"{file}: id", table.get("id")),
+        hash=hashlib.sha256(content).hexdigest(),
+        questions=questions,
+    )
+
+
+def _questions(file: Path, entries: Any) -> tuple[BankQuestion, ...]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", entries)):
+        raise BadInput(f"{file}: questions is missing or no list of tables; wanted [[questions]].")
+    tables = cast("list[dict[str, Any]]", entries)
+    if not 1 <= len(tables) <= MOST_QUESTIONS:
+        raise BadInput(f"{file} has {len(tables)} questions; wanted 1 to {MOST_QUESTIONS}.")
+    found: dict[str, BankQuestion] = {}
+    for number, entry in enumerate(tables, start=1):
+        question = _question(f"{file}: question {number}", entry)
+        if question.id in found:
+            raise BadInput(f'{file}: question {number} has the id "{question.id}", like an earlier one.')
+        found[question.id] = question
+    return tuple(found.values())
+
+
+def _question(where: str, entry: dict[str, Any]) -> BankQuestion:
+    _known_keys(where, entry, _QUESTION_KEYS)
+    identifier = _identifier(f"{where}: id", entry.get("id"))
+    where = f'{where} ("{identifier}")'
+    dimension, text, good = entry.get("dimension"), entry.get("text"), entry.get("good")
+    if dimension not in DIMENSIONS:
+        wanted = ", ".join(DIMENSIONS)
+        raise BadInput(
+            f"{where}: dimension is {dimension!r}; wanted {wanted}.", hint=nearest(str(dimension), DIMENSIONS)
+        )
+    if good not in ("yes", "no"):
+        raise BadInput(f'{where}: good is {good!r}; wanted "yes" or "no".')
+    if not isinstance(text, str) or not text.strip().endswith("?"):
+        raise BadInput(f"{where}: text is {text!r}; wanted a question, ending with a question mark.")
+    asked = _ASKS_FOR_A_NUMBER.search(text)
+    if asked:
+        raise BadInput(
+            f'{where}: "{asked.group(0)}" asks for a number or a rating.',
+            hint="Ask something that is so, or is not so.",
+        )
+    return BankQuestion(id=identifier, dimension=dimension, text=text, good=good)
+
+
+def _identifier(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise BadInput(f"{where} is {value!r}; wanted small letters, digits and hyphens, at most 64.")
+    return value
+
+
+def _known_keys(where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            raise BadInput(f'{where}: unknown key "{key}".', hint=nearest(key, known))

@@ -1,0 +1,165 @@
+"""Takes judgements "left or right or a tie"; gives checked arrays, duplicates of one pair merged. Touches nothing else.
+
+Items are numbered 0 .. n_items - 1. A weight counts judgements: 2.0 is the same as giving the comparison twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.errors import BadInput, nearest
+from gen_emerge.types import Side
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_CODES = {"left": 1, "tie": 0, "right": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One judgement between two different items.
+
+    Args:
+        left: the item shown on the left, 0 .. n_items - 1.
+        right: the item shown on the right.
+        outcome: "left", "right" or "tie".
+        rater: who judged, None when it does not matter.
+        weight: how many judgements it counts for, >= 0.
+        age: how old it is, >= 0, in the half-life's unit.
+    """
+
+    left: int
+    right: int
+    outcome: Side
+    rater: str | None = None
+    weight: float = 1.0
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """Many judgements as arrays, for size.
+
+    Args:
+        left: (m,) items shown on the left.
+        right: (m,) items shown on the right.
+        outcome: (m,) 1 where the left won, -1 where the right won, 0 for a tie.
+        weight: (m,) >= 0, None for 1.
+        age: (m,) >= 0, in the half-life's unit, None for 0.
+    """
+
+    left: NDArray[Any]
+    right: NDArray[Any]
+    outcome: NDArray[Any]
+    weight: NDArray[Any] | None = None
+    age: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """Judgements merged by pair: (m,) arrays. `wins`, `losses`, `ties` are summed weights as seen by `left`."""
+
+    n_items: int
+    left: Ints
+    right: Ints
+    wins: Floats
+    losses: Floats
+    ties: Floats
+    totals: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "totals", self.wins + self.losses + self.ties)
+
+
+def merge(
+    comparisons: Sequence[Comparison] | Comparisons, n_items: int, half_life: float | None, *, sides: bool
+) -> Edges:
+    """Check the judgements, fade them by age and merge those of one pair.
+
+    Args:
+        comparisons: the judgements.
+        n_items: how many items there are.
+        half_life: age at which a judgement counts half; None for no fading.
+        sides: keep (i, j) and (j, i) apart, as a position term needs.
+
+    Raises:
+        BadInput: an item out of range, an item against itself, an unknown outcome, a weight or age that is none.
+    """
+    if n_items < 1:
+        raise BadInput(f"n_items is {n_items}; wanted at least 1.")
+    if half_life is not None and not (math.isfinite(half_life) and half_life > 0):
+        raise BadInput(f"half_life is {half_life}; wanted a number above 0, or None.")
+    many = comparisons if isinstance(comparisons, Comparisons) else _as_arrays(comparisons)
+    left, right, outcome, weight, age = _checked(many, n_items)
+    if half_life is not None:
+        weight = weight * np.exp2(-age / half_life)
+    seen = weight > 0
+    if not seen.all():
+        left, right, outcome, weight = left[seen], right[seen], outcome[seen], weight[seen]
+    if not sides:
+        swap = left > right
+        left, right = np.where(swap, right, left), np.where(swap, left, right)
+        outcome = np.where(swap, -outcome, outcome)
+    keys, place = np.unique(left * n_items + right, return_inverse=True)
+    counts = np.bincount(place * 3 + (outcome + 1), weights=weight, minlength=3 * len(keys)).reshape(-1, 3)
+    return Edges(
+        n_items=n_items,
+        left=keys // n_items,
+        right=keys % n_items,
+        losses=np.ascontiguousarray(counts[:, 0]),
+        ties=np.ascontiguousarray(counts[:, 1]),
+        wins=np.ascontiguousarray(counts[:, 2]),
+    )
+
+
+def _as_arrays(comparisons: Sequence[Comparison]) -> Comparisons:
+    try:
+        outcome = [_CODES[c.outcome] for c in comparisons]
+    except KeyError as unknown:
+        word = str(unknown.args[0])
+        raise BadInput(f'Outcome "{word}"; wanted left, right or tie.', hint=nearest(word, _CODES)) from None
+    return Comparisons(
+        left=np.array([c.left for c in comparisons]),
+        right=np.array([c.right for c in comparisons]),
+        outcome=np.array(outcome, dtype=np.int64),
+        weight=np.array([c.weight for c in comparisons], dtype=np.float64),
+        age=np.array([c.age for c in comparisons], dtype=np.float64),
+    )
+
+
+def _checked(many: Comparisons, n_items: int) -> tuple[Ints, Ints, Ints, Floats, Floats]:
+    left, right, outcome = _whole("left", many.left), _whole("right", many.right), _whole("outcome", many.outcome)
+    size = len(left)
+    weight = np.ones(size) if many.weight is None else np.asarray(many.weight, dtype=np.float64)
+    age = np.zeros(size) if many.age is None else np.asarray(many.age, dtype=np.float64)
+    for name, values in (("right", right), ("outcome", outcome), ("weight", weight), ("age", age)):
+        if values.shape != (size,):
+            raise BadInput(f"{name} has shape {values.shape}; wanted ({size},) like left.")
+    if size == 0:
+        return left, right, outcome, weight, age
+    for name, items in (("left", left), ("right", right)):
+        if items.min() < 0 or items.max() >= n_items:
+            bad = int(items[(items < 0) | (items >= n_items)][0])
+            raise BadInput(f"Item {bad} on the {name}; wanted 0 .. {n_items - 1}.")
+    if (left == right).any():
+        raise BadInput(f"Item {int(left[left == right][0])} was compared with itself; wanted two different items.")
+    if np.abs(outcome).max() > 1:
+        raise BadInput("An outcome is none of 1 (left), -1 (right), 0 (tie).")
+    for name, values in (("weight", weight), ("age", age)):
+        if not (np.isfinite(values).all() and values.min() >= 0):
+            raise BadInput(f"A comparison's {name} is negative or not finite; wanted a number >= 0.")
+    return left, right, outcome, weight, age
+
+
+def _whole(name: str, values: NDArray[Any]) -> Ints:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise BadInput(f"{name} holds {array.dtype} of shape {array.shape}; wanted (m,) whole numbers.")
+    return array.astype(np.int64)

@@ -1,0 +1,199 @@
+"""Takes what could be asked and what already was; gives one round of questions. Pure functions of ids and chance.
+
+A person's minute is the dearest thing here: pairs go where least is known (images rarely compared, against a near
+neighbour on the map), never twice, and the sides are drawn by chance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from gen_emerge.errors import BadInput, nearest
+from gen_emerge.protocols import RoundKind
+from gen_emerge.types import Duel, Question, Round
+
+CHECKIN_REVIEWS = 2
+"""At most so many images of the review band in a check-in."""
+CHECKIN_KEEPS = 1
+"""So many keep / discard questions in a check-in: pairs alone cannot set an absolute bar."""
+ADHERENCE_EVERY = 3
+"""One pair in so many asks for adherence to the prompt instead of quality."""
+NEIGHBOURS = 8
+"""A pair's partner is one of so many nearest on the map."""
+
+_KINDS = ("checkin", "pairs", "keep", "review")
+
+
+def open_round(
+    kind: RoundKind | Literal["checkin"],
+    *,
+    number: int,
+    cycle: int,
+    reason: Literal["scheduled", "request"],
+    elites: Mapping[int, Sequence[float]],
+    review: Sequence[int],
+    duels: Iterable[Duel],
+    prompts: Mapping[int, str],
+    rng: np.random.Generator,
+    size: int = 5,
+    recent: Sequence[int] = (),
+    earlier: Iterable[Round] = (),
+) -> Round | None:
+    """Choose the questions of one round.
+
+    Args:
+        kind: "checkin" mixes pairs with up to two reviews and one keep; the others ask one kind alone.
+        number: the round's number: its id is "r" and this, its questions "r3-1", "r3-2", ...
+        cycle: the cycle it opens in.
+        reason: why.
+        elites: candidate id -> (axes,) its place on the map, in units in which distances compare (cells).
+        review: ids waiting in the review band.
+        duels: every stored duel; only human ones count as asked.
+        prompts: candidate id -> the text it was made from, for all ids above.
+        rng: a generator of this round alone.
+        size: how many questions at most.
+        recent: ids accepted lately that may be asked keep / discard besides the elites.
+        earlier: every earlier round, so that nothing already asked is asked again before the rest.
+
+    Returns:
+        The round, or None when there is nothing to ask.
+
+    Raises:
+        BadInput: an unknown kind, or size below 1.
+    """
+    if kind not in _KINDS:
+        raise BadInput(f'Round kind "{kind}"; wanted {", ".join(_KINDS)}.', hint=nearest(kind, _KINDS))
+    if size < 1:
+        raise BadInput(f"A round of {size} questions; wanted at least 1.")
+    asked = _Asked(duels, earlier)
+    reviews = _least_asked(sorted(set(review)), asked.reviews)
+    keeps = _least_asked(_shuffled(sorted({*elites, *recent} - set(review)), rng), asked.keeps)
+    pairs_left, reviews_left, keeps_left = _shares(kind, size, len(reviews))
+    pairs = _pairs(elites, asked, pairs_left, rng)
+    spare = (pairs_left - len(pairs)) if kind == "checkin" else 0
+    reviews = reviews[: reviews_left + spare]
+    keeps = keeps[: keeps_left + max(0, size - len(pairs) - len(reviews) - keeps_left if kind == "checkin" else 0)]
+    questions: list[Question] = []
+    for place, (a, b) in enumerate(pairs):
+        left, right = (a, b) if rng.random() < 0.5 else (b, a)
+        adherence = (number + place) % ADHERENCE_EVERY == 0
+        questions.append(
+            Question(
+                id=f"r{number}-{len(questions) + 1}",
+                kind="pair",
+                ask="adherence" if adherence else "quality",
+                prompt=_prompt_of(prompts[left], prompts[right]),
+                images={"left": left, "right": right},
+            )
+        )
+    singles: list[tuple[Literal["keep", "review"], int]] = [("review", i) for i in reviews]
+    singles += [("keep", i) for i in keeps]
+    for single, candidate in singles:
+        questions.append(
+            Question(
+                id=f"r{number}-{len(questions) + 1}",
+                kind=single,
+                ask="keep",
+                prompt=prompts[candidate],
+                images={"only": candidate},
+            )
+        )
+    return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=tuple(questions)) if questions else None
+
+
+class _Asked:
+    """How often each image and each pair was already shown to a human."""
+
+    def __init__(self, duels: Iterable[Duel], earlier: Iterable[Round]) -> None:
+        self.pairs: set[frozenset[int]] = set()
+        self.compared: Counter[int] = Counter()
+        self.keeps: Counter[int] = Counter()
+        self.reviews: Counter[int] = Counter()
+        for duel in duels:
+            if duel.judge.startswith("human:"):
+                self._pair(duel.left, duel.right)
+        for asked in earlier:
+            for question in asked.questions:
+                if question.kind == "pair":
+                    self._pair(question.images["left"], question.images["right"])
+                else:
+                    (self.keeps if question.kind == "keep" else self.reviews)[question.images["only"]] += 1
+
+    def _pair(self, left: int, right: int) -> None:
+        pair = frozenset((left, right))
+        if pair not in self.pairs:
+            self.pairs.add(pair)
+            self.compared.update(pair)
+
+
+def _shares(kind: str, size: int, reviews: int) -> tuple[int, int, int]:
+    """How many pairs, reviews and keeps a round of `size` wants."""
+    if kind == "checkin":
+        keep = min(CHECKIN_KEEPS, size - 1)
+        some = min(CHECKIN_REVIEWS, reviews, max(0, size - keep - 1))
+        return size - keep - some, some, keep
+    return (size if kind == "pairs" else 0, size if kind == "review" else 0, size if kind == "keep" else 0)
+
+
+def _pairs(
+    elites: Mapping[int, Sequence[float]], asked: _Asked, wanted: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Greedy: an image rarely compared, against the rarest compared of its near neighbours not yet met."""
+    ids = sorted(elites)
+    if wanted < 1 or len(ids) < 2:
+        return []
+    places = np.array([elites[i] for i in ids], dtype=np.float64).reshape(len(ids), -1)
+    index = {candidate: k for k, candidate in enumerate(ids)}
+    counts = Counter({i: asked.compared[i] for i in ids})
+    met = set(asked.pairs)
+    chosen: list[tuple[int, int]] = []
+    order = _shuffled(ids, rng)
+    while len(chosen) < wanted:
+        pair = _next_pair(sorted(order, key=lambda i: counts[i]), places, index, counts, met)
+        if pair is None:
+            break
+        chosen.append(pair)
+        met.add(frozenset(pair))
+        # Twice: another image is preferred to the same one again in this round.
+        counts.update(pair)
+        counts.update(pair)
+    return chosen
+
+
+def _next_pair(
+    order: Sequence[int],
+    places: np.ndarray,
+    index: Mapping[int, int],
+    counts: Mapping[int, int],
+    met: set[frozenset[int]],
+) -> tuple[int, int] | None:
+    ids = sorted(index)
+    rank = {candidate: k for k, candidate in enumerate(order)}
+    for first in order:
+        distances = np.linalg.norm(places - places[index[first]], axis=1)
+        near: list[int] = []
+        for k in np.argsort(distances, kind="stable"):
+            other = ids[int(k)]
+            if other != first and frozenset((first, other)) not in met:
+                near.append(other)
+                if len(near) == NEIGHBOURS:
+                    break
+        if near:
+            return first, min(near, key=lambda i: (counts[i], rank[i]))
+    return None
+
+
+def _least_asked(ids: Sequence[int], asked: Mapping[int, int]) -> list[int]:
+    return sorted(ids, key=lambda i: asked.get(i, 0))
+
+
+def _shuffled(ids: Sequence[int], rng: np.random.Generator) -> list[int]:
+    return [ids[int(k)] for k in rng.permutation(len(ids))]
+
+
+def _prompt_of(left: str, right: str) -> str:
+    return left if left == right else f"left: {left} | right: {right}"

@@ -36,11 +36,11 @@ class Mood(NamedTuple):
 NEUTRAL = Mood(0.0, 1.0, 1.0, (0.0, 0.0), 0.28, 0.04, 0.46, 0.04, 1.0)
 MOODS: Mapping[str, Mood] = {
     "serene": Mood(0.05, 0.80, 0.80, (-0.004, -0.004), 0.45, 0.02, 0.34, 0.0, 0.45),
-    "stormy": Mood(-0.13, 1.25, 0.75, (-0.006, -0.016), 0.20, 0.12, 0.60, 0.16, 1.75),
-    "luminous": Mood(0.10, 1.05, 1.12, (0.0, 0.012), 0.25, 0.15, 0.48, 0.0, 0.95),
+    "stormy": Mood(-0.13, 1.25, 0.75, (-0.006, -0.016), 0.20, 0.07, 0.60, 0.16, 1.75),
+    "luminous": Mood(0.10, 1.05, 1.12, (0.0, 0.012), 0.25, 0.08, 0.48, 0.0, 0.95),
     "sombre": Mood(-0.22, 0.95, 0.55, (0.004, 0.002), 0.36, 0.05, 0.42, 0.14, 0.75),
     "dreamy": Mood(0.11, 0.62, 0.72, (0.014, -0.010), 0.42, 0.06, 0.30, -0.06, 0.85),
-    "electric": Mood(-0.03, 1.35, 1.45, (0.0, -0.012), 0.14, 0.08, 0.64, 0.08, 1.45),
+    "electric": Mood(-0.03, 1.35, 1.45, (0.0, -0.012), 0.14, 0.05, 0.64, 0.08, 1.45),
     "melancholic": Mood(-0.07, 0.85, 0.62, (-0.014, -0.030), 0.40, 0.03, 0.40, 0.08, 0.65),
     "joyful": Mood(0.05, 1.10, 1.28, (0.008, 0.022), 0.16, 0.04, 0.52, 0.0, 1.25),
 }
@@ -107,7 +107,9 @@ def _draw(school: str, plan: NDArray[np.float64], pal: Floats, seed: int, canvas
         schools_fields.marbled_phase(plan, phase, shade)
         schools_fields.marbled(plan, pal, phase, shade, canvas, height)
     elif school == "moire":
-        schools_fields.moire(plan, pal, seed, canvas, height)
+        rings, spokes = np.empty_like(height), np.empty_like(height)
+        schools_fields.moire_phase(plan, seed, rings, spokes)
+        schools_fields.moire(plan, pal, seed, rings, spokes, canvas, height)
     elif school == "glass":
         schools_fields.glass(plan, pal, seed, canvas, height)
     elif school == "tiles":

@@ -16,8 +16,8 @@ from gen_emerge.generators.painter.jit import kernel
 
 # Places in the plan.
 SCALE, DENSITY, WARP, MOTION, COS, SIN, FOCUS_X, FOCUS_Y = range(8)
-COMPOSITION, HALF_X, HALF_Y, RELIEF, OFF_X, OFF_Y, MASK_COLUMNS = range(8, 15)
-PLAN_SIZE = 16
+COMPOSITION, HALF_X, HALF_Y, RELIEF, OFF_X, OFF_Y, MASK_COLUMNS, CENTRE_X, CENTRE_Y = range(8, 17)
+PLAN_SIZE = 17
 MASK_FINENESS = 64.0  # lattice points of the focal mask per unit
 # Rows of a palette after its ramp.
 ACCENT, INK, LIGHT, GROUND = 256, 257, 258, 259
@@ -94,12 +94,18 @@ def focal(p: np.ndarray, x: float, y: float) -> float:
 
 @kernel
 def write_mask(p: np.ndarray) -> None:
-    """Fill the mask's lattice in the plan, from the composition and the focus."""
+    """Fill the mask's lattice in the plan, from the composition and the focus; find where it is heaviest on average."""
     columns = int(p[MASK_COLUMNS])
+    total, sum_x, sum_y = 1e-9, 0.0, 0.0
     for k in range(p.shape[0] - PLAN_SIZE):
         x = (k % columns) / MASK_FINENESS - p[HALF_X] - 0.1
         y = (k // columns) / MASK_FINENESS - p[HALF_Y] - 0.1
-        p[PLAN_SIZE + k] = _mask(p, x, y)
+        m = _mask(p, x, y)
+        p[PLAN_SIZE + k] = m
+        total += m * m
+        sum_x += m * m * x
+        sum_y += m * m * y
+    p[CENTRE_X], p[CENTRE_Y] = sum_x / total, sum_y / total
 
 
 @kernel

@@ -54,12 +54,12 @@ def _texture(kind: int, x: float, y: float, px: float, light: float) -> float:
     if kind == 1:  # paper: fibres and mottle
         fine = 1.0 - step(0.2, 0.5, 120.0 * px)
         fibre = noise(31.0 * x + 2.0 * noise(9.0 * x, 9.0 * y), 19.0 * y)
-        return 0.025 * noise(8.0 * x, 8.0 * y) + 0.030 * fibre + 0.05 * fine * noise(120.0 * x, 75.0 * y)
+        return 0.035 * noise(8.0 * x, 8.0 * y) + 0.045 * fibre + 0.05 * fine * noise(120.0 * x, 75.0 * y)
     if kind == 2:  # canvas: threads over and under
-        fade = 1.0 - step(0.3, 0.55, 36.0 * px)
-        u, v = 36.0 * 2.0 * math.pi * (x + 0.002 * noise(5.0 * y, 3.0)), 36.0 * 2.0 * math.pi * y
+        fade = 1.0 - step(0.3, 0.55, 42.0 * px)
+        u, v = 42.0 * 2.0 * math.pi * (x + 0.002 * noise(5.0 * y, 3.0)), 42.0 * 2.0 * math.pi * y
         a, b = math.sin(u), math.sin(v)
-        return fade * 0.05 * (a * (0.6 + 0.4 * b) + b * (0.6 - 0.4 * a)) + 0.02 * noise(3.0 * x, 26.0 * y)
+        return fade * 0.042 * (a * (0.6 + 0.4 * b) + b * (0.6 - 0.4 * a)) + 0.02 * noise(3.0 * x, 26.0 * y)
     if kind == 3:  # brushed: long hairs
         bend = 0.15 * noise(1.7 * x, 1.7 * y)
         fine = 1.0 - step(0.2, 0.5, 130.0 * px)

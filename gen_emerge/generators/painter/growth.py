@@ -50,8 +50,12 @@ def branches(
     for plant in range(5):
         near = plant >= 2
         x0 = p[HALF_X] * 1.7 * (chance(seed, plant, 3) - 0.5)
+        for k in range(3):  # the densest of a few places
+            other = p[HALF_X] * 1.7 * (chance(seed, plant, 90 + k) - 0.5)
+            if focal(p, other, 0.1) > focal(p, x0, 0.1):
+                x0 = other
         if plant == 4:
-            x0 = 0.6 * p[FOCUS_X] + 0.5 * p[HALF_X] * (chance(seed, 9, 3) - 0.5)
+            x0 = 0.5 * p[f.CENTRE_X] + 0.6 * p[FOCUS_X] + 0.5 * p[HALF_X] * (chance(seed, 9, 3) - 0.5)
         t = 0.66 if not near else 0.95
         dark = (pal[INK, 0], pal[INK, 1], pal[INK, 2])
         share = (0.25, 0.4, 0.75, 0.85, 1.0)[plant]
@@ -89,6 +93,8 @@ def branches(
                     petal = (pal[ACCENT, 0], pal[ACCENT, 1], pal[ACCENT, 2])
                 mark(canvas, height, p, (bx, by, bloom, bx + 0.004, by, bloom * 0.8), petal, 0.95, 0.75, 0.0)
             limit = 5.0 + 2.0 * p[DENSITY] + 1.5 * m
+            if m < 0.2 and depth > 3.0 and chance(seed, number, 95) < 0.55:
+                continue
             if depth + 1.0 > limit or r < 0.0004 or number > 2400:
                 continue
             fork = 2 if chance(seed, number, 50 + plant) < 0.86 else 3

@@ -98,7 +98,8 @@ def strokes(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, heigh
             x = ((n * 0.7548776662466927 + chance(seed, layer, 1)) % 1.0 * 2.0 - 1.0) * hx
             y = ((n * 0.5698402909980532 + chance(seed, layer, 2)) % 1.0 * 2.0 - 1.0) * hy
             m = focal(p, x, y)
-            if layer > 0 and chance(seed, n, 10 + layer) > (0.25 + 0.75 * m if layer == 1 else 0.05 + 0.95 * m):
+            kept = 0.5 + 0.5 * m if layer == 0 else (0.15 + 0.85 * m if layer == 1 else 0.03 + 0.97 * m)
+            if chance(seed, n, 10 + layer) > kept:
                 continue
             t = 0.44 + 0.75 * noise(1.5 * x + p[OFF_X], 1.5 * y + p[OFF_Y]) + 0.16 * (chance(seed, n, 20 + layer) - 0.5)
             t += 0.16 * (m - 0.4) * layer
@@ -138,7 +139,7 @@ def attractor_density(p: np.ndarray, seed: int, samples: int, density: np.ndarra
     d = (1.1 + 1.2 * chance(seed, 4, 1)) * (1.0 if chance(seed, 4, 2) < 0.5 else -1.0)
     e = 0.75 + 0.5 * p[MOTION] * (0.3 + p[WARP])
     size = 0.27 / p[SCALE] ** 0.45
-    ox, oy = 0.75 * p[FOCUS_X], 0.75 * p[FOCUS_Y]
+    ox, oy = 0.25 * p[FOCUS_X] + 0.8 * p[f.CENTRE_X], 0.25 * p[FOCUS_Y] + 0.8 * p[f.CENTRE_Y]
     s0, s1 = 2.4 * chance(seed, 5, 1), 2.4 * chance(seed, 6, 1)
     spread = 0.7 + 0.8 * p[DENSITY]
     for n in range(samples):
@@ -190,9 +191,9 @@ def attractor(
             turn = tint[i, j] / (density[i, j] + 1e-6)
             cloth = math.log1p(2.2 * mass) * 0.42
             t = 0.60 + 0.20 * turn + 0.22 * (cloth - 0.5)
-            cover = step(0.0, 0.75, cloth) * (0.55 + 0.45 * m)
+            cover = step(0.0, 0.75, cloth) * (0.25 + 0.75 * m)
             lay(canvas, i, j, 0.95 * cover, ramp(pal, t, 0), ramp(pal, t, 1), ramp(pal, t, 2))
-            hot = step(1.0, 1.7, cloth) * (0.4 + 0.6 * m)
+            hot = step(1.0, 1.7, cloth) * (0.2 + 0.8 * m)
             lay(canvas, i, j, 0.85 * hot, pal[ACCENT, 0], pal[ACCENT, 1], pal[ACCENT, 2])
             height[i, j] += 0.5 * cover * min(cloth, 1.6)
 

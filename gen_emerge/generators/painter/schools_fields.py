@@ -79,59 +79,84 @@ def marbled(
 
 
 @kernel
-def moire(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height: np.ndarray) -> None:
-    """Cross two bent gratings of lines: a curved board (after Vasarely) that swells at the focus."""
-    h, w = height.shape
+def moire_phase(p: np.ndarray, seed: int, rings: np.ndarray, spokes: np.ndarray) -> None:
+    """Write the phases (in lines) of the two gratings; both are bent and swell at the focus."""
+    h, w = rings.shape
     px = 2.0 * p[HALF_Y] / h
     count = (9.0 + 10.0 * p[DENSITY]) * p[SCALE]
     swell = 0.5 + 1.1 * p[WARP] * p[MOTION]
+    bend = 0.10 * p[WARP] * p[MOTION]
     ax, ay = p[FOCUS_X] + 0.9 * (chance(seed, 1, 1) - 0.5), p[FOCUS_Y] + 0.9 * (chance(seed, 2, 1) - 0.5)
-    radial = chance(seed, 3, 1) < 0.6
-    spokes = math.floor(3.0 + 6.0 * chance(seed, 4, 1) + 0.4 * count)
+    radial = chance(seed, 3, 1) < 0.5
+    blades = math.floor(3.0 + 6.0 * chance(seed, 4, 1) + 0.4 * count)
     for i in range(h):
+        dy = (i + 0.5) * px - p[HALF_Y] - p[FOCUS_Y]
         for j in range(w):
-            n1, n2, e1, e2, m, r = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for c in range(3):  # the point itself and its two neighbours, for the width of a pixel in phase
-                x = (j + 0.5 + (c == 1)) * px - p[HALF_X]
-                y = (i + 0.5 + (c == 2)) * px - p[HALF_Y]
-                if c == 0:
-                    m = focal(p, x, y)
-                dx, dy = x - p[FOCUS_X], y - p[FOCUS_Y]
-                r = math.sqrt(dx * dx + dy * dy)
-                bulge = 1.0 - swell * 0.62 * math.exp(-r * r * 9.0)
-                bend = 0.10 * p[WARP] * p[MOTION]
-                u = p[COS] * dx - p[SIN] * dy
-                v = p[SIN] * dx + p[COS] * dy
-                u, v = u * bulge + bend * math.sin(5.0 * v + p[OFF_X]), v * bulge + bend * math.sin(5.0 * u + p[OFF_Y])
-                bx, by = x - ax, y - ay
-                q = math.sqrt(bx * bx + by * by + 1e-4)
-                if radial:
-                    f1, f2 = count * q * 1.2, spokes * math.atan2(v, u) / (2.0 * math.pi) + 2.2 * r * swell
-                else:
-                    f1, f2 = count * u, 0.5 * count * v + 0.35 * count * q * p[WARP]
-                if c == 0:
-                    n1, n2 = f1, f2
-                elif c == 1:
-                    e1, e2 = abs(f1 - n1), abs(f2 - n2)
-                else:
-                    e1, e2 = e1 + abs(f1 - n1), e2 + abs(f2 - n2)
-            e2 -= spokes * math.floor(e2 / spokes + 0.5) if radial else 0.0
-            e2 = abs(e2)
-            s1, s2 = math.sin(2.0 * math.pi * n1), math.sin(2.0 * math.pi * n2)
-            k1 = min(max(s1 / (2.0 * math.pi * e1 + 1e-6), -1.0), 1.0)
-            k2 = min(max(s2 / (2.0 * math.pi * e2 + 1e-6), -1.0), 1.0)
+            dx = (j + 0.5) * px - p[HALF_X] - p[FOCUS_X]
+            r2 = dx * dx + dy * dy
+            bulge = 1.0 - swell * 0.62 * math.exp(-r2 * 9.0)
+            u = p[COS] * dx - p[SIN] * dy
+            v = p[SIN] * dx + p[COS] * dy
+            u, v = u * bulge + bend * math.sin(5.0 * v + p[OFF_X]), v * bulge + bend * math.sin(5.0 * u + p[OFF_Y])
+            bx, by = dx + p[FOCUS_X] - ax, dy + p[FOCUS_Y] - ay
+            q = math.sqrt(bx * bx + by * by + 1e-4)
+            if radial:
+                rings[i, j] = count * q * 1.2
+                spokes[i, j] = blades * math.atan2(v, u) / (2.0 * math.pi) + 2.2 * math.sqrt(r2) * swell
+            else:
+                rings[i, j] = count * u
+                spokes[i, j] = 0.5 * count * v + 0.35 * count * q * p[WARP]
+
+
+@kernel
+def _grating(phase: np.ndarray, i: int, j: int) -> tuple[float, float]:
+    """Return a grating's softened wave in [-1, 1] and its change per pixel, in lines; whole steps are seams."""
+    h, w = phase.shape
+    n = phase[i, j]
+    ex = phase[i, j + 1] - n if j + 1 < w else n - phase[i, j - 1]
+    ey = phase[i + 1, j] - n if i + 1 < h else n - phase[i - 1, j]
+    if abs(ex) > 1.5:
+        ex -= math.floor(ex + 0.5)
+    if abs(ey) > 1.5:
+        ey -= math.floor(ey + 0.5)
+    change = abs(ex) + abs(ey)
+    wave = math.sin(2.0 * math.pi * n) / (2.0 * math.pi * change + 1e-6)
+    return min(max(wave, -1.0), 1.0), change
+
+
+@kernel
+def moire(
+    p: np.ndarray,
+    pal: np.ndarray,
+    seed: int,
+    rings: np.ndarray,
+    spokes: np.ndarray,
+    canvas: np.ndarray,
+    height: np.ndarray,
+) -> None:
+    """Cross two bent gratings of lines: a curved board (after Vasarely)."""
+    h, w = height.shape
+    px = 2.0 * p[HALF_Y] / h
+    for i in range(h):
+        y = (i + 0.5) * px - p[HALF_Y]
+        for j in range(w):
+            x = (j + 0.5) * px - p[HALF_X]
+            m = focal(p, x, y)
+            k1, e1 = _grating(rings, i, j)
+            k2, e2 = _grating(spokes, i, j)
             on = 0.5 + 0.5 * k1 * k2 * min(1.0, 0.5 / (e1 + e2 + 1e-6))
             slow = 0.5 + 0.7 * noise(2.4 * x + p[OFF_X], 2.4 * y + p[OFF_Y])
             t0 = 0.08 + 0.4 * slow * (0.3 + 0.7 * m)
             t1 = 0.60 + 0.25 * slow + 0.22 * m * step(0.35, 0.7, m)
-            fade = (0.25 + 0.75 * m) * on
+            fade = (0.18 + 0.82 * m) * on
             for k in range(3):
                 low, high = ramp(pal, t0, k), ramp(pal, t1, k)
                 canvas[i, j, k] = low + fade * (high - low)
-            ring = math.floor(n1 * 2.0)
-            if chance(seed, int(ring), 7) < 0.10:
+            ring = math.floor(rings[i, j] * 2.0)
+            if chance(seed, ring, 7) < 0.10:
                 lay(canvas, i, j, on * step(0.3, 0.7, m), pal[ACCENT, 0], pal[ACCENT, 1], pal[ACCENT, 2])
-            height[i, j] = 0.55 * on * (0.4 + 0.6 * m) + 0.5 * math.exp(-r * r * 9.0)
+            dx, dy = x - p[FOCUS_X], y - p[FOCUS_Y]
+            height[i, j] = 0.5 * on * (0.3 + 0.7 * m) + 0.5 * math.exp(-9.0 * (dx * dx + dy * dy))
 
 
 @kernel

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
 
 Protocol = Literal["iterm", "kitty"]
 _CHUNK = 4096
@@ -42,7 +42,7 @@ def protocol(environment: Mapping[str, str], *, terminal: bool) -> Protocol | No
     return None
 
 
-def side_by_side(pictures: Sequence[Path], *, height: int = 512) -> Image:
+def side_by_side(pictures: Sequence[Path], *, height: int = 512) -> Picture:
     """One picture of one or two, the same height, a gap between: left is left.
 
     Args:
@@ -51,7 +51,7 @@ def side_by_side(pictures: Sequence[Path], *, height: int = 512) -> Image:
     """
     from PIL import Image
 
-    shown: list[Image.Image] = []
+    shown: list[Picture] = []
     for path in pictures:
         with Image.open(path) as opened:
             picture = opened.convert("RGB")
@@ -65,7 +65,7 @@ def side_by_side(pictures: Sequence[Path], *, height: int = 512) -> Image:
     return sheet
 
 
-def png_bytes(picture: Image) -> bytes:
+def png_bytes(picture: Picture) -> bytes:
     """The bytes of a PNG."""
     file = BytesIO()
     picture.save(file, "PNG", compress_level=3)
@@ -96,7 +96,7 @@ def viewer(environment: Mapping[str, str]) -> list[str] | None:
     return None
 
 
-def show(picture: Image, place: Path, *, columns: int = 80) -> str:
+def show(picture: Picture, place: Path, *, columns: int = 80) -> str:
     """Show a picture the best way there is.
 
     Args:

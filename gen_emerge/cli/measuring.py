@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge.cli.pictures import read_picture
+from gen_emerge.cli.pictures import check_pictures, read_picture
 from gen_emerge.errors import BadInput, MissingExtra, nearest
 from gen_emerge.protocols import Scorer
 from gen_emerge.types import Pixels
@@ -50,6 +50,8 @@ def score_pictures(paths: Sequence[Path], prompt: str | None, profile: str) -> d
     Raises:
         BadInput: a file is no picture; nothing is measured then.
     """
+    check_profile(profile)
+    check_pictures(paths)
     scorers = gate_scorers(profile, prompt=prompt is not None)
     wanted = ("quality", "style") if prompt is None else ("quality", "prompt", "style")
     rows: list[dict[str, Any]] = []
@@ -73,6 +75,7 @@ def score_pictures(paths: Sequence[Path], prompt: str | None, profile: str) -> d
 def distances(paths: Sequence[Path], profile: str) -> dict[str, Any]:
     """The object `gen-emerge distance` prints: 1 - cosine in the novelty gate's own space, 0 to 2."""
     check_profile(profile)
+    check_pictures(paths)
     from gen_emerge.scorers import embedded
 
     scorer = embedded.load(("novelty",), ())[0]

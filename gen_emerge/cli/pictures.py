@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gen_emerge.errors import BadInput, NotFound, nearest
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
     from gen_emerge.types import Pixels
 
 SMALLEST, LARGEST, MAX_PIXELS = 16, 8192, 33_000_000
@@ -29,15 +33,38 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def check_pictures(paths: Sequence[Path]) -> None:
+    """Refuse the first path that is no picture, or is too large or small, before anything slow is done."""
+    for path in paths:
+        with _opened(path):
+            pass
+
+
 def read_picture(path: Path) -> Pixels:
     """Read any picture Pillow can: (h, w, 3) uint8 sRGB, upright, transparency on white.
 
     Raises:
         NotFound: there is no such file; the nearest one beside it is named.
-        BadInput: it is no picture, is damaged, or is too large.
+        BadInput: it is no picture, is damaged, or is too large or too small.
     """
     import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
+
+    with _opened(path) as opened:
+        opened.seek(0)
+        upright = ImageOps.exif_transpose(opened)
+        if upright.mode.startswith(("I", "F")):
+            return _from_deep(np.asarray(upright))
+        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+            rgba = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Picture]:
+    """A picture whose size is right; whatever is wrong with the file while it is used becomes `BadInput`."""
+    from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():
         folder = path.parent
@@ -49,15 +76,7 @@ def read_picture(path: Path) -> Pixels:
         try:
             with Image.open(path) as opened:
                 _refuse_size(path, *opened.size)
-                opened.seek(0)
-                upright = ImageOps.exif_transpose(opened)
-                if upright.mode.startswith(("I", "F")):
-                    return _from_deep(np.asarray(upright))
-                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                    rgba = upright.convert("RGBA")
-                    ground = Image.new("RGBA", rgba.size, "white")
-                    upright = Image.alpha_composite(ground, rgba)
-                return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+                yield opened
         except Image.DecompressionBombError:
             raise BadInput(f"{path} is too large: wanted at most {MAX_PIXELS:,} pixels.") from None
         except UnidentifiedImageError:

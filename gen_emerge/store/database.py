@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, WrongSchema
@@ -23,7 +23,7 @@ from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction."""
 
-_FULL, _READONLY, _IOERR, _CORRUPT, _BUSY, _LOCKED, _CANTOPEN, _NOTADB = 13, 8, 10, 11, 5, 6, 14, 26
+_ERROR, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 10, 11, 13, 14, 26
 
 
 def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> Engine:
@@ -40,7 +40,7 @@ def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> En
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
-    made = create_engine("sqlite://", creator=connect, poolclass=_pool_class())
+    made = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
     @event.listens_for(made, "connect")
     def _settings(connection: Any, _record: Any) -> None:
@@ -57,12 +57,6 @@ def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> En
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return made
-
-
-def _pool_class() -> Any:
-    from sqlalchemy.pool import QueuePool
-
-    return QueuePool
 
 
 @contextmanager
@@ -92,9 +86,14 @@ def translated(path: Path) -> Generator[None, None, None]:
         raise _ours(error, error, path) from error
 
 
+def _primary(origin: BaseException | None) -> int:
+    """SQLite's primary result code, 0 when unknown."""
+    return int(getattr(origin, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
 def _ours(error: Exception, origin: BaseException | None, path: Path) -> GenEmergeError:
     """The project's error for one of SQLite's."""
-    primary = int(getattr(origin, "sqlite_errorcode", 0) or 0) & 0xFF
+    primary = _primary(origin)
     if primary == _FULL or (primary == _IOERR and _no_space(path)):
         return DiskFull(
             f"The disk of {path} is full.", hint="Free some space and run again: nothing committed is lost."
@@ -139,10 +138,27 @@ def schema_version(path: Path, source: Engine) -> str:
             if identity != APPLICATION_ID:
                 raise BadInput(f"{path} is not a gen-emerge series.", hint=hint)
             return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
-    except DBAPIError as error:
-        if int(getattr(error.orig, "sqlite_errorcode", 0) or 0) & 0xFF in (_NOTADB, 1):
-            raise BadInput(f"{path} is not a gen-emerge series: {error.orig}.", hint=hint) from error
-        raise _ours(error, error.orig, path) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        if _primary(origin) in (_ERROR, _NOTADB):
+            raise BadInput(f"{path} is not a gen-emerge series: {origin}.", hint=hint) from error
+        raise _ours(error, origin, path) from error
+
+
+def readable(path: Path) -> Engine:
+    """A read-only engine that works here, also on read-only media, where SQLite cannot make the files WAL wants."""
+    source = engine(path, readonly=True)
+    try:
+        with source.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        return source
+    except (DBAPIError, sqlite3.Error) as error:
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        log = path.with_name(path.name + "-wal")
+        if _primary(origin) not in (_CANTOPEN, _READONLY) or (log.exists() and log.stat().st_size):
+            return source
+    source.dispose()
+    return engine(path, readonly=True, immutable=True)
 
 
 def check_schema(path: Path, source: Engine) -> None:

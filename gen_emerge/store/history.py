@@ -46,7 +46,8 @@ def _outcomes(connection: Connection, first: int, last: int) -> list[CycleOutcom
     calibrations = calibrations_between(connection, first, last)
     axes = axes_between(connection, first, last)
     rounds = rounds_between(connection, first, last)
-    cycles = connection.execute(_between(select(t.CycleRow.cycle), t.CycleRow, first, last).order_by(t.CycleRow.cycle))
+    c = t.CycleRow
+    cycles = connection.execute(_between(select(c.cycle, c.best), c, first, last).order_by(c.cycle))
     return [
         CycleOutcome(
             cycle=cycle,
@@ -57,8 +58,9 @@ def _outcomes(connection: Connection, first: int, last: int) -> list[CycleOutcom
             calibration=calibrations.get(cycle),
             axes=axes.get(cycle),
             round=rounds.get(cycle),
+            best=best,
         )
-        for (cycle,) in cycles
+        for cycle, best in cycles
     ]
 
 

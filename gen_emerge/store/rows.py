@@ -56,7 +56,7 @@ def genome_from(recipe: str, operator: str, parents: str) -> Genome:
 
 def hashes_from(text: str) -> tuple[str, ...]:
     """Parents of a genome."""
-    return tuple(json.loads(text)) if text != "[]" else ()
+    return tuple(text.split())
 
 
 def candidate_row(c: Candidate) -> Row:
@@ -67,7 +67,7 @@ def candidate_row(c: Candidate) -> Row:
         "slot": int(c.slot),
         "genome": c.genome.hash,
         "operator": c.genome.operator,
-        "parents": to_json(c.genome.parents),
+        "parents": " ".join(c.genome.parents),
         "status": c.status,
         "cause": c.cause,
     }
@@ -95,7 +95,7 @@ def proposal_row(made: int, proposal: Proposal) -> Row:
         "made": made,
         "genome": proposal.genome.hash,
         "operator": proposal.genome.operator,
-        "parents": to_json(proposal.genome.parents),
+        "parents": " ".join(proposal.genome.parents),
     }
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, insert, select
 
 from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
 from gen_emerge.store import tables as t
-from gen_emerge.store.database import check_schema, engine, reading, sync_folder, translated, writing
+from gen_emerge.store.database import check_schema, engine, readable, reading, sync_folder, writing
 from gen_emerge.store.read import Reader
 from gen_emerge.store.rows import to_json
 from gen_emerge.store.write import Words, last_committed, write_cycle
@@ -103,12 +103,12 @@ class Store(Reader):
         if not path.is_file():
             known = sorted(p.parent.name for p in folder.parent.glob(f"*/{DATABASE}")) if folder.parent.is_dir() else []
             raise NotFound(f'There is no series "{folder.name}" in {folder.parent}.', hint=nearest(folder.name, known))
-        source = engine(path, readonly=readonly)
+        source = readable(path)
         try:
-            if readonly and not _readable(source):
-                source.dispose()
-                source = engine(path, readonly=True, immutable=not path.with_name(DATABASE + "-wal").exists())
             check_schema(path, source)
+            if not readonly:
+                source.dispose()
+                source = engine(path)
             return Store(folder, source, readonly=readonly)
         except BaseException:
             source.dispose()
@@ -187,20 +187,3 @@ class Store(Reader):
         except BaseException:
             self._words.forget()
             raise
-
-
-def _readable(source: Engine) -> bool:
-    """Whether SQLite can read it as it is: on read-only media it cannot make the files that WAL wants."""
-    from sqlalchemy.exc import OperationalError
-
-    try:
-        with source.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-        return True
-    except OperationalError:
-        return False
-    except Exception:
-        return True
-
-
-__all__ = ["DATABASE", "Store", "translated"]

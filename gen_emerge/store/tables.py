@@ -8,9 +8,9 @@ and `attempts`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import DDL, Connection, ForeignKey, Index, MetaData, Table, UniqueConstraint, event
+from sqlalchemy import DDL, Connection, Double, ForeignKey, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = "0002"
@@ -22,6 +22,8 @@ APPLICATION_ID = 0x47454D45
 
 class Base(DeclarativeBase):
     """Parent of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {float: Double()}
 
     metadata = MetaData(
         naming_convention={
@@ -64,7 +66,7 @@ class CycleRow(Base):
 
 
 class CandidateRow(Base):
-    """A genome's turn, and what became of it in its own cycle. `parents`: JSON list of genome hashes."""
+    """A genome's turn, and what became of it in its own cycle. `parents`: genome hashes, a space between."""
 
     __tablename__ = "candidates"
     __table_args__ = (UniqueConstraint("cycle", "slot"),)
@@ -106,7 +108,7 @@ class SignalRow(Base):
     """One raw number."""
 
     __tablename__ = "signals"
-    __table_args__ = (Index("signals_by_scorer", "scorer", "candidate"), {"sqlite_with_rowid": False})
+    __table_args__ = ({"sqlite_with_rowid": False},)
     candidate: Mapped[int] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
     scorer: Mapped[int] = mapped_column(ForeignKey("scorers.id"), primary_key=True)
     value: Mapped[float]
@@ -290,7 +292,7 @@ class ProposalRow(Base):
     cycle: Mapped[int] = mapped_column(primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
     made: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"))
-    genome: Mapped[str] = mapped_column(ForeignKey("genomes.hash"), index=True)
+    genome: Mapped[str] = mapped_column(ForeignKey("genomes.hash"))
     operator: Mapped[str]
     parents: Mapped[str]
 

@@ -51,9 +51,9 @@ def uncommitted(store: Store) -> int:
     """How many image files belong to cycles that were started and are not committed."""
     if not _in_flight(store):
         return 0
-    files = [(path, genome) for path, genome in walk(store.folder) if genome or is_draft(path)]
-    known = {image.path for _, image in store.images()} | {image.thumbnail for _, image in store.images()}
-    return sum(path.relative_to(store.folder).as_posix() not in known for path, _ in files)
+    known = {name for _, image in store.images() for name in (image.path, image.thumbnail)}
+    files = [path for path, genome in walk(store.folder) if genome or is_draft(path)]
+    return sum(path.relative_to(store.folder).as_posix() not in known for path in files)
 
 
 def _in_flight(store: Store) -> bool:

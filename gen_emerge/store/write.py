@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, func, insert, select
+from sqlalchemy import Connection, Dialect, Insert, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gen_emerge.store import tables as t
@@ -34,13 +35,22 @@ from gen_emerge.types import Bounds, CycleRecord, Verdict
 _K = TypeVar("_K", bound=tuple[Any, ...])
 Rule = tuple[str, str, int, Bounds | None]
 
-_GENOMES = sqlite_insert(t.GenomeRow).on_conflict_do_nothing()
-_PLAIN: dict[type[t.Base], Insert] = {mapper.class_: insert(mapper.class_) for mapper in t.Base.registry.mappers}
+
+@cache
+def _statement(table: type[t.Base], columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """An INSERT compiled once, and the order of its values. A genome that is there already stays as it is."""
+    into: Insert = insert(table)
+    if table is t.GenomeRow:
+        into = sqlite_insert(t.GenomeRow).on_conflict_do_nothing()
+    compiled: Any = into.compile(dialect=dialect, column_keys=list(columns))
+    return str(compiled), tuple(compiled.positiontup)
 
 
 def _put(connection: Connection, table: type[t.Base], rows: Sequence[Row]) -> None:
+    """One `executemany`; compiled by hand because preparing each row's values takes Core longer than SQLite."""
     if rows:
-        connection.execute(_PLAIN[table], rows)
+        text, order = _statement(table, tuple(rows[0]), connection.dialect)
+        connection.exec_driver_sql(text, [tuple(row[name] for name in order) for row in rows])
 
 
 class Words:
@@ -127,8 +137,7 @@ def write_cycle(connection: Connection, record: CycleRecord, words: Words) -> No
     )
     genomes = {c.genome.hash: c.genome for c in record.candidates}
     genomes.update((p.genome.hash, p.genome) for p in record.proposals)
-    if genomes:
-        connection.execute(_GENOMES, [{"hash": key, "recipe": recipe_json(g)} for key, g in genomes.items()])
+    _put(connection, t.GenomeRow, [{"hash": key, "recipe": recipe_json(g)} for key, g in genomes.items()])
     _put(connection, t.CandidateRow, [candidate_row(c) for c in record.candidates])
     _put(connection, t.ImageRow, [image_row(c.id, c.image) for c in record.candidates if c.image])
     _put(connection, t.ProposalRow, [proposal_row(cycle, p) for p in record.proposals])

@@ -51,7 +51,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "truchet": "tiles", "tiling": "tiles", "bauhaus": "tiles", "geometric": "tiles", "azulejo": "tiles",
         "interference": "moire", "ripples": "moire", "op-art": "moire", "opart": "moire", "moiré": "moire",
         "bubbles": "circles", "discs": "circles", "dots": "circles", "packing": "circles", "planets": "circles",
-        "tree": "branches", "trees": "branches", "growth": "branches", "coral": "branches", "blossom": "branches",
+        "tree": "branches", "trees": "branches", "growth": "branches", "blossom": "branches",
         "fire": "ember", "flame": "ember", "ocean": "lagoon", "sea": "lagoon", "water": "lagoon", "ice": "arctic",
         "snow": "arctic", "night": "midnight", "leaf": "forest", "woods": "forest", "desert": "terracotta",
         "beach": "sand", "grey": "slate", "gray": "slate", "monochrome": "sumi", "pink": "rose", "purple": "plum",
@@ -135,7 +135,7 @@ def understand(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
     found: dict[str, str] = {}
     strange: dict[str, None] = {}
     for token in re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+)*", text.lower()):
-        word = SYNONYMS.get(token, token)
+        word = token if token in slot_of else SYNONYMS.get(token, token)
         if word not in slot_of and token not in _FILLERS:
             close = difflib.get_close_matches(token, known, n=1, cutoff=0.8) if len(token) > 3 else []
             word = SYNONYMS.get(close[0], close[0]) if close else token

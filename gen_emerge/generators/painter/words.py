@@ -127,20 +127,30 @@ def understand(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
         text: A prompt, e.g. "a stormy marbled print in ember tones".
 
     Returns:
-        The words found (slot -> word, the first one named wins) and the words not understood, in order, without
-        repeats. Exact words go first, then synonyms, then close spellings.
+        The words found (slot -> word) and the words not understood, in order, without repeats. Exact words win over
+        synonyms, synonyms over close spellings, and the first over later ones.
     """
     slot_of = {word: slot for slot, words in SLOTS.items() for word in words}
-    known = (*slot_of, *SYNONYMS)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[int, str]] = {}
     strange: dict[str, None] = {}
     for token in re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+)*", text.lower()):
-        word = token if token in slot_of else SYNONYMS.get(token, token)
-        if word not in slot_of and token not in _FILLERS:
-            close = difflib.get_close_matches(token, known, n=1, cutoff=0.8) if len(token) > 3 else []
-            word = SYNONYMS.get(close[0], close[0]) if close else token
-        if word in slot_of:
-            found.setdefault(slot_of[word], word)
+        rank, word = _known(token, slot_of)
+        if word:
+            slot = slot_of[word]
+            if slot not in found or rank < found[slot][0]:
+                found[slot] = (rank, word)
         elif token not in _FILLERS:
             strange[token] = None
-    return found, tuple(strange)
+    return {slot: word for slot, (_, word) in found.items()}, tuple(strange)
+
+
+def _known(token: str, slot_of: Mapping[str, str]) -> tuple[int, str]:
+    """Return how a token was recognised (0 exact, 1 synonym, 2 close in spelling) and the known word, or ""."""
+    if token in slot_of:
+        return 0, token
+    if token in SYNONYMS:
+        return 1, SYNONYMS[token]
+    if token in _FILLERS or len(token) < 4:
+        return 3, ""
+    close = difflib.get_close_matches(token, (*slot_of, *SYNONYMS), n=1, cutoff=0.8)
+    return (2, SYNONYMS.get(close[0], close[0])) if close else (3, "")

@@ -16,7 +16,7 @@ from gen_emerge.reports.sheet import Curve, Histogram
 from gen_emerge.reports.words import count, figure
 
 WIDTH, HEIGHT = 360, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 48, 12, 26
 _BINS = 32
 
 
@@ -89,8 +89,7 @@ def line(points: Curve, label: str, *, ceiling: float | None = None, floor_at: f
     parts = _frame(first, last, top, ticks(0, top))
     parts += [f'<path class="area" d="{area}"/>', f'<path class="curve" d="{path}"/>']
     parts.append(f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3.5"/>')
-    below = y < _TOP + 14
-    parts.append(_text(x - 8, y + 18 if below else y - 9, figure(known[-1][1]), "end", "value"))
+    parts.append(_text(x + 8, y + 4.5, figure(known[-1][1]), kind="value"))
     return _svg(f"{label}: {figure(known[-1][1])} at cycle {last}", parts)
 
 
@@ -100,18 +99,21 @@ def _thinned(points: Sequence[tuple[int, float]], most: int = 300) -> list[tuple
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 
 
-def bars(rows: Sequence[tuple[str, float, str]], label: str, *, second: Sequence[float] = ()) -> Markup:
+def bars(
+    rows: Sequence[tuple[str, float, str]], label: str, *, full: float | None = None, second: Sequence[float] = ()
+) -> Markup:
     """Horizontal bars, the name above each, the value in words at its right.
 
     Args:
         rows: (name, length, value in words); lengths at least 0.
         label: what they show.
+        full: the length of a full bar; None takes the longest row.
         second: a second length for each row, stacked behind the first and drawn lighter.
     """
     if not rows:
         return Markup("")
     seconds = list(second) or [0.0] * len(rows)
-    longest = max(max(length + more for (_, length, _), more in zip(rows, seconds, strict=True)), 1e-9)
+    longest = full or max(max(length + more for (_, length, _), more in zip(rows, seconds, strict=True)), 1e-9)
     pitch, parts = 34, list[str]()
     for i, ((name, length, words), more) in enumerate(zip(rows, seconds, strict=True)):
         y = i * pitch + 14

@@ -107,15 +107,16 @@ def _scattered(data: ReportData) -> MapSheet:
     """Irregular cells put into rows: sorted by the second axis, cut into rows, each row sorted by the first."""
     elites = {cell.cell: cell for cell in data.cells}
     places = dict(enumerate(data.centroids)) or {cell.cell: cell.place for cell in data.cells}
-    columns = max(1, math.ceil(math.sqrt(len(places))))
+    rows = max(1, round(math.sqrt(len(places))))
     across, up = data.axes[0], next(iter(data.axes[1:]), None)
     flat = up is None
     order = sorted(places, key=lambda c: (0.0 if flat else -places[c][1], places[c][0], c))
     slots: list[Slot] = []
-    for row, start in enumerate(range(0, len(order), columns)):
-        line = sorted(order[start : start + columns], key=lambda c: (places[c][0], c))
+    edges = [round(i * len(order) / rows) for i in range(rows + 1)]
+    for row, (start, end) in enumerate(itertools.pairwise(edges)):
+        line = sorted(order[start:end], key=lambda c: (places[c][0], c))
         slots += [Slot(row, column, elites.get(cell)) for column, cell in enumerate(line)]
-    rows = math.ceil(len(order) / columns)
+    columns = max(end - start for start, end in itertools.pairwise(edges))
     note = "Cells of this archive are irregular; each is drawn at about its place."
     if len(data.axes) > 2:
         note += f" Of its {len(data.axes)} axes the first two are shown."

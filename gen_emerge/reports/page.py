@@ -179,11 +179,14 @@ def _firing(title: str, kind: str, rows: Sequence[Firing]) -> Figure:
     reviews = [rate(row.review, row) for row in rows]
     caption = f"Share of the images each {kind} looked at that it stopped."
     if any(reviews):
-        caption += " The lighter part lay near a threshold and waits for a human."
+        caption += " The amber part lay near a threshold and waits for a human."
     silent = [words.plain(row.name) for row in rows if not row.failed and not row.review]
     if silent and kind == "gate":
         caption += f" Never fired: {', '.join(silent)}."
-    return Figure(title, charts.bars(drawn, title, second=reviews), caption)
+    longest = max(length + more for (_, length, _), more in zip(drawn, reviews, strict=True))
+    full = next(step for step in (0.1, 0.25, 0.5, 1.0) if longest <= step or step == 1.0)
+    caption += f" A full bar would be {words.percent(full)}."
+    return Figure(title, charts.bars(drawn, title, full=full, second=reviews), caption)
 
 
 def histogram_figure(data: Histogram) -> Figure:

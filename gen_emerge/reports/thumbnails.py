@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 SIDES = (256, 192, 128, 96, 64, 48, 32)
 """Longer sides tried for inlined pictures, pixels, largest first."""
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _PLACEHOLDER = ((196, 190, 182), (120, 112, 104))
 
 
@@ -29,7 +30,7 @@ def load(path: Path, side: int, *, square: bool = False) -> Image.Image | None:
         with Image.open(path) as opened:
             opened.draft("RGB", (2 * side, 2 * side))
             picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except _UNREADABLE:
         return None
     if square:
         return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
@@ -53,14 +54,31 @@ def placeholder(side: int) -> Image.Image:
 def _encode(paths: Iterable[Path], side: int) -> dict[Path, str | None]:
     uris: dict[Path, str | None] = {}
     for path in paths:
-        picture = load(path, side)
-        if picture is None:
-            uris[path] = None
-            continue
-        buffer = io.BytesIO()
-        picture.save(buffer, "WEBP", quality=78, method=4)
-        uris[path] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        content = _small_enough(path, side) or _shrunk(path, side)
+        uris[path] = "data:image/webp;base64," + base64.b64encode(content).decode("ascii") if content else None
     return uris
+
+
+def _small_enough(path: Path, side: int) -> bytes | None:
+    """The file as it is, when it is a still WebP of that size that decodes and carries nothing but its pixels."""
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=["WEBP"]) as opened:
+            if max(opened.size) > side or opened.info.get("exif") or opened.info.get("xmp"):
+                return None
+            opened.load()
+            return None if getattr(opened, "is_animated", False) else content
+    except _UNREADABLE:
+        return None
+
+
+def _shrunk(path: Path, side: int) -> bytes | None:
+    picture = load(path, side)
+    if picture is None:
+        return None
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=78, method=4)
+    return buffer.getvalue()
 
 
 def _size(uris: dict[Path, str | None]) -> int:

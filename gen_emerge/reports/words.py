@@ -61,10 +61,15 @@ def figure(number: float | None, digits: int = 3) -> str:
     if number == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(number))))
-    if places > 6:
-        return f"{number:.1e}"
-    text = f"{number:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = f"{number:.1e}" if places > 6 else f"{number:,.{places}f}"
+    if "." in text and "e" not in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.replace("-", "−", 1) if number < 0 else text
+
+
+def extent(axis: MapAxis) -> str:
+    """An axis's name and range: "warmth, −0.25 to 0.35"."""
+    return f"{plain(axis.name)}, {figure(axis.low, 2)} to {figure(axis.high, 2)}"
 
 
 def percent(share: float) -> str:

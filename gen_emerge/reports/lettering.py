@@ -1,0 +1,116 @@
+"""Takes words, a size and a place; writes them on a Pillow drawing. Opens no file but fonts.
+
+The face is the one Pillow brings along, so a poster looks alike everywhere. It knows basic Latin only; for other
+scripts a system font is tried, and what no font knows is drawn as "?".
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_OTHERS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "Arial.ttf", "segoeui.ttf")
+_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "…": "...", "→": "->", "\u00a0": " ", "\u2009": " "})
+
+
+@cache
+def _own(size: int) -> Font:
+    return ImageFont.load_default(size)
+
+
+@cache
+def _other(size: int) -> Font | None:
+    for name in _OTHERS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return None
+
+
+@cache
+def _shape(font: Font, character: str) -> bytes:
+    # A glyph the font lacks is drawn as a box; it is recognised by its pixels.
+    left, top, right, bottom = (round(v) for v in font.getbbox(character))
+    picture = Image.new("L", (max(1, right - left), max(1, bottom - top)))
+    ImageDraw.Draw(picture).text((-left, -top), character, 255, font)
+    return str(picture.size).encode() + picture.tobytes()
+
+
+def _knows(font: Font, character: str) -> bool:
+    return character.isspace() or _shape(font, character) != _shape(font, "\U0010fffd")
+
+
+def prepare(text: str, size: int) -> tuple[str, Font]:
+    """The text as it can be written, on one line, and the font to write it with."""
+    text = " ".join(text.translate(_PLAIN).split())
+    own, other = _own(size), None
+    if not all(_knows(own, c) for c in set(text)):
+        other = _other(size)
+    font = other or own
+    return "".join(c if _knows(font, c) else "?" for c in text), font
+
+
+def width_of(text: str, size: int) -> float:
+    """How wide one line of text is, pixels."""
+    written, font = prepare(text, size)
+    return font.getlength(written)
+
+
+def fit(text: str, size: int, room: float) -> str:
+    """The text, cut with dots where it is wider than `room` pixels."""
+    if width_of(text, size) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width_of(text[:middle].rstrip() + "...", size) <= room else (low, middle - 1)
+    return text[:low].rstrip() + "..." if low else ""
+
+
+def wrap(text: str, size: int, room: float, lines: int) -> list[str]:
+    """The text in at most `lines` lines of `room` pixels, cut with dots at the end of the last."""
+    rows: list[str] = []
+    rest = text.split()
+    while rest and len(rows) < lines:
+        if len(rows) == lines - 1:
+            rows.append(fit(" ".join(rest), size, room))
+            break
+        taken = 1
+        while taken < len(rest) and width_of(" ".join(rest[: taken + 1]), size) <= room:
+            taken += 1
+        rows.append(fit(" ".join(rest[:taken]), size, room))
+        rest = rest[taken:]
+    return rows
+
+
+def write(
+    sheet: Image.Image,
+    at: tuple[float, float],
+    text: str,
+    size: int,
+    colour: Colour,
+    *,
+    anchor: str = "ls",
+    weight: int = 0,
+) -> None:
+    """Write one line; `anchor` as in Pillow (l/m/r, then s for the base line); `weight` thickens by so many pixels."""
+    written, font = prepare(text, size)
+    pen = ImageDraw.Draw(sheet)
+    pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+
+
+def write_upwards(
+    sheet: Image.Image, at: tuple[float, float], text: str, size: int, colour: Colour, *, anchor: str
+) -> None:
+    """Write one line turned to read upwards, its base line at x; `anchor` l, m or r says which end is at y."""
+    written, font = prepare(text, size)
+    wide = int(font.getlength(written)) + 4
+    mask = Image.new("L", (wide, size * 2), 0)
+    ImageDraw.Draw(mask).text((2, round(size * 1.4)), written, 255, font, anchor="ls")
+    mask = mask.rotate(90, expand=True)
+    start = {"l": at[1] - wide, "m": at[1] - wide / 2, "r": at[1]}[anchor]
+    sheet.paste(Image.new("RGB", mask.size, colour), (round(at[0] - size * 1.4), round(start)), mask)

@@ -2,8 +2,8 @@
 
     python experiments/calibrate_measured_critic.py [--pictures 400] [--write]
 
-The table below says which signal answers which question and at which quantiles: "yes" as far as the first, "no" from the
-second on, unsure between. Without --write it only prints how often each question is answered, and how duels end.
+The table below says which signal answers which question and at which quantiles: "yes" from the first, "no" from the
+second, unsure between. Without --write it only prints how often each question is answered, and how duels end.
 """
 
 from __future__ import annotations

@@ -49,9 +49,10 @@ class Looks:
 
     Args:
         values: name -> ratio. `offset`: distance of the visual weight from the middle, in half pictures. `pull`: how
-            much busier the busiest twelfth of the picture is than the rest. `emptiness`: share of tiles without
-            structure. `clash`: how far strong hues lie apart, 0 for one hue or for greys. `stripes`: share of the lightness variance in the strongest dense wave. `specks`: share of it
-            that single pixels stand out by (absent below 256 pixels a side).
+            much busier the busiest twelfth of the picture is than the whole. `emptiness`: share of tiles without
+            structure. `clash`: how far strong hues lie apart, 0 for one hue or for greys. `stripes`: share of the
+            lightness variance in the strongest dense wave. `specks`: share of it by which single pixels stand out
+            (absent below 256 pixels a side).
         colours: the two most frequent colour names.
         busiest: where the busiest tiles are, such as "upper left".
         emptiest: where the emptiest tiles are.

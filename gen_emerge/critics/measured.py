@@ -7,7 +7,6 @@ where its thresholds come from: quantiles of a reference set, never taste. It kn
 from __future__ import annotations
 
 import math
-import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 from gen_emerge.critics.duels import better_answers, both_orders
 from gen_emerge.critics.looks import Looks, look
 from gen_emerge.errors import BadInput
-from gen_emerge.types import Answer, Critique, Exhibit, QuestionBank, Side, Usage
+from gen_emerge.types import Answer, Critique, Exhibit, QuestionBank, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +108,6 @@ class MeasuredCritic:
         """
         if exhibit.pixels is None:
             raise BadInput(f"Candidate {exhibit.candidate} was shown to the critic without its image.")
-        started = time.perf_counter()
         looks = look(exhibit.pixels)
         values = {**exhibit.signals, **looks.values}
         answers: dict[str, Answer] = {
@@ -122,7 +120,6 @@ class MeasuredCritic:
             answers=answers,
             summary=self._summary(values, looks),
             weaknesses=self._weaknesses(values, looks, bank),
-            usage=Usage(seconds=time.perf_counter() - started),
         )
 
     def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:

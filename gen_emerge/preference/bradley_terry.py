@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from gen_emerge.preference.solver import Diverged, Estimate, Graph, maximise, so
 EXACT_ERRORS = 2000
 """Up to so many compared items standard errors are exact."""
 _DRAWS = 64
+
+
+_A = TypeVar("_A", bound="NDArray[Any]")
 
 
 class NotIdentified(BadInput):
@@ -189,7 +192,8 @@ def _plain(edges: Edges, position: bool) -> Fit:
             apart.tolist(),
         )
     try:
-        return Fit(maximise(Graph(edges=edges, position=position), None), everybody, edges, None)
+        estimate = maximise(Graph(edges=edges, position=position), None, precision=1e-11)
+        return Fit(estimate, everybody, edges, None)
     except Diverged:
         what = "the ties or the position term leave" if position else "the ties leave"
         raise NotIdentified(f"{_named(everybody)} have no single estimate: {what} it open.", range(n)) from None
@@ -226,11 +230,9 @@ def _components(edges: Edges, *, strong: bool) -> Ints:
 def _exact_variances(estimate: Estimate) -> Floats:
     n = len(estimate.utilities)
     dense = estimate.curvature.times(np.eye(n))
-    if estimate.curvature.ridge == 0.0:
-        # The pseudo-inverse: lift the constants, invert, take them out again.
-        inverse = np.linalg.inv(dense + 1.0 / n) - 1.0 / n
-    else:
-        inverse = np.linalg.inv(dense)
+    # Without a ridge the pseudo-inverse: lift the constants, invert, take them out again.
+    lift = 1.0 / n if estimate.curvature.ridge == 0.0 else 0.0
+    inverse = np.linalg.inv(dense + lift) - lift
     if estimate.cross.shape[1]:
         inner = inverse @ estimate.cross
         schur = estimate.globals_ - estimate.cross.T @ inner
@@ -239,9 +241,10 @@ def _exact_variances(estimate: Estimate) -> Floats:
 
 
 def _sampled_variances(estimate: Estimate, ends: tuple[Ints, Ints]) -> tuple[Floats, float]:
-    """Variances from posterior draws, Rao-Blackwellised (Siden et al. 2018): var = 1/H_ii + var of the conditional mean.
+    """Variances from posterior draws, and their relative error.
 
-    A draw is H^-1 (X' W^1/2 e + a^1/2 f) with standard normal e, f; its generator is fixed.
+    Rao-Blackwellised (Siden et al. 2018): var = 1/H_ii + var of the conditional mean. A draw is
+    H^-1 (X' W^1/2 e + a^1/2 f) with standard normal e, f; its generator is fixed.
     """
     left, right = ends
     n, curvature = len(estimate.utilities), estimate.curvature
@@ -272,6 +275,6 @@ def _named(items: NDArray[np.int64]) -> str:
     return f"Item {shown}" if len(items) == 1 else f"Items {shown}{more}"
 
 
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _frozen(array: _A) -> _A:
     array.setflags(write=False)
     return array

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def merge(
         left, right = np.where(swap, right, left), np.where(swap, left, right)
         outcome = np.where(swap, -outcome, outcome)
     keys, place = np.unique(left * n_items + right, return_inverse=True)
-    counts = np.bincount(place * 3 + (outcome + 1), weights=weight, minlength=3 * len(keys)).reshape(-1, 3)
+    counts = tally(place * 3 + (outcome + 1), weight, 3 * len(keys)).reshape(-1, 3)
     return Edges(
         n_items=n_items,
         left=keys // n_items,
@@ -119,18 +120,25 @@ def merge(
     )
 
 
+def tally(places: Ints, weights: Floats, size: int) -> Floats:
+    """(size,) sum of the weights that fall on each place."""
+    return np.asarray(np.bincount(places, weights, size), dtype=np.float64)
+
+
 def _as_arrays(comparisons: Sequence[Comparison]) -> Comparisons:
+    rows = list(map(attrgetter("left", "right", "outcome", "weight", "age"), comparisons))
+    left, right, outcome, weight, age = zip(*rows, strict=True) if rows else ((),) * 5
     try:
-        outcome = [_CODES[c.outcome] for c in comparisons]
+        codes = [_CODES[word] for word in outcome]
     except KeyError as unknown:
         word = str(unknown.args[0])
         raise BadInput(f'Outcome "{word}"; wanted left, right or tie.', hint=nearest(word, _CODES)) from None
     return Comparisons(
-        left=np.array([c.left for c in comparisons]),
-        right=np.array([c.right for c in comparisons]),
-        outcome=np.array(outcome, dtype=np.int64),
-        weight=np.array([c.weight for c in comparisons], dtype=np.float64),
-        age=np.array([c.age for c in comparisons], dtype=np.float64),
+        left=np.array(left),
+        right=np.array(right),
+        outcome=np.array(codes, dtype=np.int64),
+        weight=np.array(weight, dtype=np.float64),
+        age=np.array(age, dtype=np.float64),
     )
 
 

@@ -5,19 +5,20 @@ Bradley-Terry utilities), with a = 1 / sd^2, H = X' W X + a I at the mode u:
 
     log ev(a) = log lik(u) - a u'u / 2 + n log(a) / 2 - log|H| / 2
 
-and its exact slope, W's dependence on u included. Traces of H^-1 are exact for few items, above that estimated with
+and its slope, W's dependence on u included (position and tau held). Traces of H^-1 are exact for few items, above that estimated with
 fixed probes (Hutchinson 1990), so the same comparisons always give the same scale.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from gen_emerge.preference.comparisons import Floats
 from gen_emerge.preference.davidson import third
-from gen_emerge.preference.solver import Estimate, Graph, maximise
+from gen_emerge.preference.solver import Estimate, Graph, Laplacian, maximise
 
 EXACT_ITEMS = 200
 """Up to here the traces are exact."""
@@ -27,11 +28,12 @@ PSEUDO_ITEMS = 2.0
 PSEUDO_SD = 1.0
 """... this much, in log-odds (people's aesthetic utilities spread by 0.6 to 1.3)."""
 _LOW, _HIGH = math.log(0.02), math.log(50.0)
-_TOLERANCE = 0.01
+_STEP, _EVALUATIONS = 0.7, 30
+_GAIN = 0.01
 
 
 def best_scale(graph: Graph) -> tuple[float, Estimate]:
-    """The prior sd with the greatest evidence, to 1%, and the estimate under it.
+    """The prior sd with the greatest evidence, to within 0.01 nats of evidence, and the estimate under it.
 
     Args:
         graph: at least one comparison; every item compared.
@@ -44,8 +46,8 @@ def best_scale(graph: Graph) -> tuple[float, Estimate]:
         estimate = maximise(graph, math.exp(log_sd), start=estimate, precision=1e-3)
         return evidence_slope(graph, estimate, math.exp(log_sd), probes)
 
-    log_sd = _root(slope)
-    return math.exp(log_sd), maximise(graph, math.exp(log_sd))
+    log_sd = _root(slope, graph.edges.n_items)
+    return math.exp(log_sd), maximise(graph, math.exp(log_sd), start=estimate)
 
 
 def evidence_slope(graph: Graph, estimate: Estimate, sd: float, probes: Floats | None) -> float:
@@ -63,9 +65,9 @@ def evidence_slope(graph: Graph, estimate: Estimate, sd: float, probes: Floats |
     solved = estimate.curvature.solve(columns, 1e-3 if probes is not None else 1e-8)
     moved = graph.laplacian(third(graph.edges, estimate.at) * graph.difference(solved[:, 0], 0.0))
     if probes is None:
-        inverse = np.linalg.inv(_dense(estimate, n))
+        inverse = np.linalg.inv(_dense(estimate.curvature))
         trace = float(np.trace(inverse))
-        drift = float(np.sum(inverse * _dense_of(moved.times, n)))
+        drift = float(np.sum(inverse * _dense(moved)))
     else:
         trace = float(np.mean(np.sum(probes * solved[:, 1:], axis=0)))
         drift = float(np.mean(np.sum(moved.times(probes) * solved[:, 1:], axis=0)))
@@ -78,46 +80,36 @@ def _probes(n: int) -> Floats | None:
     if n <= EXACT_ITEMS:
         return None
     rng = np.random.Generator(np.random.Philox(key=n))
-    return rng.integers(0, 2, size=(n, PROBES)) * 2.0 - 1.0
+    return np.where(rng.random((n, PROBES)) < 0.5, -1.0, 1.0)
 
 
-def _dense(estimate: Estimate, n: int) -> Floats:
-    return _dense_of(estimate.curvature.times, n)
+def _dense(matrix: Laplacian) -> Floats:
+    return matrix.times(np.eye(len(matrix.diagonal)))
 
 
-def _dense_of(times: object, n: int) -> Floats:
-    assert callable(times)
-    return np.asarray(times(np.eye(n)), dtype=np.float64)
+def _root(slope: Callable[[float], float], items: int) -> float:
+    """Log sd where the slope falls through zero: bracketed by steps of 0.7, then the secant of the last two points.
 
-
-def _root(slope: object) -> float:
-    """Where the slope falls through zero: bracketed by factors of 2, then regula falsi (Illinois)."""
-    assert callable(slope)
-    low = high = 0.0
-    at_low = at_high = float(slope(0.0))
-    while at_low > 0 and high < _HIGH and at_high > 0:
-        low, at_low = high, at_high
-        high = min(high + 0.7, _HIGH)
-        at_high = float(slope(high))
-    while at_high < 0 and low > _LOW and at_low < 0:
-        high, at_high = low, at_low
-        low = max(low - 0.7, _LOW)
-        at_low = float(slope(low))
-    if at_low <= 0:
-        return low
-    if at_high >= 0:
-        return high
-    while high - low > _TOLERANCE:
-        middle = low + (high - low) * at_low / (at_low - at_high)
-        value = float(slope(middle))
-        if abs(value) < 1e-9:
+    Stops when less than `_GAIN` nats of evidence are left to gain.
+    """
+    here, at_here = 0.0, slope(0.0)
+    step = math.copysign(_STEP, at_here)
+    while True:
+        there = min(max(here + step, _LOW), _HIGH)
+        at_there = slope(there)
+        if at_there * at_here <= 0:
+            break
+        if there in (_LOW, _HIGH):
+            return there
+        here, at_here = there, at_there
+    low, high = min(here, there), max(here, there)
+    for _ in range(_EVALUATIONS):
+        middle = there - at_there * (there - here) / (at_there - at_here) if at_there != at_here else there
+        if not low < middle < high:
+            middle = 0.5 * (low + high)
+        if abs(middle - there) * abs(at_there) * items < _GAIN:
             return middle
-        if value > 0:
-            if middle - low < _TOLERANCE / 2:
-                return middle
-            low, at_low, at_high = middle, value, at_high / 2
-        else:
-            if high - middle < _TOLERANCE / 2:
-                return middle
-            high, at_high, at_low = middle, value, at_low / 2
-    return 0.5 * (low + high)
+        here, at_here = there, at_there
+        there, at_there = middle, slope(middle)
+        low, high = (there, high) if at_there > 0 else (low, there)
+    return there

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Literal
+
+import numpy as np
 
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
-from gen_emerge.preference.comparisons import Comparison
+from gen_emerge.preference.comparisons import Comparisons
+from gen_emerge.preference.evidence import PSEUDO_SD
 from gen_emerge.types import Duel, Side
 
 HUMAN_WEIGHT = 1.0
@@ -37,11 +41,14 @@ class DuelPreference:
         self.probability = probability
         self._place: dict[int, int] = {}
         self._ids: list[int] = []
-        self._comparisons: list[Comparison] = []
+        self._left: list[int] = []
+        self._right: list[int] = []
+        self._outcome: list[int] = []
+        self._weight: list[float] = []
         self._verdicts: dict[tuple[int, int], dict[str, int | None]] = {}
         self._fit: Fit | None = None
-        self._scale: float | None = None
-        self._scale_due = _SCALE_FIRST
+        self._scale = PSEUDO_SD
+        self._scale_from = 0
         self._judge: tuple[Fit, int] | None = None
         self._losses: list[float] = []
         self._humans = 0
@@ -60,10 +67,10 @@ class DuelPreference:
             if candidate not in self._place:
                 self._place[candidate] = len(self._ids)
                 self._ids.append(candidate)
-        weight = HUMAN_WEIGHT if human else CRITIC_WEIGHT
-        self._comparisons.append(
-            Comparison(self._place[duel.left], self._place[duel.right], duel.outcome, weight=weight)
-        )
+        self._left.append(self._place[duel.left])
+        self._right.append(self._place[duel.right])
+        self._outcome.append({"left": 1, "tie": 0, "right": -1}[duel.outcome])
+        self._weight.append(HUMAN_WEIGHT if human else CRITIC_WEIGHT)
         self._fit = None
 
     def sure(self, challenger: int, incumbent: int, probability: float | None = None) -> Side | None:
@@ -132,7 +139,7 @@ class DuelPreference:
 
     def _predict(self, duel: Duel) -> None:
         """Score a prediction made before this verdict was known (prequential: Dawid 1984)."""
-        if self._humans % HELD_OUT_BLOCK == 0 and self._comparisons:
+        if self._humans % HELD_OUT_BLOCK == 0 and self._left:
             self._judge = (self._fitted(), len(self._ids))
         self._humans += 1
         if self._judge is None:
@@ -143,20 +150,27 @@ class DuelPreference:
         self._losses.append(-math.log(max(chance if duel.outcome == "left" else 1.0 - chance, 1e-12)))
 
     def _fitted(self) -> Fit:
-        """The fit on all duels; its scale is learned anew whenever the duels have grown by half."""
         if self._fit is None:
-            self._fit = fit_bradley_terry(self._comparisons, len(self._ids), prior=self._scale_now())
+            self._fit = self._fit_first(len(self._left), self._scale_now())
         return self._fit
 
+    def _fit_first(self, count: int, prior: float | Literal["evidence"]) -> Fit:
+        comparisons = Comparisons(
+            left=np.array(self._left[:count], dtype=np.int64),
+            right=np.array(self._right[:count], dtype=np.int64),
+            outcome=np.array(self._outcome[:count], dtype=np.int64),
+            weight=np.array(self._weight[:count], dtype=np.float64),
+        )
+        return fit_bradley_terry(comparisons, len(self._ids), prior=prior)
+
     def _scale_now(self) -> float:
-        """The prior's sd, from the first 8, 12, 18, ... duels: a function of the list, whenever it is asked for."""
-        count = len(self._comparisons)
+        """The prior's sd, from the first 8, 12, 18, 27, ... duels: a function of the list, whenever it is asked for."""
+        count = len(self._left)
         if count < _SCALE_FIRST:
-            return 1.0
+            return PSEUDO_SD
         due = _SCALE_FIRST
         while due + due // 2 <= count:
             due += due // 2
-        if due != self._scale_due or self._scale is None:
-            fit = fit_bradley_terry(self._comparisons[:due], len(self._ids))
-            self._scale_due, self._scale = due, fit.prior_sd or 1.0
+        if due != self._scale_from:
+            self._scale_from, self._scale = due, self._fit_first(due, "evidence").prior_sd or PSEUDO_SD
         return self._scale

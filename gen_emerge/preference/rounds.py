@@ -90,8 +90,9 @@ def open_round(
                 images={"left": left, "right": right},
             )
         )
-    singles: list[tuple[Literal["keep", "review"], int]] = [("review", i) for i in reviews]
-    singles += [("keep", i) for i in keeps]
+    singles: list[tuple[Literal["keep", "review"], int]] = []
+    singles.extend(("review", i) for i in reviews)
+    singles.extend(("keep", i) for i in keeps)
     for single, candidate in singles:
         questions.append(
             Question(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge.preference.comparisons import Edges, Floats, Ints
+from gen_emerge.preference.comparisons import Edges, Floats, Ints, tally
 from gen_emerge.preference.davidson import Moments, moments, tie_moments
 
 POSITION_SD = 1.0
@@ -21,6 +21,8 @@ POSITION_SD = 1.0
 TIE_SD = 2.0
 """Prior sd of tau around 0, when the utilities have a prior; keeps a data set of nothing but ties finite."""
 _STEPS = 60
+_RUNAWAY = 36.0
+"""Without a prior: a spread of utilities, in log-odds, that no finite data set of any use has."""
 
 
 class Diverged(Exception):
@@ -57,17 +59,18 @@ class Graph:
 
     def difference(self, utilities: Floats, position: float) -> Floats:
         """(m,) log-odds that the left wins."""
-        return utilities[self.edges.left] - utilities[self.edges.right] + position
+        difference: Floats = utilities[self.edges.left] - utilities[self.edges.right]
+        return difference + position
 
     def gather(self, values: Floats) -> Floats:
         """X' values: (m,) per pair -> (n,) per item, plus for the left, minus for the right."""
         n = self.edges.n_items
-        return np.bincount(self.edges.left, values, n) - np.bincount(self.edges.right, values, n)
+        return tally(self.edges.left, values, n) - tally(self.edges.right, values, n)
 
     def laplacian(self, weights: Floats, ridge: float = 0.0) -> Laplacian:
         """X' diag(weights) X + ridge I, for (m,) weights."""
         n = self.edges.n_items
-        diagonal = np.bincount(self.edges.left, weights, n) + np.bincount(self.edges.right, weights, n)
+        diagonal = tally(self.edges.left, weights, n) + tally(self.edges.right, weights, n)
         rest = copy(self._matrix)
         rest.data = -weights[self._order]
         return Laplacian(diagonal=diagonal + ridge, rest=rest, ridge=ridge)
@@ -90,29 +93,41 @@ class Laplacian:
 
         With no ridge the matrix is singular along the constants: `b` must sum to 0, and so does the answer.
         """
-        many = b if b.ndim == 2 else b[:, None]
-        diagonal = np.maximum(self.diagonal, 1e-300)[:, None]
-        x = np.zeros_like(many)
-        residual = many.copy()
+        diagonal = np.maximum(self.diagonal, 1e-300)
+        if b.ndim == 2:
+            diagonal = diagonal[:, None]
+        x = np.zeros_like(b)
+        residual = b.copy()
         z = residual / diagonal
         direction = z
-        rho = np.einsum("ij,ij->j", residual, z)
+        rho = _dots(residual, z)
         goal = tolerance * tolerance * rho
         for _ in range(10 * len(b) + 10):
-            if not (rho > goal).any():
+            if not np.any(rho > goal):
                 break
             image = self.times(direction)
-            bend = np.einsum("ij,ij->j", direction, image)
-            step = np.divide(rho, bend, out=np.zeros_like(rho), where=(bend > 0) & (rho > goal))
+            step = _ratio(rho, _dots(direction, image)) * (rho > goal)
             x += step * direction
             residual -= step * image
             z = residual / diagonal
-            fresh = np.einsum("ij,ij->j", residual, z)
-            direction = z + np.divide(fresh, rho, out=np.zeros_like(rho), where=rho > 0) * direction
+            fresh = _dots(residual, z)
+            direction = z + _ratio(fresh, rho) * direction
             rho = fresh
         if self.ridge == 0.0:
             x -= x.mean(axis=0)
-        return x if b.ndim == 2 else x[:, 0]
+        return x
+
+
+def _dots(a: Floats, b: Floats) -> Any:
+    """Inner product of two (n,), or of the columns of two (n, k)."""
+    return np.dot(a, b) if a.ndim == 1 else np.einsum("ij,ij->j", a, b)
+
+
+def _ratio(above: Any, below: Any) -> Any:
+    """A number, or (k,) of them; 0 where the divisor is not above 0."""
+    if np.ndim(below) == 0:
+        return above / below if below > 0 else 0.0
+    return np.divide(above, below, out=np.zeros_like(below), where=below > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +190,15 @@ def maximise(graph: Graph, sd: float | None, *, start: Estimate | None = None, p
                 break
             scale *= 0.5
         utilities, shared = trial, trial_shared
-        if sd is None and (np.abs(utilities).max() > 50 or np.abs(shared[free]).max(initial=0.0) > 25):
+        if sd is None and (np.ptp(utilities) > _RUNAWAY or np.abs(shared[free]).max(initial=0.0) > _RUNAWAY / 2):
             raise Diverged
     else:
         if sd is None:
             raise Diverged
-    return _curvature(graph, at, utilities, shared, sd)
+    estimate = _curvature(graph, at, utilities, shared, sd)
+    if sd is None:
+        _schur(estimate, estimate.curvature.solve(estimate.cross, 1e-6))
+    return estimate
 
 
 def solve(estimate: Estimate, b: Floats, tolerance: float = 1e-9) -> Floats:
@@ -233,13 +251,21 @@ def _slopes(graph: Graph, at: Moments, utilities: Floats, shared: Floats, sd: fl
 def _newton(estimate: Estimate, slope: Floats, slope_shared: Floats, tolerance: float) -> tuple[Floats, Floats]:
     if not len(slope_shared):
         return estimate.curvature.solve(slope, tolerance), slope_shared
-    solved = estimate.curvature.solve(np.column_stack([slope, estimate.cross]), min(tolerance, 1e-6))
-    own, inner = solved[:, 0], solved[:, 1:]
+    solved = estimate.curvature.solve(np.column_stack([slope, estimate.cross]), min(tolerance, 1e-3))
+    own: Floats = solved[:, 0]
+    inner: Floats = solved[:, 1:]
+    schur = _schur(estimate, inner)
+    shared: Floats = np.asarray(np.linalg.solve(schur, slope_shared - estimate.cross.T @ own), dtype=np.float64)
+    step: Floats = own - inner @ shared
+    return step, shared
+
+
+def _schur(estimate: Estimate, inner: Floats) -> Floats:
+    """Curvature of the globals with the utilities free; none in some direction means that nothing fixes it."""
     schur = estimate.globals_ - estimate.cross.T @ inner
-    if np.linalg.eigvalsh(schur)[0] <= 1e-9 * np.trace(estimate.globals_):
+    if len(schur) and np.linalg.eigvalsh(schur)[0] <= 1e-9 * np.trace(estimate.globals_):
         raise Diverged
-    shared = np.linalg.solve(schur, slope_shared - estimate.cross.T @ own)
-    return own - inner @ shared, shared
+    return schur
 
 
 def _objective(at: Moments, utilities: Floats, shared: Floats, sd: float | None) -> float:

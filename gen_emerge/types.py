@@ -458,13 +458,14 @@ class CycleOutcome:
     calibration: Calibration | None = None
     axes: Axes | None = None
     round: Round | None = None
+    best: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
     """All that one cycle derived: committed at once. `outcome` is the half that the state is a function of.
 
-    `best` is the candidate the preference model ranked first when the cycle began, None when there was none.
+    `best` is the elite that the preference model ranks first as of this commit, None before any comparison.
     `measures` holds the whole-series figures kept per cycle (such as self-similarity), for display only.
     """
 
@@ -512,6 +513,7 @@ class CycleRecord:
             calibration=self.calibration,
             axes=self.axes,
             round=self.round,
+            best=self.best,
         )
 
 

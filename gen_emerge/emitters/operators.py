@@ -40,7 +40,7 @@ class Mutate:
         parent = _parent(sources, rng)
         if parent is None:
             return None
-        slots = _completed(parent, sources, rng)
+        slots = completed(parent, sources, rng)
         changeable = [slot for slot, words in sources.bank.slots.items() if len(words) > 1]
         if not changeable:
             return None
@@ -52,7 +52,7 @@ class Mutate:
         return Sketch(
             slots=slots,
             seed=parent.seed,
-            parameters=_kept(parent, sources.parameters, rng),
+            parameters=kept(parent, sources.parameters, rng),
             parents=(parent.hash,),
         )
 
@@ -76,13 +76,13 @@ class Crossover:
         father = _parent(others, rng)
         if mother is None or father is None:
             return None
-        first, second = _completed(mother, sources, rng), _completed(father, sources, rng)
+        first, second = completed(mother, sources, rng), completed(father, sources, rng)
         slots = {slot: (first if rng.random() < 0.5 else second)[slot] for slot in first}
         differing = [slot for slot in slots if first[slot] != second[slot]]
         if len(differing) >= 2 and len({slots[slot] == first[slot] for slot in differing}) == 1:
             swapped = differing[int(rng.integers(len(differing)))]
             slots[swapped] = second[swapped] if slots[swapped] == first[swapped] else first[swapped]
-        a, b = _kept(mother, sources.parameters, rng), _kept(father, sources.parameters, rng)
+        a, b = kept(mother, sources.parameters, rng), kept(father, sources.parameters, rng)
         parameters = {name: (a if rng.random() < 0.5 else b)[name] for name in a}
         seed = mother.seed if rng.random() < 0.5 else father.seed
         return Sketch(slots=slots, seed=seed, parameters=parameters, parents=(mother.hash, father.hash))
@@ -114,14 +114,14 @@ class Vary:
         parent = _parent(sources, rng)
         if parent is None or not sources.parameters:
             return None
-        parameters = _kept(parent, sources.parameters, rng)
+        parameters = kept(parent, sources.parameters, rng)
         names = list(sources.parameters)
         chosen = [name for name in names if rng.random() < 0.5] or [names[int(rng.integers(len(names)))]]
         for name in chosen:
             low, high = sources.parameters[name]
             parameters[name] = _reflect(parameters[name] + rng.normal() * VARY_SHARE * (high - low), low, high)
         return Sketch(
-            slots=_completed(parent, sources, rng),
+            slots=completed(parent, sources, rng),
             seed=parent.seed,
             parameters=parameters,
             parents=(parent.hash,),
@@ -140,9 +140,9 @@ class Reseed:
         if parent is None:
             return None
         return Sketch(
-            slots=_completed(parent, sources, rng),
+            slots=completed(parent, sources, rng),
             seed=_seed(rng),
-            parameters=_kept(parent, sources.parameters, rng),
+            parameters=kept(parent, sources.parameters, rng),
             parents=(parent.hash,),
             text=parent.prompt,
         )
@@ -167,7 +167,7 @@ def _parent(sources: Sources, rng: np.random.Generator) -> Genome | None:
     return sources.parents[min(place, len(sources.parents) - 1)]
 
 
-def _completed(parent: Genome, sources: Sources, rng: np.random.Generator) -> dict[str, str]:
+def completed(parent: Genome, sources: Sources, rng: np.random.Generator) -> dict[str, str]:
     """The parent's words in today's bank: a word the bank does not know (an older bank's) is drawn anew."""
     return {
         slot: parent.slots[slot] if parent.slots.get(slot) in words else _word(words, rng)
@@ -175,7 +175,7 @@ def _completed(parent: Genome, sources: Sources, rng: np.random.Generator) -> di
     }
 
 
-def _kept(parent: Genome, ranges: Mapping[str, tuple[float, float]], rng: np.random.Generator) -> dict[str, float]:
+def kept(parent: Genome, ranges: Mapping[str, tuple[float, float]], rng: np.random.Generator) -> dict[str, float]:
     """The parent's parameters within today's ranges; one it does not have (another generator's) is drawn."""
     drawn = _uniform(ranges, rng)
     return {

@@ -1,1 +1,1 @@
-"""."""
+"""Engines: where renders run. Genomes in, saved pictures out, in cycle order, one cycle ahead of the loop."""

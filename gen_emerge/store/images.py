@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from gen_emerge import __version__
-from gen_emerge.errors import BadInput, DiskFull, NotFound
+from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound
 from gen_emerge.store.database import sync_folder
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import Genome, Image, Pixels
@@ -253,3 +253,18 @@ def sweep(folder: Path, known: Collection[str]) -> int:
                 path.unlink()
                 deleted += 1
     return deleted
+
+
+def read_pixels(path: Path) -> Pixels:
+    """The stored picture: (h, w, 3) uint8, read-only.
+
+    Raises:
+        Damaged: the file is missing or is no picture.
+    """
+    try:
+        with Pillow.open(path) as picture:
+            pixels = np.array(picture.convert("RGB"))
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error}.", hint="`gen-emerge verify` names every such file.") from error
+    pixels.setflags(write=False)
+    return pixels

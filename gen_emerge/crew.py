@@ -1,0 +1,238 @@
+"""Config -> implementations: the only place that looks up which generator, scorers and critic do the work.
+
+Takes a checked `SeriesConfig`, the banks it names and the facts of the series; gives a `Crew`. Other distributions may
+offer generators under the entry point group `gen_emerge.generators` (a callable of the `[generator]` table's options).
+Everything heavy is imported here, when a series is opened, and not before.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from gen_emerge.banks import load_prompts
+from gen_emerge.calibration.first import GateSetting
+from gen_emerge.chance import draw
+from gen_emerge.config import KNOWN, Known, SeriesConfig
+from gen_emerge.config_tables import NoveltyGateConfig
+from gen_emerge.emitters import all_emitters
+from gen_emerge.errors import BadInput, GenEmergeError, MissingExtra, nearest
+from gen_emerge.filters import Rule
+from gen_emerge.live import Crew, Rhythm
+from gen_emerge.protocols import Critic, Generator, Scorer
+from gen_emerge.types import GATES, Genome, PromptBank, QuestionBank
+
+GENERATORS = "gen_emerge.generators"
+"""Entry point group: name -> callable(options: Mapping) -> Generator."""
+REFERENCES = 32
+"""Reference prompts whose mean cosine the prompt gate subtracts."""
+PROBE_SECONDS = 600.0
+"""How long one probed genome may take before its process is counted as dead."""
+
+
+def known_names() -> Known:
+    """The names a series file may use, other distributions' generators included."""
+    offered = {point.name: None for point in entry_points(group=GENERATORS)}
+    return replace(KNOWN, generators={**KNOWN.generators, **offered})
+
+
+def load_banks(config: SeriesConfig, root: Path) -> tuple[PromptBank, QuestionBank]:
+    """The vocabulary and the question bank a series names.
+
+    Raises:
+        NotFound: one of them does not exist; the nearest is named.
+        BadInput: one of them is wrong.
+    """
+    from gen_emerge.critics import load_bank
+
+    return load_prompts(root / config.prompts.bank), load_bank(root / config.critic.bank)
+
+
+def reference_prompts(bank: PromptBank, seed: int) -> list[str]:
+    """The reference prompts of a series: drawn once, when it is created, and stored."""
+    prompts: list[str] = []
+    for number in range(REFERENCES):
+        rng = draw(seed, 0, number, "reference")
+        prompts.append(bank.prompt({s: words[int(rng.integers(len(words)))] for s, words in bank.slots.items()}))
+    return prompts
+
+
+def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str]) -> Crew:
+    """Choose who does the work of one series.
+
+    Args:
+        config: the series file.
+        root: the studio folder.
+        references: the stored reference prompts.
+
+    Raises:
+        MissingExtra: something needs a library that is not installed.
+        BadInput: a name, a bank or an option is wrong.
+    """
+    from gen_emerge.scorers.measures import LIMITS, PixelMeasures
+
+    prompts, questions = load_banks(config, root)
+    return Crew(
+        rhythm=rhythm_of(config),
+        brief=config.brief,
+        generator=load_generator(config),
+        measures=PixelMeasures(),
+        scorers=load_scorers(config, references),
+        limits={**LIMITS, "style": (0.0, 1.0)},
+        rules=tuple(
+            Rule(signal=rule.signal, below=rule.below, above=rule.above, name=rule.name)
+            for rule in config.filters.rules
+        ),
+        gates=gate_settings(config),
+        prompts=prompts,
+        emitters=all_emitters(),
+        critic=load_critic(config.critic.use),
+        questions=questions,
+        probe=lambda genomes: probe(genomes, config, root, references),
+    )
+
+
+def rhythm_of(config: SeriesConfig) -> Rhythm:
+    """The numbers of the loop."""
+    loop, archive = config.loop, config.archive
+    return Rhythm(
+        seed=config.seed,
+        batch=loop.batch,
+        warmup_cycles=loop.warmup_cycles,
+        pipeline_depth=loop.pipeline_depth,
+        max_attempts=loop.max_attempts,
+        checkin_every=loop.checkin_every,
+        wait_at_checkin=loop.on_checkin == "wait",
+        width=config.image.width,
+        height=config.image.height,
+        archive_kind=archive.kind,
+        axes=archive.axes,
+        dims=archive.dims,
+        cells=archive.cells,
+    )
+
+
+def gate_settings(config: SeriesConfig) -> dict[str, GateSetting]:
+    """What the series file says of each gate."""
+    settings: dict[str, GateSetting] = {}
+    for gate in GATES:
+        table = config.gates.of(gate)
+        duplicate = table.duplicate if isinstance(table, NoveltyGateConfig) else "auto"
+        settings[gate] = GateSetting(lower=table.lower, upper=table.upper, review=table.review, duplicate=duplicate)
+    return settings
+
+
+def load_generator(config: SeriesConfig) -> Generator:
+    """The generator of `[generator] use`.
+
+    Raises:
+        MissingExtra: it needs libraries that are not installed.
+    """
+    use = config.generator.use
+    if use == "painter":
+        from gen_emerge.generators.painter.generator import Painter
+
+        return Painter()
+    for point in entry_points(group=GENERATORS):
+        if point.name == use:
+            make = cast(Callable[[Mapping[str, Any]], Generator], point.load())
+            return make(config.generator.options)
+    raise MissingExtra(
+        f'The generator "{use}" is not part of this version.', hint='Write use = "painter" under [generator].'
+    )
+
+
+def load_scorers(config: SeriesConfig, references: Sequence[str]) -> tuple[Scorer, ...]:
+    """The scorers of the four gates: one for all roles that the same implementation fills together.
+
+    Raises:
+        MissingExtra: one needs libraries that are not installed.
+    """
+    roles: dict[str, list[str]] = {}
+    for gate in GATES:
+        roles.setdefault(config.scorers.of(gate).use, []).append(gate)
+    scorers: list[Scorer] = []
+    for use, filled in roles.items():
+        if use != "embedded":
+            raise MissingExtra(
+                f'The scorer "{use}" ({", ".join(filled)}) is not part of this version.',
+                hint='Write use = "embedded" under [scorers.*].',
+            )
+        from gen_emerge.scorers.embedded import load
+
+        scorers.extend(load(filled, references))
+    return tuple(scorers)
+
+
+def load_critic(use: str) -> Critic:
+    """The critic of `[critic] use`.
+
+    Raises:
+        MissingExtra: it is known, but not part of this version.
+        BadInput: nobody has that name.
+    """
+    from gen_emerge.critics import CRITICS, load
+
+    if use in KNOWN.critics and use not in CRITICS:
+        raise MissingExtra(f'The critic "{use}" is not part of this version.', hint='Write use = "measured".')
+    if use not in CRITICS:
+        raise BadInput(f'No critic is called "{use}".', hint=nearest(use, CRITICS))
+    return load(use)
+
+
+def probe(genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str]) -> dict[str, str]:
+    """Render and score genomes one by one in a process of its own; whoever kills it is named, the rest goes on.
+
+    Only a death seen by this living parent counts. A genome that merely raises is not a death: the engine handles it.
+
+    Returns:
+        Genome hash -> how its process ended.
+    """
+    deaths: dict[str, str] = {}
+    waiting = list(genomes)
+    while waiting:
+        survived, ending = _probe_some(waiting, config, root, references)
+        if ending is None:
+            break
+        deaths[waiting[survived].hash] = ending
+        waiting = waiting[survived + 1 :]
+    return deaths
+
+
+def _probe_some(
+    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str]
+) -> tuple[int, str | None]:
+    """Start one probing process: how many genomes it got through, and how it died (None when it did not)."""
+    from gen_emerge.config import as_table
+
+    asked = {
+        "settings": as_table(config),
+        "root": str(root),
+        "references": list(references),
+        "genomes": [{**g.recipe(), "parents": g.parents, "operator": g.operator} for g in genomes],
+    }
+    command = [sys.executable, "-m", "gen_emerge.probe"]
+    try:
+        ended = subprocess.run(
+            command,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=PROBE_SECONDS * len(genomes),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        printed = late.stdout or b""
+        return printed.count(b"done\n"), f"no answer within {PROBE_SECONDS:.0f} s"
+    if "ready\n" not in ended.stdout:
+        raise GenEmergeError(f"The probing process did not start: {ended.stderr.strip()[-300:]}")
+    survived, code = ended.stdout.count("done\n"), ended.returncode
+    if survived == len(genomes):
+        return survived, None
+    return survived, f"killed its process (signal {-code})" if code < 0 else f"ended its process (exit code {code})"

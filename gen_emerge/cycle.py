@@ -1,0 +1,430 @@
+"""One cycle being derived: inputs and shots in, one `CycleRecord` out.
+
+Every method is one step of the walk, in the order in which `loop.py` calls them. The state is only read: what this
+cycle changes is kept in the draft until its record is folded in, by the same lines that replay it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge import filters, gates
+from gen_emerge.archive import Archive, fix_axes
+from gen_emerge.calibration.first import resolve, warmup_evidence
+from gen_emerge.chance import draw
+from gen_emerge.engines.local import Rendering, Shot
+from gen_emerge.live import Live
+from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
+from gen_emerge.state import WARMUP
+from gen_emerge.subject import Subject
+from gen_emerge.types import (
+    Calibration,
+    CycleRecord,
+    Duel,
+    Event,
+    Exhibit,
+    Outcome,
+    Placement,
+    Resolution,
+    Round,
+    Side,
+    Status,
+    candidate_id,
+)
+
+VENDI_EVERY = 10
+"""Cycles between Vendi scores: an eigenvalue decomposition each."""
+CLIPPED_ALARM = 0.05
+"""Share of the last 1,000 placements outside the axis ranges above which an alarm is raised."""
+SHOWN_AT_ONCE = 32
+"""Pictures of earlier cycles loaded for the critic at a time: memory stays bounded after a long warm-up."""
+LEAST_WARMUP = 2
+"""Scored images without which no threshold can be set: the warm-up then goes on."""
+
+PlacementOutcome = Literal["new", "won", "lost", "tie", "pending"]
+OUTCOME_STATUS: Mapping[Outcome, Status] = {"pass": "passed", "review": "review", "fail": "rejected"}
+SIDE_PLACEMENT: Mapping[Side, PlacementOutcome] = {"left": "won", "right": "lost", "tie": "tie"}
+
+
+class Draft:
+    """The cycle now being derived."""
+
+    def __init__(self, cycle: int, live: Live) -> None:
+        self.cycle = cycle
+        self.live = live
+        self.batch: list[Subject] = []
+        self.returning: list[Subject] = []
+        self.calibration: Calibration | None = live.state.calibration
+        self.archive: Archive | None = live.state.archive
+        self.duels: list[Duel] = []
+        self.resolutions: list[Resolution] = []
+        self.placements: list[Placement] = []
+        self.events: list[Event] = []
+        self.round: Round | None = None
+        self.render_seconds = 0.0
+        self._asked: dict[tuple[int, int], Duel] = {}
+        self._holders: dict[int, int] = {}
+
+    # ---- 2-4: image, hard filters, signals -----------------------------------------------------------------------
+
+    def develop(self, rendering: Rendering) -> None:
+        """The rendered batch becomes candidates; a genome that could not be rendered fails, alone."""
+        self.render_seconds = rendering.seconds
+        for slot, shot in enumerate(rendering.shots):
+            number = candidate_id(self.cycle, slot, self.live.crew.rhythm.batch)
+            self.batch.append(self._subject(number, slot, shot))
+        self._filter()
+
+    def _subject(self, number: int, slot: int, shot: Shot) -> Subject:
+        subject = Subject(
+            id=number, cycle=self.cycle, slot=slot, genome=shot.genome, image=shot.image, pixels=shot.pixels
+        )
+        if shot.error:
+            subject.end("failed", shot.error)
+            self.events.append(Event(kind="failed", message=f"Candidate {number}: {shot.error}"))
+        elif not shot.finite:
+            subject.reject(filters.not_a_number(np.array([np.nan])))
+        return subject
+
+    def _filter(self) -> None:
+        seen: set[str] = set()
+        known = self.live.state.pixels
+        for subject in self.batch:
+            if subject.open and subject.image is not None and subject.pixels is not None:
+                own = subject.image.pixels
+                earlier = {own} if own in seen or bytes.fromhex(own) in known else frozenset[str]()
+                subject.reject(filters.inspect_pixels(subject.pixels, pixels_hash=own, seen=earlier))
+                seen.add(own)
+
+    def measure(self) -> None:
+        """Raw signals and embeddings of what is left; the user's rules as soon as their signals are known."""
+        crew = self.live.crew
+        for scorer in (crew.measures, *crew.scorers):
+            subjects = [s for s in self.batch if s.open and s.pixels is not None]
+            if not subjects:
+                return
+            readings = scorer.score([s.shown for s in subjects], [s.genome.prompt for s in subjects])
+            for subject, reading in zip(subjects, readings, strict=True):
+                subject.read(reading)
+            if scorer is crew.measures:
+                self._apply_rules()
+        self._apply_rules()
+
+    def _apply_rules(self) -> None:
+        for subject in self.batch:
+            if subject.open:
+                subject.reject(filters.apply_rules(self.live.crew.rules, subject.values))
+
+    # ---- 5: gates ------------------------------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        """Gate the batch in slot order; at the warm-up's end fix thresholds and axes, and gate all of the warm-up."""
+        subjects = [subject for subject in self.batch if subject.open]
+        if self.calibration is None:
+            for subject in subjects:
+                subject.end("pending", WARMUP)
+            if self.cycle < self.live.crew.rhythm.warmup_cycles:
+                return
+            subjects = self._end_warmup(subjects)
+        if self.calibration is None or self.archive is None or not subjects:
+            return
+        for subject in subjects:
+            self.locate(subject)
+        self._gate(subjects, self.calibration)
+
+    def _end_warmup(self, subjects: list[Subject]) -> list[Subject]:
+        earlier = [c for c, (_, cause) in self.live.state.waiting.items() if cause == WARMUP]
+        everybody = self.recall(sorted(earlier)) + subjects
+        if len(everybody) < LEAST_WARMUP:
+            self.events.append(Event(kind="warm-up", message="Too few images to set thresholds: the warm-up goes on."))
+            return []
+        crew = self.live.crew
+        vectors = np.stack([subject.vector for subject in everybody])
+        columns = {
+            name: np.array([subject.values[name] for subject in everybody]) for name in ("quality", "prompt", "style")
+        }
+        self.calibration = resolve(
+            crew.gates,
+            warmup_evidence(columns, nearest_others(vectors)),
+            version=1,
+            parent=None,
+            reason=f"warm-up of {len(everybody)} images",
+        )
+        rhythm = crew.rhythm
+        axes = fix_axes(
+            kind=rhythm.archive_kind,
+            names=rhythm.axes,
+            dims=rhythm.dims,
+            cells=rhythm.cells,
+            values=np.array([[s.values[name] for name in rhythm.axes] for s in everybody]),
+            limits=[crew.limits.get(name, (-np.inf, np.inf)) for name in rhythm.axes],
+            seed=int(draw(rhythm.seed, self.cycle, 0, "centroids").integers(2**32)),
+        )
+        self.archive = Archive(axes)
+        return everybody
+
+    def _gate(self, subjects: Sequence[Subject], calibration: Calibration) -> None:
+        assert self.archive is not None
+        vectors = np.stack([subject.vector for subject in subjects])
+        index = self.live.index
+        rows = index.distances(vectors) if index is not None else np.empty((len(subjects), 0), dtype=np.float32)
+        beside = 1.0 - vectors @ vectors.T
+        joined: list[tuple[int, Subject]] = []
+        for place, subject in enumerate(subjects):
+            own_cell = self.archive.ever_held(subject.cell)
+            anybody = float(rows[place].min()) if rows.shape[1] else 2.0
+            others = index.nearest(rows[place], without=own_cell)[0] if index is not None else 2.0
+            for other_place, other in joined:
+                distance = max(float(beside[place, other_place]), 0.0)
+                anybody = min(anybody, distance)
+                # An image accepted a moment ago into the same cell is what this one would challenge.
+                others = others if other.cell == subject.cell else min(others, distance)
+            subject.note("novelty", others)
+            verdicts = gates.judge_all(subject.values, distance=others, nearest_any=anybody, calibration=calibration)
+            subject.verdicts.extend(verdicts)
+            outcome, cause = gates.overall(verdicts)
+            self.settle(subject, OUTCOME_STATUS[outcome], cause)
+            if outcome == "pass":
+                joined.append((place, subject))
+
+    def settle(self, subject: Subject, status: Status, cause: str) -> None:
+        """The batch's own candidates change before they are recorded; older ones by a resolution."""
+        subject.end(status, cause)
+        if subject.cycle != self.cycle:
+            self.resolutions.append(Resolution(candidate=subject.id, status=subject.status, cause=cause))
+
+    # ---- 6: the critic -------------------------------------------------------------------------------------------
+
+    def ask(self) -> None:
+        """Only gate survivors are shown to the critic. Who cannot be answered about stays pending."""
+        survivors = self._survivors()
+        unseen = [subject for subject in survivors if subject.critique is None]
+        for start in range(0, len(unseen), SHOWN_AT_ONCE):
+            self._review(unseen[start : start + SHOWN_AT_ONCE])
+        if not self.live.sitting.immediate:
+            self._ask_ahead([s for s in survivors if s.critique is not None])
+
+    def _review(self, subjects: Sequence[Subject]) -> None:
+        recalled = [subject for subject in subjects if subject.pixels is None and subject.image is not None]
+        for subject in recalled:
+            assert subject.image is not None
+            subject.pixels = self.live.load(subject.image)
+        found = self.live.sitting.review([s.exhibit(pixels=True) for s in subjects], cycle=self.cycle)
+        for subject in recalled:
+            subject.pixels = None
+        for subject in subjects:
+            subject.critique = found.get(subject.id)
+            if subject.critique is None and subject.status == "passed":
+                self.settle(subject, "pending", "critic")
+
+    def _ask_ahead(self, survivors: Sequence[Subject]) -> None:
+        """Duels of a critic that takes its time are chosen from the commit `pipeline_depth + 1` cycles ago."""
+        assert self.archive is not None or not survivors
+        lagged = self.cycle - 1 - self.live.crew.rhythm.pipeline_depth
+        pairs: list[tuple[Exhibit, Exhibit]] = []
+        for subject in survivors:
+            holder = self.archive.holder_as_of(subject.cell, lagged) if self.archive else None
+            if holder is not None and holder != subject.id and self.live.preference.sure(subject.id, holder) is None:
+                pairs.append((subject.exhibit(pixels=True), self.live.exhibit(holder)))
+        for duel in self.live.sitting.duel(pairs, purpose="cell", cycle=self.cycle):
+            if duel is not None:
+                self._asked[duel.left, duel.right] = duel
+
+    # ---- 7: cells are won by duels -------------------------------------------------------------------------------
+
+    def challenge(self) -> None:
+        """Place every survivor: an empty cell takes it, a holder is met."""
+        for subject in self._survivors():
+            if subject.critique is not None:
+                self._place(subject)
+        self._meet_the_best()
+        self.live.remember(s.exhibit() for s in self._survivors() if s.critique is not None)
+
+    def _place(self, subject: Subject) -> None:
+        incumbent = self.holder(subject.cell)
+        if incumbent == subject.id:
+            return
+        if incumbent is None:
+            self.put(subject, "new", None, "empty")
+            return
+        side, reason = self._winner(subject, incumbent)
+        if side is None:
+            self.put(subject, "pending", incumbent, "critic")
+            if subject.status != "pending":
+                self.settle(subject, "pending", "duel")
+            return
+        self.put(subject, SIDE_PLACEMENT[side], incumbent, reason)
+
+    def _winner(self, subject: Subject, incumbent: int) -> tuple[Side | None, str]:
+        sure = self.live.preference.sure(subject.id, incumbent)
+        if sure is not None:
+            return sure, "preference"
+        duel = self._asked.get((subject.id, incumbent))
+        sitting = self.live.sitting
+        if duel is None and (sitting.immediate or subject.contested_with == incumbent):
+            (duel,) = sitting.duel([(subject.exhibit(), self._exhibit(incumbent))], purpose="cell", cycle=self.cycle)
+        if duel is None:
+            return None, "critic"
+        self.duels.append(duel)
+        return duel.outcome, "critic"
+
+    def put(self, subject: Subject, outcome: PlacementOutcome, incumbent: int | None, reason: str) -> None:
+        """Record what became of a subject in its cell."""
+        assert self.archive is not None
+        self.placements.append(
+            Placement(
+                candidate=subject.id,
+                cell=subject.cell,
+                descriptor=subject.descriptor,
+                descriptor_version=self.archive.axes.version,
+                outcome=outcome,
+                incumbent=incumbent,
+                clipped=subject.clipped,
+                reason=reason,
+            )
+        )
+        if outcome in ("new", "won"):
+            self._holders[subject.cell] = subject.id
+        if outcome != "pending" and subject.status == "pending":
+            self.settle(subject, "passed", "")
+
+    def _meet_the_best(self) -> None:
+        """One duel a cycle against the series' current best: it ties the cells' comparisons together."""
+        lagged = self.cycle - 1 - self.live.crew.rhythm.pipeline_depth
+        best = self.live.best_as_of(lagged)
+        met = {(duel.left, duel.right) for duel in self.duels}
+        able = [s for s in self._survivors() if s.critique and s.id != best and (s.id, best) not in met]
+        if best is None:
+            best, able = self._first_pair(able)
+        if best is None or not able:
+            return
+        rng = draw(self.live.crew.rhythm.seed, self.cycle, 0, "best")
+        chosen = able[int(rng.integers(len(able)))]
+        pair = (chosen.exhibit(pixels=not self.live.sitting.immediate), self._exhibit(best))
+        for duel in self.live.sitting.duel([pair], purpose="best", cycle=self.cycle):
+            if duel is not None:
+                self.duels.append(duel)
+
+    def _first_pair(self, able: list[Subject]) -> tuple[int | None, list[Subject]]:
+        """Before any comparison there is no best: the first elite stands in for it."""
+        first = next(iter(self.live.state.archive), None) if self.live.state.archive else None
+        return (None, []) if first is None else (first.candidate, [s for s in able if s.id != first.candidate])
+
+    def holder(self, cell: int) -> int | None:
+        """Who holds a cell, this cycle's changes included."""
+        if cell in self._holders:
+            return self._holders[cell]
+        elite = self.archive.holder(cell) if self.archive else None
+        return elite.candidate if elite else None
+
+    # ---- the record ----------------------------------------------------------------------------------------------
+
+    def record(self, *, seconds: float) -> CycleRecord:
+        """Everything this cycle derived. `seconds` since the last one ended, for display."""
+        everybody = self.returning + self.batch
+        state = self.live.state
+        new_calibration = self.calibration if self.calibration is not state.calibration else None
+        new_axes = self.archive.axes if self.archive is not None and self.archive is not state.archive else None
+        self._check_clipping()
+        return CycleRecord(
+            cycle=self.cycle,
+            candidates=tuple(subject.candidate() for subject in self.batch),
+            signals={s.id: s.fresh_signals for s in everybody if s.fresh_signals},
+            embeddings={s.id: s.embedding for s in self.batch if s.embedding is not None},
+            verdicts={s.id: tuple(s.verdicts) for s in everybody if s.verdicts},
+            critiques={s.id: s.critique for s in everybody if s.critique is not None and s.newly_reviewed},
+            duels=tuple(self.duels),
+            resolutions=tuple(self.resolutions),
+            placements=tuple(self.placements),
+            calibration=new_calibration,
+            axes=new_axes,
+            round=self.round,
+            events=tuple(self.events),
+            measures=self._measures(),
+            render_seconds=self.render_seconds,
+            cycle_seconds=seconds,
+        )
+
+    def _measures(self) -> dict[str, float]:
+        vectors = self.live.elite_vectors()
+        batch = [s.vector for s in self.batch if s.embedding is not None]
+        filled = len(self.live.state.archive) if self.live.state.archive else 0
+        found: dict[str, float | None] = {
+            "cells_filled": float(filled + sum(1 for p in self.placements if p.outcome == "new")),
+            "elites_mean_pairwise_distance": mean_pairwise_distance(vectors),
+            "batch_mean_pairwise_distance": mean_pairwise_distance(np.stack(batch)) if batch else None,
+        }
+        if self.cycle % VENDI_EVERY == 0:
+            found["elites_vendi"] = vendi_score(vectors)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _check_clipping(self) -> None:
+        recent = self.live.state.clipped
+        if len(recent) >= 100 and self.cycle % 25 == 0 and sum(recent) / len(recent) > CLIPPED_ALARM:
+            share = sum(recent) / len(recent)
+            self.events.append(
+                Event(
+                    kind="alarm",
+                    message=f"{share:.0%} of the last {len(recent)} placements lay outside the axis ranges.",
+                    payload={"clipped": share},
+                )
+            )
+
+    # ---- small things --------------------------------------------------------------------------------------------
+
+    def _survivors(self) -> list[Subject]:
+        """Whoever may be placed in this cycle: kept by a human, returning, of the warm-up, of the batch; in order."""
+        return [s for s in self.returning + self.batch if s.status == "passed" or s.returning]
+
+    def recall(self, ids: Sequence[int]) -> list[Subject]:
+        """Candidates of earlier cycles, with what was measured then; they take part in this cycle."""
+        subjects = recall(self.live, ids)
+        self.returning.extend(subjects)
+        return subjects
+
+    def locate(self, subject: Subject) -> None:
+        """Its descriptor and cell."""
+        assert self.archive is not None
+        subject.descriptor = tuple(subject.values[name] for name in self.archive.axes.names)
+        subject.cell, subject.clipped = self.archive.locate(subject.descriptor)
+
+    def _exhibit(self, candidate: int) -> Exhibit:
+        for subject in self.returning + self.batch:
+            if subject.id == candidate:
+                return subject.exhibit(pixels=not self.live.sitting.immediate)
+        return self.live.exhibit(candidate)
+
+
+def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
+    """Subjects of earlier cycles: signals, embedding and critique as stored, pixels not loaded."""
+    if not ids:
+        return []
+    found = {candidate.id: candidate for candidate in live.store.candidates(ids)}
+    signals = live.store.signals(ids)
+    critiques = live.store.critiques(ids)
+    vectors: dict[int, NDArray[np.float32]] = {}
+    spaces = [live.space] if live.space else live.store.spaces()
+    for space in spaces:
+        known, rows = live.store.embeddings(ids, space)
+        vectors |= {int(number): row for number, row in zip(known, rows, strict=True)}
+    return [
+        Subject.of_earlier(
+            found[number],
+            signals=signals.get(number, {}),
+            vector=vectors.get(number),
+            space=spaces[-1] if spaces else "",
+            critique=critiques.get(number),
+        )
+        for number in ids
+    ]
+
+
+def nearest_others(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) distance of each unit vector to its nearest other one."""
+    distances = 1.0 - vectors.astype(np.float64) @ vectors.astype(np.float64).T
+    np.fill_diagonal(distances, np.inf)
+    return np.maximum(distances.min(axis=1), 0.0)

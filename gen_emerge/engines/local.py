@@ -1,0 +1,171 @@
+"""The local engine: genomes -> shots, on one background thread, while the loop scores the cycle before.
+
+Takes a generator and a function that saves a picture (images are written before any row speaks of them); gives one shot
+a genome, in order. One genome's failure is that genome's: a batch that raises, or breaks the generator's contract, is
+rendered again one by one, each at most `max_attempts` times. Never touches the store's rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.errors import GeneratorFailed, OutOfBudget
+from gen_emerge.protocols import Generator
+from gen_emerge.types import Genome, Image, Pixels
+
+Save = Callable[[Genome, Pixels], Image]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One rendered genome.
+
+    Args:
+        genome: the genome.
+        pixels: (h, w, 3) uint8, None when rendering failed.
+        image: where the picture was saved, None when rendering failed.
+        finite: False when the generator gave NaN or infinite values (they are saved as black).
+        error: why it failed, "" otherwise.
+    """
+
+    genome: Genome
+    pixels: Pixels | None = None
+    image: Image | None = None
+    finite: bool = True
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """All shots of one cycle, in slot order, and how long they took."""
+
+    shots: tuple[Shot, ...]
+    seconds: float
+
+
+class LocalEngine:
+    """Renders cycles in the order they were submitted.
+
+    Args:
+        generator: renders; called from one thread at a time.
+        save: writes one picture; called from one other thread at a time.
+        max_attempts: how often one genome may raise before it is given up.
+    """
+
+    def __init__(self, generator: Generator, save: Save, *, max_attempts: int) -> None:
+        self._generator = generator
+        self._save = save
+        self._max_attempts = max_attempts
+        self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
+        self._saving = ThreadPoolExecutor(max_workers=1, thread_name_prefix="save")
+        self._cycles: dict[int, Future[Rendering]] = {}
+
+    def has(self, cycle: int) -> bool:
+        """Whether a cycle was submitted and not yet taken."""
+        return cycle in self._cycles
+
+    def submit(self, cycle: int, genomes: Sequence[Genome], *, banned: Mapping[str, str]) -> None:
+        """Queue one cycle.
+
+        Args:
+            cycle: its number.
+            genomes: in slot order.
+            banned: quarantined genomes' hashes and why: they fail without being rendered.
+        """
+        self._cycles[cycle] = self._painting.submit(self._render, tuple(genomes), dict(banned))
+
+    def take(self, cycle: int) -> Rendering:
+        """Wait for a submitted cycle.
+
+        Raises:
+            DiskFull: a picture could not be saved.
+        """
+        return self._cycles.pop(cycle).result()
+
+    def close(self) -> None:
+        """Drop what was not started and wait for what was."""
+        self._painting.shutdown(wait=True, cancel_futures=True)
+        self._saving.shutdown(wait=True, cancel_futures=True)
+
+    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str]) -> Rendering:
+        started = time.perf_counter()
+        wanted = [genome for genome in genomes if genome.hash not in banned]
+        arrays = self._batch(wanted)
+        shots: dict[str, Shot | Future[Shot]] = {}
+        for genome in wanted:
+            result = arrays[genome.hash]
+            if isinstance(result, str):
+                shots[genome.hash] = Shot(genome=genome, error=result)
+            else:
+                shots[genome.hash] = self._saving.submit(self._keep, genome, result)
+        for genome in genomes:
+            if genome.hash in banned:
+                shots[genome.hash] = Shot(genome=genome, error=f"quarantined: {banned[genome.hash]}")
+        ready = tuple(_ready(shots[genome.hash]) for genome in genomes)
+        return Rendering(shots=ready, seconds=time.perf_counter() - started)
+
+    def _keep(self, genome: Genome, array: NDArray[Any]) -> Shot:
+        pixels, finite = to_pixels(array)
+        return Shot(genome=genome, pixels=pixels, image=self._save(genome, pixels), finite=finite)
+
+    def _batch(self, genomes: Sequence[Genome]) -> dict[str, NDArray[Any] | str]:
+        if not genomes:
+            return {}
+        try:
+            return dict(zip((g.hash for g in genomes), _checked(self._generator, genomes), strict=True))
+        except OutOfBudget:
+            raise
+        except Exception as error:
+            if len(genomes) == 1:
+                return {genomes[0].hash: self._alone(genomes[0], error)}
+        return {genome.hash: self._alone(genome, None) for genome in genomes}
+
+    def _alone(self, genome: Genome, first: Exception | None) -> NDArray[Any] | str:
+        error = first
+        for _ in range(self._max_attempts - (first is not None)):
+            try:
+                return _checked(self._generator, [genome])[0]
+            except OutOfBudget:
+                raise
+            except Exception as raised:
+                error = raised
+        return f"{type(error).__name__}: {error}"[:500]
+
+
+def _ready(shot: Shot | Future[Shot]) -> Shot:
+    return shot if isinstance(shot, Shot) else shot.result()
+
+
+def _checked(generator: Generator, genomes: Sequence[Genome]) -> list[NDArray[Any]]:
+    """Render, and hold the result against the protocol: one array a genome, of the size that was asked for."""
+    arrays = list(generator.render(genomes))
+    if len(arrays) != len(genomes):
+        raise GeneratorFailed(f"{generator.name} gave {len(arrays)} images for {len(genomes)} genomes.")
+    for genome, array in zip(genomes, arrays, strict=True):
+        wanted = (genome.height, genome.width, 3)
+        if array.shape != wanted:
+            raise GeneratorFailed(f"{generator.name} gave an array of shape {array.shape}, {wanted} was asked for.")
+        if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+            raise GeneratorFailed(f"{generator.name} gave {array.dtype}; uint8 or floats in [0, 1] are wanted.")
+    return arrays
+
+
+def to_pixels(array: NDArray[Any]) -> tuple[Pixels, bool]:
+    """8-bit pixels (read-only) of a uint8 or [0, 1] float array, and whether all values were finite (NaN -> black)."""
+    if array.dtype == np.uint8:
+        pixels, finite = np.ascontiguousarray(array), True
+    else:
+        finite = bool(np.isfinite(array).all())
+        safe = array if finite else np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+        pixels = np.rint(np.clip(safe, 0.0, 1.0) * 255.0).astype(np.uint8)
+    if pixels.flags.writeable:
+        pixels = pixels.copy() if pixels is array else pixels
+        pixels.setflags(write=False)
+    return pixels, finite

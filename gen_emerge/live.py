@@ -1,0 +1,288 @@
+"""What a running series keeps in memory beside its state: who does the work, and indices too heavy to fold.
+
+Takes the crew, the store and the replayed state; gives the novelty index, the preference model, the critic's sitting
+and the exhibits of elites. All of it is derived: killed and rebuilt, it is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.asking import Sitting
+from gen_emerge.calibration.first import GateSetting
+from gen_emerge.errors import Damaged
+from gen_emerge.filters import Rule
+from gen_emerge.novelty import NoveltyIndex
+from gen_emerge.preference.ranking import DuelPreference
+from gen_emerge.propose import Proposer
+from gen_emerge.protocols import Critic, Emitter, Generator, Scorer
+from gen_emerge.state import State
+from gen_emerge.store import Store
+from gen_emerge.types import (
+    CycleRecord,
+    Embedding,
+    Exhibit,
+    Genome,
+    Image,
+    Pixels,
+    PromptBank,
+    Proposal,
+    QuestionBank,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """The numbers of the loop: see `[loop]` and `[archive]` of a series file."""
+
+    seed: int
+    batch: int
+    warmup_cycles: int
+    pipeline_depth: int
+    max_attempts: int
+    checkin_every: int
+    wait_at_checkin: bool
+    width: int
+    height: int
+    archive_kind: str
+    axes: tuple[str, ...]
+    dims: tuple[int, ...]
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does the work of one series. `crew.py` chooses them; the loop only knows their sockets.
+
+    Args:
+        rhythm: the numbers of the loop.
+        brief: what the series is for.
+        generator: genome -> pixels.
+        measures: pixel statistics, before any model.
+        scorers: the models: quality, prompt, novelty (the embedding) and style between them.
+        limits: signal -> natural (low, high).
+        rules: the user's hard filters.
+        gates: what the series file says of each gate.
+        prompts: the vocabulary.
+        emitters: by name, `fresh` among them.
+        critic: asked about gate survivors.
+        questions: the bank it answers.
+        probe: renders and scores genomes one by one in a process of its own; gives the ones that killed it, and how.
+    """
+
+    rhythm: Rhythm
+    brief: str
+    generator: Generator
+    measures: Scorer
+    scorers: tuple[Scorer, ...]
+    limits: Mapping[str, tuple[float, float]]
+    rules: tuple[Rule, ...]
+    gates: Mapping[str, GateSetting]
+    prompts: PromptBank
+    emitters: Mapping[str, Emitter]
+    critic: Critic
+    questions: QuestionBank
+    probe: Callable[[Sequence[Genome]], Mapping[str, str]]
+
+
+LoadPixels = Callable[[Image], Pixels]
+
+
+class Live:
+    """The derived things of one running series.
+
+    Args:
+        crew: who does the work.
+        store: the history; read here, written by the loop.
+        state: replayed to the last commit.
+        load: reads a stored picture.
+        cache: folder for the memory-mapped vectors, None to keep them in memory.
+    """
+
+    def __init__(self, crew: Crew, store: Store, state: State, *, load: LoadPixels, cache: Path | None) -> None:
+        self.crew = crew
+        self.store = store
+        self.state = state
+        self.load = load
+        self.preference = DuelPreference()
+        for duel in state.duels:
+            self.preference.add(duel)
+        self.sitting = Sitting(crew.critic, bank=crew.questions, brief=crew.brief, store=store)
+        rhythm = crew.rhythm
+        self.proposer = Proposer(
+            seed=rhythm.seed,
+            batch=rhythm.batch,
+            warmup_cycles=rhythm.warmup_cycles,
+            size=(rhythm.width, rhythm.height),
+            generator=crew.generator,
+            bank=crew.prompts,
+            emitters=crew.emitters,
+            genomes=store.genomes,
+        )
+        self.index: NoveltyIndex | None = None
+        self.space = ""
+        self.vectors: dict[int, NDArray[np.float32]] = {}
+        self.carried: dict[int, Embedding] = {}
+        self._cache = cache
+        self._exhibits: dict[int, Exhibit] = {}
+        self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
+        self.unsaved: list[Proposal] = []
+        if state.cycle == 0:
+            for cycle in range(1, rhythm.pipeline_depth + 2):
+                self._queue(cycle)
+        self._fill_index()
+
+    # ---- proposals -----------------------------------------------------------------------------------------------
+
+    def proposed(self, cycle: int) -> tuple[Proposal, ...]:
+        """The proposals of one cycle, under the settings now in force."""
+        return tuple(self.proposer.adapt(proposal) for proposal in self.proposals[cycle])
+
+    def _queue(self, cycle: int) -> None:
+        waiting = [p.genome.hash for batch in self.proposals.values() for p in batch]
+        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting)
+        self.unsaved.extend(self.proposals[cycle])
+
+    # ---- after a cycle -------------------------------------------------------------------------------------------
+
+    def advance(self, record: CycleRecord) -> CycleRecord:
+        """Fold a derived cycle into the state and everything beside it; complete its record with what follows from it.
+
+        Returns:
+            The record with the current best as of this commit, and the proposals made from it.
+        """
+        known = set(self.state.accepted)
+        self.state.apply(record.outcome)
+        for candidate in self.state.accepted:
+            if candidate not in known:
+                self._add_to_index(candidate, record)
+        elites = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
+        self._follow_elites(elites, record)
+        for duel in record.duels:
+            self.preference.add(duel)
+        best = self.preference.best(sorted(elites))
+        self.state.bests[record.cycle] = best
+        del self.proposals[record.cycle]
+        self._queue(record.cycle + 1 + self.crew.rhythm.pipeline_depth)
+        proposals, self.unsaved = tuple(self.unsaved), []
+        carried, self.carried = self.carried, {}
+        return _replaced(record, best=best, proposals=proposals, embeddings={**record.embeddings, **carried})
+
+    def best_as_of(self, cycle: int) -> int | None:
+        """The current best when a cycle was committed, None before any comparison."""
+        return self.state.bests.get(cycle)
+
+    # ---- novelty -------------------------------------------------------------------------------------------------
+
+    def _fill_index(self) -> None:
+        accepted = list(self.state.accepted)
+        if not accepted:
+            return
+        spaces = self.store.spaces()
+        wanted = self._own_space(accepted[0]) if len(spaces) != 1 else spaces[0]
+        self.space = wanted
+        ids, vectors = self.store.embeddings(accepted, wanted)
+        found = {int(candidate): vector for candidate, vector in zip(ids, vectors, strict=True)}
+        missing = [candidate for candidate in accepted if candidate not in found]
+        if missing:
+            self.carried = self._embed_again(missing)
+            found |= {candidate: embedding.vector for candidate, embedding in self.carried.items()}
+        for candidate in accepted:
+            self._append(candidate, found[candidate])
+        holders = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
+        self.vectors = {candidate: found[candidate] for candidate in accepted if candidate in holders}
+
+    def _own_space(self, candidate: int) -> str:
+        return self._embed_again([candidate])[candidate].space
+
+    def _embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
+        """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
+        (scorer,) = (s for s in self.crew.scorers if "novelty" in s.roles)
+        embeddings: dict[int, Embedding] = {}
+        batch = self.crew.rhythm.batch
+        for start in range(0, len(candidates), batch):
+            chunk = self.store.candidates(candidates[start : start + batch])
+            images = [self.load(c.image) for c in chunk if c.image]
+            readings = scorer.score(images, [c.genome.prompt for c in chunk if c.image])
+            for candidate, reading in zip((c for c in chunk if c.image), readings, strict=True):
+                if reading.embedding is not None:
+                    embeddings[candidate.id] = reading.embedding
+        return embeddings
+
+    def _add_to_index(self, candidate: int, record: CycleRecord) -> None:
+        embedding = record.embeddings.get(candidate)
+        if embedding is not None and embedding.space != self.space and self.index is None:
+            self.space = embedding.space
+        if embedding is None or embedding.space != self.space:
+            _, vectors = self.store.embeddings([candidate], self.space)
+            vector = vectors[0] if len(vectors) else self._carry(candidate)
+        else:
+            vector = embedding.vector
+        self._append(candidate, vector)
+
+    def _carry(self, candidate: int) -> NDArray[np.float32]:
+        embedding = self._embed_again([candidate]).get(candidate)
+        if embedding is None:
+            raise Damaged(f"Candidate {candidate} is accepted but has no picture to compare.", hint="Run verify.")
+        self.space = self.space or embedding.space
+        self.carried[candidate] = embedding
+        return embedding.vector
+
+    def _append(self, candidate: int, vector: NDArray[np.float32]) -> None:
+        if self.index is None:
+            path = self._cache / "novelty.f16" if self._cache is not None else None
+            self.index = NoveltyIndex(path, len(vector))
+        self.index.add(candidate, vector)
+
+    # ---- elites --------------------------------------------------------------------------------------------------
+
+    def _follow_elites(self, elites: set[int], record: CycleRecord) -> None:
+        self._exhibits = {c: exhibit for c, exhibit in self._exhibits.items() if c in elites}
+        for candidate in elites - set(self.vectors):
+            embedding = record.embeddings.get(candidate)
+            if embedding is None or embedding.space != self.space:
+                _, vectors = self.store.embeddings([candidate], self.space)
+                if len(vectors):
+                    self.vectors[candidate] = vectors[0]
+            else:
+                self.vectors[candidate] = embedding.vector
+        for candidate in set(self.vectors) - elites:
+            del self.vectors[candidate]
+
+    def elite_vectors(self) -> NDArray[np.float32]:
+        """(elites, d) float32 embeddings of the elites, by candidate id."""
+        if not self.vectors:
+            return np.empty((0, 1), dtype=np.float32)
+        return np.stack([self.vectors[candidate] for candidate in sorted(self.vectors)])
+
+    def exhibit(self, candidate: int) -> Exhibit:
+        """What the critic is shown of a candidate of an earlier cycle."""
+        if candidate not in self._exhibits:
+            (found,) = self.store.candidates([candidate])
+            signals = self.store.signals([candidate]).get(candidate, {})
+            pixels = None if self.sitting.immediate or found.image is None else self.load(found.image)
+            self._exhibits[candidate] = Exhibit(
+                candidate=candidate,
+                prompt=found.genome.prompt,
+                pixels=pixels,
+                signals={name: signal.value for name, signal in signals.items()},
+                critique=self.store.critiques([candidate]).get(candidate),
+            )
+        return self._exhibits[candidate]
+
+    def remember(self, exhibits: Iterable[Exhibit]) -> None:
+        """Keep this cycle's exhibits, without pixels, for the elites among them."""
+        for exhibit in exhibits:
+            self._exhibits[exhibit.candidate] = exhibit
+
+
+def _replaced(record: CycleRecord, **values: Any) -> CycleRecord:
+    from dataclasses import replace
+
+    return replace(record, **values)

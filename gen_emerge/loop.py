@@ -1,0 +1,74 @@
+"""The whole loop on one screen: prompts + elites -> genome -> image -> filters -> signals -> gates -> critic -> map.
+
+Data goes one way. Two doors lead back: the archive shapes the next proposals, human judgements come in at a boundary.
+A cycle is a transaction: its images are saved first, everything derived from them is committed at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gen_emerge.cycle import Draft
+from gen_emerge.engines.local import LocalEngine
+from gen_emerge.hearing import check_in, hear
+from gen_emerge.live import Live
+from gen_emerge.types import CycleRecord
+
+
+def run(
+    live: Live,
+    engine: LocalEngine,
+    *,
+    cycles: int,
+    tell: Callable[[CycleRecord], None] = lambda record: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run a series until `cycles` cycles are committed in all, a round has to be waited for, or `stop` says so.
+
+    Args:
+        live: the state replayed to the last commit, and everything derived from it.
+        engine: renders and saves, ahead of the loop by `pipeline_depth` cycles.
+        cycles: the total, those already committed included.
+        tell: called after every commit.
+        stop: asked after every commit.
+
+    Raises:
+        DiskFull: the disk is full; everything committed is still there.
+    """
+    clock = time.perf_counter()
+    for cycle in range(live.state.cycle + 1, cycles + 1):
+        start_renders(live, engine, cycle, cycles)  # genome -> image, in the background
+        draft = Draft(cycle, live)
+        draft.develop(engine.take(cycle))  # image -> hard filters
+        hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
+        draft.measure()  # -> signals
+        draft.judge()  # signals + calibration -> pass / fail / review
+        draft.ask()  # survivors -> critic
+        draft.challenge()  # duels -> cells
+        check_in(draft)  # now and then -> a round
+        now = time.perf_counter()
+        record = live.advance(draft.record(seconds=now - clock))  # -> the next proposals
+        live.store.commit(record)
+        clock = now
+        tell(record)
+        if stop() or (record.round is not None and live.crew.rhythm.wait_at_checkin):
+            return
+
+
+def start_renders(live: Live, engine: LocalEngine, cycle: int, cycles: int) -> None:
+    """Start what may be started: this cycle and `pipeline_depth` more, each with an attempt written first."""
+    rhythm = live.crew.rhythm
+    last = min(cycle + rhythm.pipeline_depth, cycles)
+    if rhythm.wait_at_checkin and rhythm.checkin_every:
+        # Nothing is begun past a check-in that is waited for: its answers count in the very next cycle.
+        last = min(last, -(-cycle // rhythm.checkin_every) * rhythm.checkin_every)
+    for ahead in range(cycle, last + 1):
+        if not engine.has(ahead):
+            genomes = [proposal.genome for proposal in live.proposed(ahead)]
+            starts = live.store.begin(ahead, time.time())
+            if starts > 1 and (starts - 1) % rhythm.max_attempts == 0:
+                for genome, error in live.crew.probe(genomes).items():
+                    live.store.add_input("quarantine", {"genome": genome, "error": error}, first_cycle=ahead)
+            banned = {i.payload["genome"]: i.payload["error"] for i in live.store.inputs_of("quarantine")}
+            engine.submit(ahead, genomes, banned=banned)

@@ -1,0 +1,42 @@
+"""The probing process: renders and scores genomes one by one, saying so after each. Started by `crew.probe` only.
+
+Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes); writes "ready", then
+"done" after every genome that did not end the process. A genome that raises does not end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+
+def main() -> None:
+    """Probe what standard input asks for."""
+    from gen_emerge.config import parse
+    from gen_emerge.crew import known_names, load_generator, load_scorers
+    from gen_emerge.engines.local import to_pixels
+    from gen_emerge.types import Genome
+
+    asked: dict[str, Any] = json.load(sys.stdin)
+    config = parse(asked["settings"], known=known_names())
+    generator = load_generator(config)
+    scorers = load_scorers(config, asked["references"])
+    _say("ready")
+    for values in asked["genomes"]:
+        genome = Genome(**values)
+        with contextlib.suppress(Exception):
+            pixels, _ = to_pixels(generator.render([genome])[0])
+            for scorer in scorers:
+                scorer.score([pixels], [genome.prompt])
+        _say("done")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

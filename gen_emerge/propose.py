@@ -1,0 +1,162 @@
+"""Proposals: the state as of a commit -> the genomes of the cycle `pipeline_depth + 1` later.
+
+Takes the state, the vocabulary and the elites' genomes; gives one genome a slot. The bandit chooses an emitter for
+every slot, the emitter draws from a generator of that draw alone. What was ever rendered in the series or is still
+waiting to be rendered is drawn again; `attempt` counts such redraws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from gen_emerge.chance import draw
+from gen_emerge.emitters import FRESH
+from gen_emerge.emitters.operators import completed, kept
+from gen_emerge.errors import GenEmergeError
+from gen_emerge.protocols import Emitter, Generator
+from gen_emerge.state import State
+from gen_emerge.types import Genome, PromptBank, Proposal, Sketch, Sources
+
+MAX_REDRAWS = 64
+"""Redraws from the chosen emitter before a fresh draw is taken, and as many again of those before giving up."""
+
+
+class Proposer:
+    """Makes the genomes of future cycles.
+
+    Args:
+        seed: the series seed.
+        batch: slots a cycle.
+        warmup_cycles: cycles of fresh draws only.
+        size: (width, height) in pixels.
+        generator: whose parameters are drawn and whose version is written into the genomes.
+        bank: the vocabulary.
+        emitters: by name, in a fixed order; must hold `fresh`.
+        genomes: hashes -> genomes, for parents that are not in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        batch: int,
+        warmup_cycles: int,
+        size: tuple[int, int],
+        generator: Generator,
+        bank: PromptBank,
+        emitters: Mapping[str, Emitter],
+        genomes: Callable[[Sequence[str]], Mapping[str, Genome]],
+    ) -> None:
+        self._seed = seed
+        self._batch = batch
+        self._warmup_cycles = warmup_cycles
+        self._size = size
+        self._generator = generator
+        self._bank = bank
+        self._emitters = emitters
+        self._lookup = genomes
+        self._parents: dict[str, Genome] = {}
+
+    def propose(self, cycle: int, state: State, *, waiting: Collection[str]) -> tuple[Proposal, ...]:
+        """The genomes of one cycle, in slot order.
+
+        Args:
+            cycle: that they are for.
+            state: as of the commit they are made from.
+            waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
+        """
+        sources = self._sources(cycle, state)
+        names = list(self._emitters) if cycle > self._warmup_cycles else [FRESH]
+        taken = set(waiting)
+        proposals: list[Proposal] = []
+        for slot in range(self._batch):
+            name = state.bandit.choose(names, draw(self._seed, cycle, slot, "bandit"))
+            genome = self._draw(cycle, slot, name, sources, lambda g: state.rendered(g) or g in taken)
+            taken.add(genome.hash)
+            proposals.append(Proposal(cycle=cycle, slot=slot, genome=genome))
+        return tuple(proposals)
+
+    def adapt(self, proposal: Proposal) -> Proposal:
+        """A waiting proposal under the settings now in force.
+
+        A change of generator, size or bank takes effect at the next cycle boundary, also for genomes that were
+        proposed before it: what still fits is kept, the rest is drawn for this slot alone.
+        """
+        genome = proposal.genome
+        same_words = list(genome.slots) == list(self._bank.slots) and all(
+            genome.slots[slot] in words for slot, words in self._bank.slots.items()
+        )
+        same_parameters = set(genome.parameters) == set(self._generator.parameters)
+        rendered_by = (genome.generator, genome.generator_version, genome.width, genome.height)
+        if (
+            same_words
+            and same_parameters
+            and rendered_by == (self._generator.name, self._generator.version, *self._size)
+        ):
+            return proposal
+        rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt")
+        sources = Sources(bank=self._bank, parameters=self._generator.parameters)
+        sketch = Sketch(
+            slots=completed(genome, sources, rng),
+            seed=genome.seed,
+            parameters=kept(genome, sources.parameters, rng),
+            parents=genome.parents,
+            text=genome.prompt if same_words else None,
+        )
+        return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=self._genome(sketch, genome.operator))
+
+    def _draw(self, cycle: int, slot: int, name: str, sources: Sources, known: Callable[[str], bool]) -> Genome:
+        for chosen in (name, FRESH):
+            for attempt in range(MAX_REDRAWS):
+                rng = draw(self._seed, cycle, slot, chosen, attempt)
+                sketch = self._emitters[chosen].propose(sources, rng)
+                if sketch is None:
+                    break
+                genome = self._genome(sketch, chosen)
+                if not known(genome.hash):
+                    return genome
+        raise GenEmergeError(
+            f"Cycle {cycle}, slot {slot}: {MAX_REDRAWS} fresh draws were all rendered before.",
+            hint="The vocabulary is used up; add words, patterns or parameters in a new bank.",
+        )
+
+    def _genome(self, sketch: Sketch, operator: str) -> Genome:
+        width, height = self._size
+        return Genome(
+            slots=sketch.slots,
+            prompt=sketch.text if sketch.text is not None else self._bank.prompt(sketch.slots),
+            negative=self._bank.negative,
+            seed=sketch.seed,
+            generator=self._generator.name,
+            generator_version=self._generator.version,
+            parameters=sketch.parameters,
+            width=width,
+            height=height,
+            parents=sketch.parents,
+            operator=operator,
+        )
+
+    def _sources(self, cycle: int, state: State) -> Sources:
+        if cycle <= self._warmup_cycles or state.archive is None or not len(state.archive):
+            return Sources(bank=self._bank, parameters=self._generator.parameters)
+        elites = list(state.archive)
+        hashes = [state.genomes[elite.candidate] for elite in elites]
+        missing = [genome for genome in hashes if genome not in self._parents]
+        if missing:
+            self._parents.update(self._lookup(missing))
+        self._parents = {genome: self._parents[genome] for genome in hashes}
+        # Beside empty cells and little tried first: that is where new cells are opened.
+        weights = np.array(
+            [
+                (1.0 + state.archive.empty_beside(elite.cell)) / (1.0 + state.tries[genome])
+                for elite, genome in zip(elites, hashes, strict=True)
+            ]
+        )
+        return Sources(
+            bank=self._bank,
+            parameters=self._generator.parameters,
+            parents=tuple(self._parents.values()),
+            weights=weights / weights.sum(),
+        )

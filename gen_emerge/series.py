@@ -1,0 +1,215 @@
+"""A series as a whole: create, run, and the door through which commands and programs come in.
+
+Takes a studio folder, an archive folder and a series' name; gives the plain objects that `--json` prints. `Studio` is
+the public Python interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from gen_emerge import standing
+from gen_emerge.config import SeriesConfig, as_table, changed_fixed, fixed, load, parse
+from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
+from gen_emerge.engines.local import LocalEngine
+from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
+from gen_emerge.live import Crew, Live
+from gen_emerge.loop import run as run_loop
+from gen_emerge.state import State, replay
+from gen_emerge.store import DATABASE, Store, hold
+from gen_emerge.store.images import read_pixels, sweep, write
+from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
+from gen_emerge.types import CycleRecord, Genome, Image, Pixels, PromptBank, QuestionBank, content_hash
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+class Studio:
+    """A studio folder: the folder with `prompts/`, `experiments/` and (by default) `archive/`.
+
+    Args:
+        root: the folder; None looks upwards from the working directory.
+        archive: where series live; None for `root/archive`.
+
+    Example:
+        >>> studio = Studio("my-studio")  # doctest: +SKIP
+        >>> studio.run("first-light", cycles=20)["cells_filled"]  # doctest: +SKIP
+    """
+
+    def __init__(self, root: str | Path | None = None, archive: str | Path | None = None) -> None:
+        self.root = find_root(Path(root) if root is not None else None)
+        self.archive = archive_folder(self.root, Path(archive) if archive is not None else None)
+
+    def new(
+        self, name: str, *, profile: str = "embedded", brief: str | None = None, **tables: Mapping[str, Any]
+    ) -> Path:
+        """Write a series file and give its path.
+
+        Args:
+            name: [a-z0-9][a-z0-9-]{0,63}.
+            profile: "embedded" or "diffusion".
+            brief: what the series is for; None takes the default.
+            tables: any table of the file, such as `image={"width": 256, "height": 256}`; `seed=7` likewise.
+        """
+        from gen_emerge.config import write_series
+
+        table: dict[str, Any] = {"schema": 1, "name": name, "profile": profile, **tables}
+        if brief is not None:
+            table["brief"] = brief
+        config = parse(table, known=known_names())
+        return new_series_file(self.root, name, write_series(config))
+
+    def run(
+        self,
+        name: str,
+        *,
+        cycles: int | None = None,
+        stop: Callable[[], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Run a series until it has `cycles` cycles in all; gives `status`'s object. See `run`."""
+        return run(self.root, self.archive, name, cycles=cycles, stop=stop, progress=progress)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """How a series stands."""
+        return standing.status(self.root, self.archive, name)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """The map: elites with their images, axes and gates."""
+        from gen_emerge.inspection import inspect
+
+        return inspect(self.root, self.archive, name)
+
+
+def run(
+    root: Path,
+    archive: Path,
+    name: str,
+    *,
+    cycles: int | None = None,
+    stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Create the series if it is new, bring it to `cycles` committed cycles, and give `status`'s object.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series.
+        cycles: the total; None takes the file's `loop.cycles`. Running again continues, or does nothing.
+        stop: asked after every commit; True ends the run cleanly.
+        progress: given the cheap figures of `status` after every commit.
+
+    Raises:
+        HeldByAnother: another living process runs it.
+        BadInput: the series file, a bank or a fixed key is wrong; nothing was changed.
+        DiskFull: everything committed is still there.
+    """
+    if cycles is not None and cycles < 1:
+        raise BadInput(f"cycles is {cycles}; at least 1 is wanted.", hint="It is the total, not how many more.")
+    config = load(series_file(root, name), known=known_names())
+    folder = archive / name
+    target = cycles if cycles is not None else config.loop.cycles
+    if (folder / DATABASE).exists():
+        _check_unchanged(folder, config, root)
+    else:
+        assemble(config, root=root, references=[])
+    with hold(folder) as held, closing(_open(folder, config, root)) as store:
+        crew = assemble(config, root=root, references=store.facts["reference_prompts"])
+        _note_settings(store, config, crew)
+        state = replay(store.history())
+        if standing.waits(store, wait=config.loop.on_checkin == "wait"):
+            standing.note_run(folder, "waiting", target)
+            return standing.status(root, archive, name, held=False)
+        _sweep(store, folder)
+        standing.note_run(folder, "running", target)
+        ending = "failed"
+        try:
+            _drive(store, state, crew, folder, config, target, held.beat, stop, progress)
+            ending = standing.ending(store, state.cycle, target, wait=config.loop.on_checkin == "wait")
+        except (KeyboardInterrupt, OutOfBudget):
+            ending = "stopped"
+            raise
+        finally:
+            standing.note_run(folder, ending, target)
+        return standing.status(root, archive, name, held=False)
+
+
+def _drive(
+    store: Store,
+    state: State,
+    crew: Crew,
+    folder: Path,
+    config: SeriesConfig,
+    target: int,
+    beat: Callable[[], None],
+    stop: Callable[[], bool] | None,
+    progress: Progress | None,
+) -> None:
+    def save(genome: Genome, pixels: Pixels) -> Image:
+        return write(folder, genome, pixels, series=config.name)
+
+    def tell(record: CycleRecord) -> None:
+        beat()
+        if progress is not None:
+            progress(standing.progress(state, record, target))
+
+    engine = LocalEngine(crew.generator, save, max_attempts=crew.rhythm.max_attempts)
+    live = Live(crew, store, state, load=lambda image: read_pixels(folder / image.path), cache=folder / "cache")
+    try:
+        run_loop(live, engine, cycles=target, tell=tell, stop=stop or (lambda: False))
+    finally:
+        engine.close()
+        live.sitting.close()
+
+
+def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
+    if (folder / DATABASE).exists():
+        return Store.open(folder)
+    prompts, _ = load_banks(config, root)
+    facts = {"fixed": fixed(config), "reference_prompts": reference_prompts(prompts, config.seed)}
+    return Store.create(folder, facts)
+
+
+def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank) -> dict[str, Any]:
+    """What a change of settings is recognised by: the file without its name and length, and the banks' contents."""
+    table = {key: value for key, value in as_table(config).items() if key != "name"}
+    table["loop"] = {key: value for key, value in table["loop"].items() if key != "cycles"}
+    banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
+    return {"settings": table, "banks": banks}
+
+
+def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> None:
+    """Refuse what may not change once a series has cycles, before the series is touched."""
+    with closing(Store.open(folder, readonly=True)) as store:
+        path = changed_fixed(store.facts["fixed"], fixed(config)) if store.committed() else None
+        if path is not None:
+            old, new = store.facts["fixed"].get(path), fixed(config).get(path)
+            raise FixedKeyChanged(
+                f"{path} was {old!r} when the series began and is {new!r} now; it is fixed once a series has cycles.",
+                hint=f"Write {path} = {old!r} again, or begin another series with `gen-emerge new`.",
+            )
+        now = _settings(config, *load_banks(config, root))["banks"]
+        for used in store.inputs_of("config"):
+            for bank, content in used.payload["banks"].items():
+                if now.get(bank, content) != content:
+                    raise BadInput(
+                        f"{bank} was edited after this series used it; a bank that was used never changes.",
+                        hint="Restore it, save the new words under another name, and name that in the series file.",
+                    )
+
+
+def _note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:
+    """Write changed settings to `inputs`: they take effect at the next cycle boundary, for ever from there."""
+    payload = _settings(config, crew.prompts, crew.questions)
+    known = store.inputs_of("config")
+    if not known or content_hash(dict(known[-1].payload)) != content_hash(payload):
+        store.add_input("config", payload, first_cycle=store.committed() + 1)
+
+
+def _sweep(store: Store, folder: Path) -> None:
+    """Delete files that were written and never committed: they are rendered again, the same."""
+    sweep(folder, store.genome_hashes())

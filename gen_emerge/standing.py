@@ -1,0 +1,185 @@
+"""How a series stands: store -> the `status` object. Reads beside a running series; changes nothing but `run.json`.
+
+`run.json` in the series folder says how the last run ended. It is only for display: deleting it loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.config import SeriesConfig, load
+from gen_emerge.crew import known_names
+from gen_emerge.preference.answers import is_complete
+from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
+from gen_emerge.state import State, funnel, replay
+from gen_emerge.store import DATABASE, Store, holder
+from gen_emerge.studio_folder import series_file, series_names
+from gen_emerge.types import GATES, CycleRecord, HumanAnswer, Round
+
+RECENT_CYCLES = 20
+"""Cycles from which images per minute are counted."""
+_RUN = "run.json"
+
+
+def status(root: Path, archive: Path, name: str, *, held: bool | None = None) -> dict[str, Any]:
+    """The object that `gen-emerge --json status NAME` prints.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series.
+        held: whether a process runs it; None looks.
+
+    Raises:
+        NotFound: there is no such series.
+        WrongSchema: its database is of another version.
+    """
+    config = load(series_file(root, name), known=known_names())
+    folder = archive / name
+    if not (folder / DATABASE).exists():
+        running = holder(folder) is not None if held is None else held
+        return _object(config, State(), None, "running" if running else "new")
+    with closing(Store.open(folder, readonly=True)) as store:
+        state = replay(store.history())
+        running = holder(folder) is not None if held is None else held
+        word = "running" if running else _state_word(store, state, config, folder)
+        return _object(config, state, store, word)
+
+
+def all_series(root: Path, archive: Path) -> dict[str, Any]:
+    """The object that `gen-emerge --json status` prints: every series of the studio folder."""
+    return {"series": [status(root, archive, name) for name in series_names(root)]}
+
+
+def _object(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
+    vectors = elite_vectors(store, state) if store else np.empty((0, 1), dtype=np.float32)
+    filled = len(state.archive) if state.archive else 0
+    total = state.archive.axes.cells if state.archive else config.archive.cells
+    counts = state.statuses
+    return {
+        "series": config.name,
+        "state": word,
+        "cycle": state.cycle,
+        "candidates": state.candidates,
+        "passed": counts["passed"],
+        "review": counts["review"],
+        "pending": counts["pending"],
+        "failed": counts["failed"],
+        "rejected": funnel(state, GATES),
+        "accepted": len(state.accepted),
+        "cells_filled": filled,
+        "cells_total": total,
+        "coverage": filled / total,
+        "mean_pairwise_distance": mean_pairwise_distance(vectors),
+        "vendi": vendi_score(vectors),
+        "images_per_minute": images_per_minute(store, config.loop.batch) if store else None,
+        "open_rounds": len(open_rounds(store)) if store else 0,
+        "digest": state.digest(),
+    }
+
+
+def progress(state: State, record: CycleRecord, target: int) -> dict[str, Any]:
+    """The cheap figures of `status` after one commit, and the cycles wanted in all."""
+    filled = len(state.archive) if state.archive else 0
+    seconds = record.cycle_seconds
+    return {
+        "cycle": state.cycle,
+        "cycles": target,
+        "candidates": state.candidates,
+        "passed": state.statuses["passed"],
+        "review": state.statuses["review"],
+        "pending": state.statuses["pending"],
+        "failed": state.statuses["failed"],
+        "rejected": funnel(state, GATES),
+        "accepted": len(state.accepted),
+        "cells_filled": filled,
+        "cells_total": state.archive.axes.cells if state.archive else 0,
+        "images_per_minute": 60 * len(record.candidates) / seconds if seconds > 0 else None,
+    }
+
+
+def elite_vectors(store: Store, state: State) -> NDArray[np.float32]:
+    """(elites, d) float32 embeddings of the elites, in the newest space that holds them all."""
+    elites = sorted(elite.candidate for elite in state.archive) if state.archive else []
+    if elites:
+        for space in reversed(store.spaces()):
+            ids, vectors = store.embeddings(elites, space)
+            if len(ids) == len(elites):
+                return vectors
+    return np.empty((0, 1), dtype=np.float32)
+
+
+def images_per_minute(store: Store, batch: int) -> float | None:
+    """Pace of the last cycles, None before the first."""
+    seconds = [cycle.cycle_seconds for cycle in store.cycles()[-RECENT_CYCLES:]]
+    total = sum(seconds)
+    return round(60 * batch * len(seconds) / total, 1) if total > 0 else None
+
+
+# ---- rounds ------------------------------------------------------------------------------------------------------
+
+
+def standing_answers(store: Store) -> dict[str, HumanAnswer]:
+    """Question id -> an answer that stands."""
+    return {answer.question: answer for answer in store.answers().standing}
+
+
+def open_rounds(store: Store) -> list[Round]:
+    """Rounds with a question nobody has answered, oldest first."""
+    rounds = store.rounds()
+    answered = standing_answers(store) if rounds else {}
+    return [asked for asked in rounds if not is_complete(asked, answered)]
+
+
+def waits(store: Store, *, wait: bool) -> bool:
+    """Whether the series waits for a round that the loop opened."""
+    return wait and any(asked.reason == "scheduled" for asked in open_rounds(store))
+
+
+# ---- how the last run ended --------------------------------------------------------------------------------------
+
+
+def ending(store: Store, cycle: int, target: int, *, wait: bool) -> str:
+    """The state in which a run ended that was not interrupted."""
+    if waits(store, wait=wait):
+        return "waiting"
+    return "done" if cycle >= target else "stopped"
+
+
+def note_run(folder: Path, word: str, target: int) -> None:
+    """Write `run.json`. For display only: a disk that is full does not stop anything here."""
+    text = json.dumps({"state": word, "cycles": target, "at": time.time()})
+    with contextlib.suppress(OSError):
+        draft = folder / (_RUN + ".draft")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(folder / _RUN)
+
+
+def last_run(folder: Path) -> Mapping[str, Any]:
+    """What `run.json` says; empty when it is missing or torn."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / _RUN).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found  # pyright: ignore[reportUnknownVariableType]
+    return {}
+
+
+def _state_word(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:
+    last = last_run(folder)
+    target = int(last.get("cycles", config.loop.cycles))
+    if waits(store, wait=config.loop.on_checkin == "wait"):
+        return "waiting"
+    if state.cycle >= target:
+        return "done"
+    if last.get("state") == "failed":
+        return "failed"
+    return "new" if state.cycle == 0 and not last else "stopped"

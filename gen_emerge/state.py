@@ -1,0 +1,168 @@
+"""The state of a series: a fold over its history, and nothing else.
+
+Takes `CycleOutcome`s in order (`apply`, when replaying) or their parts one by one (`add_fate`, `resolve`, `place`, ...,
+while a cycle is being derived); both run the same lines, so replaying the history gives exactly the live state. Holds
+no images and no signals; asks nobody; reads no file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gen_emerge.archive import Archive
+from gen_emerge.emitters.bandit import Bandit
+from gen_emerge.types import (
+    Axes,
+    Calibration,
+    CycleOutcome,
+    Duel,
+    Fate,
+    Placement,
+    Resolution,
+    Status,
+    content_hash,
+)
+
+
+class State:
+    """Everything the next cycle is a function of. `cycle` is the last one folded in, 0 for a new series."""
+
+    def __init__(self) -> None:
+        self.cycle = 0
+        self.archive: Archive | None = None
+        self.calibration: Calibration | None = None
+        self.bandit = Bandit()
+        self.duels: list[Duel] = []
+        self.statuses: Counter[Status] = Counter()
+        self.rejections: Counter[str] = Counter()
+        self.accepted: dict[int, str] = {}
+        self.waiting: dict[int, tuple[Status, str]] = {}
+        self.genomes: dict[int, str] = {}
+        self.known: set[bytes] = set()
+        self.pixels: set[bytes] = set()
+        self.tries: Counter[str] = Counter()
+        self.clipped: list[bool] = []
+        self.contested: dict[int, tuple[Placement, int]] = {}
+        self.bests: dict[int, int | None] = {}
+
+    # ---- the parts of a cycle ------------------------------------------------------------------------------------
+
+    def add_fate(self, fate: Fate) -> None:
+        """A candidate of the cycle now being folded in."""
+        self.known.add(bytes.fromhex(fate.genome))
+        if fate.pixels:
+            self.pixels.add(bytes.fromhex(fate.pixels))
+        self.tries.update(fate.parents)
+        self.genomes[fate.id] = fate.genome
+        self._enter(fate.id, fate.status, fate.cause)
+
+    def resolve(self, resolution: Resolution) -> None:
+        """A candidate's status changes: after the warm-up, by a human, or when a late duel came back."""
+        status, cause = self.waiting.pop(resolution.candidate, ("passed", ""))
+        self.statuses[status] -= 1
+        if status == "rejected":
+            self.rejections[cause] -= 1
+        self._enter(resolution.candidate, resolution.status, resolution.cause)
+
+    def fix(self, calibration: Calibration | None, axes: Axes | None) -> None:
+        """New thresholds or axes come into force."""
+        if calibration is not None:
+            self.calibration = calibration
+        if axes is not None:
+            self.archive = Archive(axes)
+
+    def place(self, placement: Placement, cycle: int) -> None:
+        """One outcome in the archive. A contested place waits in `contested` until its duel is back."""
+        assert self.archive is not None
+        self.archive.apply(placement, cycle)
+        self.contested.pop(placement.candidate, None)
+        if placement.outcome == "pending":
+            self.contested[placement.candidate] = (placement, cycle)
+        if placement.reason != "human":
+            self.clipped.append(placement.clipped)
+            del self.clipped[:-1000]
+
+    def close(self, outcome: CycleOutcome) -> None:
+        """The cycle is complete: duels, credits and the cycle's number."""
+        self.duels.extend(outcome.duels)
+        effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
+        self.bandit.learn((fate.operator, effect.get(fate.id)) for fate in outcome.fates)
+        self.bests[outcome.cycle] = outcome.best
+        self.bests.pop(outcome.cycle - MAX_DEPTH - 2, None)
+        self.cycle = outcome.cycle
+
+    def apply(self, outcome: CycleOutcome) -> None:
+        """Fold one recorded cycle in."""
+        for fate in outcome.fates:
+            self.add_fate(fate)
+        self.fix(outcome.calibration, outcome.axes)
+        for resolution in outcome.resolutions:
+            self.resolve(resolution)
+        for placement in outcome.placements:
+            self.place(placement, outcome.cycle)
+        self.close(outcome)
+
+    # ---- what it says --------------------------------------------------------------------------------------------
+
+    @property
+    def candidates(self) -> int:
+        """How many there have been."""
+        return self.statuses.total()
+
+    def rendered(self, genome: str) -> bool:
+        """Whether a genome (by hash) was ever rendered in this series."""
+        return bytes.fromhex(genome) in self.known
+
+    def digest(self) -> str:
+        """SHA-256 of what a series has come to: no clocks, row ids, paths or names in it."""
+        elites = [[elite.cell, self.genomes[elite.candidate]] for elite in self.archive] if self.archive else []
+        return content_hash(
+            {
+                "cycle": self.cycle,
+                "calibration": self.calibration.hash if self.calibration else None,
+                "elites": elites,
+                "accepted": sorted(self.accepted.values()),
+                "pending": sorted(self.genomes[c] for c, (status, _) in self.waiting.items() if status == "pending"),
+            }
+        )
+
+    def _enter(self, candidate: int, status: Status, cause: str) -> None:
+        self.statuses[status] += 1
+        if status == "rejected":
+            self.rejections[cause] += 1
+        if status in ("review", "pending"):
+            self.waiting[candidate] = (status, cause)
+        if status == "passed" or (status == "pending" and cause != WARMUP):
+            self.accepted.setdefault(candidate, self.genomes[candidate])
+        else:
+            self.accepted.pop(candidate, None)
+        if status in ("rejected", "failed"):
+            # Nothing later speaks of them; their genomes stay in the store and, as bytes, in `known`.
+            self.genomes.pop(candidate, None)
+
+
+MAX_DEPTH = 16
+"""The largest `pipeline_depth`: how far back a cycle may look."""
+
+WARMUP = "warm-up"
+"""The cause of a candidate that waits for calibration version 1."""
+
+
+def replay(history: Iterable[CycleOutcome]) -> State:
+    """The state that a history gives."""
+    state = State()
+    for outcome in history:
+        state.apply(outcome)
+    return state
+
+
+def funnel(state: State, gates: Iterable[str]) -> Mapping[str, Any]:
+    """Rejections counted at the first failure: `{total, filters, gates}`."""
+    names = set(gates)
+    return {
+        "total": state.statuses["rejected"],
+        "filters": {k: v for k, v in sorted(state.rejections.items()) if k not in names and v},
+        "gates": {k: v for k, v in sorted(state.rejections.items()) if k in names and v},
+    }

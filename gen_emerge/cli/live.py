@@ -23,14 +23,13 @@ class Live:
 
     Args:
         series: its name.
-        target: cycles in all.
         unicode: bars beyond ASCII.
         quiet: say nothing.
     """
 
-    def __init__(self, series: str, target: int, *, unicode: bool, quiet: bool = False) -> None:
+    def __init__(self, series: str, *, unicode: bool, quiet: bool = False) -> None:
         self._series = series
-        self._target = target
+        self._target = 0
         self._unicode = unicode
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
@@ -40,10 +39,15 @@ class Live:
         self._open = False
 
     def __call__(self, figures: Mapping[str, Any]) -> None:
-        """Show one committed cycle; `figures` has the keys of status's object that are cheap to know."""
+        """Show one committed cycle.
+
+        Args:
+            figures: keys of status's object that are cheap to know, and `cycles`: how many are wanted in all.
+        """
         if self._quiet:
             return
         cycle, now = int(figures["cycle"]), time.monotonic()
+        self._target = int(figures.get("cycles") or 0)
         self._times.append((cycle, now))
         line = self._line(figures, cycle)
         if self._terminal:

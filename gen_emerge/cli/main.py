@@ -43,7 +43,7 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def cli(context: click.Context, root: Path | None, archive: Path | None, as_json: bool, debug: bool) -> None:
-    r"""Long series of generated art that stay diverse.
+    """Long series of generated art that stay diverse.
 
     A series renders images, measures them, keeps what is viable, and fills a map with images that differ. You answer a
     few questions about pairs of them; it goes on from there. Kill it whenever you like, nothing is lost.
@@ -56,7 +56,7 @@ def cli(context: click.Context, root: Path | None, archive: Path | None, as_json
         gen-emerge judge first-light
 
     The studio folder is the nearest parent that holds experiments/ and prompts/.
-    """
+    """  # noqa: D301
     context.obj = App(root=root, archive=archive, json=as_json, debug=debug)
 
 

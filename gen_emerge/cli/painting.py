@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from gen_emerge.errors import BadInput
@@ -67,15 +65,8 @@ def _parameters(ranges: Mapping[str, tuple[float, float]], seed: int) -> dict[st
 
 
 def png_of(genome: Genome, pixels: Pixels) -> bytes:
-    """A PNG's bytes with its recipe inside, as other tools read it and as ours does."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
+    """A PNG's bytes with its recipe inside, as a series' images carry it."""
+    from gen_emerge.store.images import CHUNK, parameters_text, recipe_text
+    from gen_emerge.store.png import encode_png
 
-    notes = PngInfo()
-    size = f"{genome.width}x{genome.height}"
-    model = f"{genome.generator} {genome.generator_version}"
-    notes.add_itxt("parameters", f"{genome.prompt}\nSteps: 1, Seed: {genome.seed}, Size: {size}, Model: {model}")
-    notes.add_itxt("gen-emerge", json.dumps({"genome": genome.recipe()}, sort_keys=True))
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=3, pnginfo=notes)
-    return file.getvalue()
+    return encode_png(pixels, {"parameters": parameters_text(genome), CHUNK: recipe_text(genome, "")})

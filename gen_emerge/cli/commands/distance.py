@@ -15,12 +15,12 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_obj
 def command(app: App, images: tuple[Path, ...], profile: str) -> None:
-    r"""Measure how far pictures are from each other, as the novelty gate sees them: 0 the same, 2 opposite.
+    """Measure how far pictures are from each other, as the novelty gate sees them: 0 the same, 2 opposite.
 
     \b
     Example:
         gen-emerge distance storm.png calm.png other.jpg
-    """
+    """  # noqa: D301
     from gen_emerge.errors import BadInput
 
     app.optional_root()

@@ -11,7 +11,7 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_context
 def command(context: click.Context) -> None:
-    r"""Say what works on this machine: versions, cores, disk, archive, extras, painter, scorers, terminal.
+    """Say what works on this machine: versions, cores, disk, archive, extras, painter, scorers, terminal.
 
     Exits with 1 when something that the `embedded` profile needs does not work, 0 otherwise.
 
@@ -19,7 +19,7 @@ def command(context: click.Context) -> None:
     Example:
         gen-emerge doctor
         gen-emerge doctor --json
-    """
+    """  # noqa: D301
     from gen_emerge.cli.checkup import checkup, checkup_text
 
     app = context.ensure_object(App)

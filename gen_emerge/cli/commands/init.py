@@ -14,7 +14,7 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_obj
 def command(app: App, folder: Path | None) -> None:
-    r"""Make a studio folder: prompts/, experiments/series/ and archive/.
+    """Make a studio folder: prompts/, experiments/series/ and archive/.
 
     The packaged prompt banks and ready-made series are copied into DIR (the working directory by default). Files that
     are there already are kept as they are.
@@ -23,7 +23,7 @@ def command(app: App, folder: Path | None) -> None:
     Example:
         gen-emerge init studio
         cd studio && gen-emerge run first-light
-    """
+    """  # noqa: D301
     from gen_emerge.studio_folder import make_studio_folder, series_names
 
     app.optional_root()

@@ -18,7 +18,7 @@ from gen_emerge.errors import BadInput
 @json_option
 @click.pass_obj
 def command(app: App, name: str, profile: str | None, brief: str | None) -> None:
-    r"""Make a series: experiments/series/NAME.toml, every key written out with a comment.
+    """Make a series: experiments/series/NAME.toml, every key written out with a comment.
 
     NAME: lower-case letters, digits and hyphens. Nothing runs yet; edit the file as you like, then run it.
 
@@ -26,7 +26,7 @@ def command(app: App, name: str, profile: str | None, brief: str | None) -> None
     Example:
         gen-emerge new quiet-rooms --brief "Prints for a hotel: calm, warm, no two alike."
         gen-emerge run quiet-rooms --cycles 20
-    """
+    """  # noqa: D301
     from gen_emerge.config import parse, write_series
     from gen_emerge.config_tables import NAME_PATTERN
     from gen_emerge.studio_folder import find_root, new_series_file

@@ -17,7 +17,7 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_obj
 def command(app: App, prompt: str, seed: int, size: str, output: Path | None) -> None:
-    r"""Paint one picture from a prompt; the same prompt, seed and size give the same file.
+    """Paint one picture from a prompt; the same prompt, seed and size give the same file.
 
     The painter knows schools (marbled, strokes, attractor, glass, tiles, moire, circles, branches), palettes,
     compositions, scales, textures and moods. Words it does not understand are named on stderr and have no effect.
@@ -25,7 +25,7 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     \b
     Example:
         gen-emerge paint "a stormy marbled print in ember colours" --seed 3 -o storm.png
-    """
+    """  # noqa: D301
     from gen_emerge.cli.painting import paint_prompt, png_of
     from gen_emerge.cli.pictures import check_png_target, parse_size, slug
     from gen_emerge.reports.files import write_bytes

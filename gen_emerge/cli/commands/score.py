@@ -17,7 +17,7 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_obj
 def command(app: App, images: tuple[Path, ...], prompt: str | None, profile: str) -> None:
-    r"""Measure the gates' signals of pictures: quality, style and, with --prompt, prompt.
+    """Measure the gates' signals of pictures: quality, style and, with --prompt, prompt.
 
     Higher quality and prompt values are better; style is 0 where one school is recognised and 1 where none is. The
     numbers are raw: they only mean something against the thresholds of a series. The embedded scorers are trained on
@@ -26,7 +26,7 @@ def command(app: App, images: tuple[Path, ...], prompt: str | None, profile: str
     \b
     Example:
         gen-emerge score storm.png calm.png --prompt "a stormy marbled print in ember colours"
-    """
+    """  # noqa: D301
     from gen_emerge.cli.measuring import score_pictures
 
     app.optional_root()

@@ -1,0 +1,38 @@
+"""`gen-emerge export`: images out of a series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gen_emerge.cli.app import App, json_option
+
+
+@click.command("export")
+@click.argument("series")
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(1), metavar="N", help="The N elites that win most comparisons.")
+@click.option("--all-elites", is_flag=True, help="Every elite of the map (the default).")
+@click.option("--contact-sheet", is_flag=True, help="Also write contact-sheet.png.")
+@json_option
+@click.pass_obj
+def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool, contact_sheet: bool) -> None:
+    """Copy elites into the folder DEST, named by their rank and prompt; each PNG carries its recipe.
+
+    The order is that of comparisons between images, yours and the critic's; images nobody compared come last, oldest
+    first. It says who wins duels, not how good an image is.
+
+    \b
+    Example:
+        gen-emerge export first-light chosen --top 12 --contact-sheet
+    """  # noqa: D301
+    if top is not None and all_elites:
+        raise click.UsageError("Either --top N or --all-elites, not both.")
+    from gen_emerge.cli.exporting import export_elites
+    from gen_emerge.cli.series_folder import series_folder
+
+    folder, _ = series_folder(app, series)
+    result = export_elites(folder, dest, top=top, sheet=contact_sheet)
+    sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""
+    app.give(result, f"{len(result['files'])} images in {dest}{sheet}")

@@ -1,0 +1,55 @@
+"""`gen-emerge inspect`: the map of a series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gen_emerge.cli.app import App, json_option
+
+
+@click.command("inspect")
+@click.argument("series")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one self-contained page."
+)
+@click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write the map as one picture.")
+@json_option
+@click.pass_obj
+def command(app: App, series: str, html: Path | None, png: Path | None) -> None:
+    """Show the map of a series: its elites, the axes, what each gate lets through.
+
+    With --html a page that can be sent to somebody: the map with thumbnails, coverage over cycles, how often each gate
+    fired, signal histograms, the newest elites. Works beside a running series.
+
+    \b
+    Example:
+        gen-emerge inspect first-light
+        gen-emerge inspect first-light --html map.html --png map.png
+        gen-emerge --json inspect first-light
+    """  # noqa: D301
+    from gen_emerge import inspection
+
+    root, archive = app.folders()
+    found = inspection.inspect(root, archive, series)
+    wanted = {"html": html, "png": png}
+    if app.json and not any(wanted.values()):
+        app.give(found, "")
+        return
+    data = inspection.report_data(root, archive, series)
+    written: list[str] = []
+    if html is not None:
+        from gen_emerge.reports.page import write_html
+
+        written.append(str(write_html(data, html)))
+    if png is not None:
+        from gen_emerge.reports.poster import write_png
+
+        written.append(str(write_png(data, png)))
+    if written:
+        app.give({**found, "written": written}, "\n".join(written))
+        return
+    from gen_emerge.reports.terminal import terminal_map
+
+    app.give(found, lambda: terminal_map(data))

@@ -1,0 +1,135 @@
+"""`gen-emerge judge`: answers, from the terminal or from a file."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gen_emerge.cli.app import App, json_option
+from gen_emerge.errors import BadInput, NotFound, nearest
+
+if TYPE_CHECKING:
+    from gen_emerge.store import Store
+
+
+@click.command("judge")
+@click.argument("series")
+@click.option("--answers", type=click.Path(path_type=Path), metavar="FILE", help="Lines of JSON; - for stdin.")
+@click.option("--rater", metavar="NAME", help="Who answers.  [your login name]")
+@json_option
+@click.pass_obj
+def command(app: App, series: str, answers: Path | None, rater: str | None) -> None:
+    """Answer the open questions of a series: which of two is better, or whether to keep one.
+
+    In the terminal it is one key an answer, and the pictures are shown where the terminal can; a capital letter says
+    that you are not sure. Every answer is kept at once and takes effect at the series' next cycle.
+
+    With --answers, a file of one JSON object a line; one bad line refuses the whole file:
+
+    \b
+        {"question": "r25-1", "answer": "left", "confidence": "sure", "seconds": 2.5}
+        {"question": "r25-4", "answer": "keep"}
+        {"undo": "r25-1"}
+
+    A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip.
+
+    \b
+    Example:
+        gen-emerge judge first-light
+        gen-emerge judge first-light --answers round.jsonl --rater anna
+    """  # noqa: D301
+    from gen_emerge.cli.series_folder import series_folder
+    from gen_emerge.store import Store
+
+    name = (rater if rater is not None else _login()).strip()
+    if not name:
+        raise BadInput("The rater has no name.", hint="Give one, such as --rater anna")
+    if answers is None and (app.json or not sys.stdin.isatty()):
+        raise BadInput("Judging in the terminal needs one.", hint="Give the answers: --answers FILE --rater NAME")
+    folder, brief = series_folder(app, series)
+    lines = None if answers is None else _lines(answers)
+    with Store.open(folder) as store:
+        if lines is not None:
+            _from_lines(app, store, series, lines, name)
+        else:
+            _from_keys(app, store, series, name, brief)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "me"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        there = [p.name for p in path.parent.glob("*.jsonl")] if path.parent.is_dir() else []
+        raise NotFound(f"There is no file {path}.", hint=nearest(path.name, there) or None) from None
+    try:
+        return content.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise BadInput(f"{path}: line {line} is not text in UTF-8.", hint="Save it as UTF-8.") from None
+
+
+def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str) -> None:
+    from gen_emerge.cli.judging import as_input
+    from gen_emerge.preference.answers import parse_answers
+    from gen_emerge.standing import open_rounds
+
+    questions = {question.id: question for asked in store.rounds() for question in asked.questions}
+    entries = [as_input(entry) for entry in parse_answers(lines, questions, rater=rater)]
+    store.add_inputs(entries)
+    kinds = [kind for kind, _ in entries]
+    result: dict[str, Any] = {
+        "series": series,
+        "rater": rater,
+        "answers": kinds.count("answer"),
+        "undone": kinds.count("undo"),
+        "open_rounds": len(open_rounds(store)),
+    }
+    text = (
+        f"{result['answers']} answers by {rater}, {result['undone']} taken back; {result['open_rounds']} rounds open."
+    )
+    app.give(result, text)
+
+
+def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:
+    from gen_emerge.cli.inline import show, side_by_side
+    from gen_emerge.cli.judging import Sitting
+    from gen_emerge.cli.rounds import pictures_of
+    from gen_emerge.standing import open_rounds
+
+    given = {answer.question for answer in store.answers().standing}
+    questions = [q for asked in open_rounds(store) for q in asked.questions if q.id not in given]
+    if not questions:
+        app.note(f"No open questions. Ask for some: gen-emerge rounds {series} --open pairs")
+        return
+    app.note(f"{series}: {brief}")
+    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{getpass.getuser()}"
+
+    def shown(question: str, pictures: Sequence[Path]) -> str:
+        files = [store.folder / picture for picture in pictures]
+        return show(side_by_side(files), drawer / f"{series}-{question}.png")
+
+    sitting = Sitting(
+        store,
+        questions,
+        pictures_of(store, questions),
+        rater=rater,
+        key=click.getchar,
+        say=lambda text: click.echo(text),
+        show=shown,
+    )
+    tally = sitting.run()
+    rest = f"; {tally.left} left for later" if tally.left else ""
+    click.echo(f"\n{tally.answered} answered{rest}. They count from the next cycle: gen-emerge run {series}")

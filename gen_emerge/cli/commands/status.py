@@ -1,0 +1,38 @@
+"""`gen-emerge status`: how series stand."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gen_emerge.cli.app import App, json_option, unicode_stdout
+
+
+@click.command("status")
+@click.argument("series", required=False)
+@json_option
+@click.pass_obj
+def command(app: App, series: str | None) -> None:
+    """Say how a series stands; without SERIES, one line for each.
+
+    Works beside a running series. "Mean distance" is the mean perceptual distance between elites and "Vendi" how many
+    truly different images they amount to: both fall when a series narrows to one look.
+
+    \b
+    Example:
+        gen-emerge status
+        gen-emerge status first-light
+        gen-emerge --json status first-light
+    """  # noqa: D301
+    from gen_emerge import standing
+    from gen_emerge.cli.text import series_table, status_text
+
+    root, archive = app.folders()
+    look = {"unicode": unicode_stdout(), "colour": sys.stdout.isatty()}
+    if series is not None:
+        status = standing.status(root, archive, series)
+        app.give(status, lambda: status_text(status, **look))
+        return
+    found = standing.all_series(root, archive)
+    app.give(found, lambda: series_table(found["series"], **look))

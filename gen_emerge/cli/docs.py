@@ -1,0 +1,68 @@
+"""Takes every command's help; gives `docs/cli.md`. Run as `python -m gen_emerge.cli.docs`; a test compares the two."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gen_emerge.cli.group import SHORT_HELP
+from gen_emerge.cli.main import cli
+
+_COLUMNS = 96
+_HEAD = """# The command line
+
+Written by `python -m gen_emerge.cli.docs` from the commands' own help; a test fails when the two disagree.
+
+With `--json`, before or after the command, there is exactly one object on stdout and everything else on stderr. An error
+is `{"error": {"code", "message", "hint"}}`. Exit codes:
+
+| code | what |
+| --- | --- |
+| 0 | done |
+| 1 | unexpected, or `verify` or `doctor` found problems |
+| 2 | bad input: nothing was changed |
+| 3 | another process holds the series |
+| 4 | the series waits for your answers |
+| 5 | a budget is spent, or the disk is full: everything committed is kept |
+| 130 | interrupted: everything committed is kept |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parent = _context(cli, "gen-emerge", None)
+    parts = [_HEAD, _block("gen-emerge", cli.get_help(parent))]
+    for name in SHORT_HELP:
+        command = cli.get_command(parent, name)
+        assert command is not None
+        parts.append(_block(f"gen-emerge {name}", command.get_help(_context(command, name, parent))))
+    return "\n".join(parts)
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    return click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=_COLUMNS,
+        help_option_names=["-h", "--help"],
+        color=False,
+    )
+
+
+def _block(title: str, text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return f"## {title}\n\n```text\n{lines}\n```\n"
+
+
+def main() -> None:
+    """Write `docs/cli.md` of the checkout, or the file named."""
+    default = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    path.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

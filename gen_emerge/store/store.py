@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,6 +104,10 @@ class Store(Reader):
         if not path.is_file():
             known = sorted(p.parent.name for p in folder.parent.glob(f"*/{DATABASE}")) if folder.parent.is_dir() else []
             raise NotFound(f'There is no series "{folder.name}" in {folder.parent}.', hint=nearest(folder.name, known))
+        if not readonly and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
+            raise BadInput(
+                f"{path} cannot be written: it or its folder is read-only.", hint="Make the folder writable."
+            )
         source = readable(path)
         try:
             check_schema(path, source)

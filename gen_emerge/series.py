@@ -26,6 +26,10 @@ from gen_emerge.types import CycleRecord, Genome, Image, Pixels, PromptBank, Que
 
 Progress = Callable[[Mapping[str, Any]], None]
 
+__all__ = ["Studio", "run", "status"]
+
+status = standing.status
+
 
 class Studio:
     """A studio folder: the folder with `prompts/`, `experiments/` and (by default) `archive/`.

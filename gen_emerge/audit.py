@@ -1,0 +1,101 @@
+"""Whether the history agrees with itself: every derived thing derived again from what was recorded.
+
+Takes a store; gives the `verify` object. Replays the history, and works out descriptors, cells and gate verdicts anew
+from the stored signals. Asks no model, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from gen_emerge.archive import Archive
+from gen_emerge.config import load
+from gen_emerge.crew import known_names
+from gen_emerge.errors import Damaged
+from gen_emerge.gates import judge
+from gen_emerge.state import State
+from gen_emerge.store import DATABASE, Store
+from gen_emerge.store.verify import Problem, uncommitted, verify_files
+from gen_emerge.studio_folder import series_file
+from gen_emerge.types import CycleOutcome
+
+CHUNK = 64
+"""Cycles whose signals are looked at together."""
+
+
+def verify(root: Path, archive: Path, name: str) -> dict[str, Any]:
+    """The object that `gen-emerge --json verify NAME` prints: `{ok, uncommitted, problems}`.
+
+    Raises:
+        NotFound: there is no such series.
+    """
+    load(series_file(root, name), known=known_names())
+    folder = archive / name
+    if not (folder / DATABASE).exists():
+        return {"series": name, "ok": True, "uncommitted": 0, "problems": []}
+    with closing(Store.open(folder, readonly=True)) as store:
+        problems = [*verify_files(store), *verify_history(store)]
+        return {
+            "series": name,
+            "ok": not problems,
+            "uncommitted": uncommitted(store),
+            "problems": [{"kind": problem.kind, "path": problem.path} for problem in problems],
+        }
+
+
+def verify_history(store: Store) -> list[Problem]:
+    """Contradictions found by replaying; `path` says where, such as "cycle 12: candidate 95"."""
+    state, problems = State(), list[Problem]()
+    chunk: list[CycleOutcome] = []
+    for outcome in store.history():
+        if outcome.cycle != state.cycle + 1:
+            problems.append(_problem(outcome.cycle, f"follows cycle {state.cycle}"))
+        try:
+            state.apply(outcome)
+        except (Damaged, KeyError, AssertionError) as error:
+            return [*problems, _problem(outcome.cycle, str(error))]
+        chunk.append(outcome)
+        if len(chunk) == CHUNK:
+            problems.extend(_again(store, chunk, state.archive))
+            chunk = []
+    problems.extend(_again(store, chunk, state.archive))
+    return [*problems, *_verdicts(store)]
+
+
+def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) -> Iterator[Problem]:
+    placements = [(outcome.cycle, placement) for outcome in outcomes for placement in outcome.placements]
+    if archive is None or not placements:
+        return
+    signals = store.signals(sorted({placement.candidate for _, placement in placements}))
+    for cycle, placement in placements:
+        known = signals.get(placement.candidate, {})
+        descriptor = tuple(known[name].value if name in known else float("nan") for name in archive.axes.names)
+        if descriptor != placement.descriptor:
+            yield _problem(cycle, f"candidate {placement.candidate}: its descriptor is not what was measured")
+        elif archive.locate(placement.descriptor)[0] != placement.cell:
+            yield _problem(cycle, f"candidate {placement.candidate}: cell {placement.cell} is not its cell")
+    for outcome in outcomes:
+        decided = {(duel.left, duel.right): duel.outcome for duel in outcome.duels if duel.purpose == "cell"}
+        for placement in outcome.placements:
+            if placement.reason == "critic" and placement.outcome != "pending":
+                side = decided.get((placement.candidate, placement.incumbent or 0))
+                if {"left": "won", "right": "lost", "tie": "tie"}.get(side or "") != placement.outcome:
+                    yield _problem(outcome.cycle, f"candidate {placement.candidate}: no duel says {placement.outcome}")
+
+
+def _verdicts(store: Store) -> Iterator[Problem]:
+    for candidate, verdicts in store.verdicts().items():
+        for verdict in verdicts:
+            if verdict.kind != "gate" or verdict.bounds is None or verdict.value is None:
+                continue
+            again = judge(verdict.gate, verdict.value, verdict.bounds, verdict.calibration).outcome
+            duplicate = verdict.bounds.duplicate is not None and verdict.value < verdict.bounds.duplicate
+            if again != verdict.outcome and not (duplicate and verdict.outcome == "fail"):
+                yield Problem(kind="replay", path=f"candidate {candidate}: {verdict.gate} says {verdict.outcome}")
+
+
+def _problem(cycle: int, what: str) -> Problem:
+    return Problem(kind="replay", path=f"cycle {cycle}: {what}")

@@ -1,0 +1,296 @@
+"""What is on the map and how it got there: store -> the `inspect` object, and the values a report is drawn from.
+
+Reads beside a running series; changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gen_emerge import standing
+from gen_emerge.archive import Elite
+from gen_emerge.config import SeriesConfig, load
+from gen_emerge.crew import known_names
+from gen_emerge.errors import NotFound
+from gen_emerge.reports.sheet import (
+    CalibrationNote,
+    Credit,
+    Curve,
+    Firing,
+    FunnelStep,
+    Histogram,
+    MapAxis,
+    MapCell,
+    Notice,
+    OpenRound,
+    ReportData,
+)
+from gen_emerge.state import State, replay
+from gen_emerge.store import DATABASE, Store
+from gen_emerge.studio_folder import series_file
+from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Signal
+
+NEWEST = 24
+SHARE_WINDOW = 25
+"""Cycles over which the shares of the emitters are averaged."""
+UNITS = {
+    "quality": "mean of a distribution from 1 to 10",
+    "prompt": "cosine above that of the reference prompts",
+    "novelty": "distance to the nearest accepted image (1 - cosine)",
+    "style": "entropy of the style classes, as a share of the largest",
+}
+
+
+def inspect(root: Path, archive: Path, name: str) -> dict[str, Any]:
+    """The object that `gen-emerge --json inspect NAME` prints.
+
+    Raises:
+        NotFound: there is no such series.
+    """
+    config, folder = load(series_file(root, name), known=known_names()), archive / name
+    state_word = standing.status(root, archive, name)["state"]
+    if not (folder / DATABASE).exists():
+        return _inspection(config, State(), None, state_word)
+    with closing(Store.open(folder, readonly=True)) as store:
+        return _inspection(config, replay(store.history()), store, state_word)
+
+
+def _inspection(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
+    elites = list(state.archive) if state.archive else []
+    known = {c.id: c for c in store.candidates([e.candidate for e in elites])} if store and elites else {}
+    signals = store.signals(list(known)) if store and known else {}
+    axes = state.archive.axes if state.archive else None
+    clipped = _clipped_per_axis(store.history(), axes) if store and axes else []
+    counts = store.gate_counts() if store else {}
+    gates: list[dict[str, Any]] = []
+    for gate in GATES:
+        bounds = state.calibration.bounds.get(gate) if state.calibration else None
+        fired = counts.get(gate, {})
+        gates.append(
+            {
+                "name": gate,
+                "lower": bounds.lower if bounds else None,
+                "upper": bounds.upper if bounds else None,
+                "review": bounds.review if bounds else None,
+                "duplicate": bounds.duplicate if bounds else None,
+                "fired": fired.get("fail", 0),
+                "reviewed": fired.get("review", 0),
+                "seen": sum(fired.values()),
+            }
+        )
+    return {
+        "series": config.name,
+        "state": word,
+        "cycle": state.cycle,
+        "elites": [_elite(elite, known[elite.candidate], signals.get(elite.candidate, {})) for elite in elites],
+        "axes": [
+            {"name": n, "low": low, "high": high, "clipped": count}
+            for n, low, high, count in zip(axes.names, axes.low, axes.high, clipped, strict=True)
+        ]
+        if axes
+        else [],
+        "gates": gates,
+        "calibration": state.calibration.version if state.calibration else None,
+        "emitters": [
+            {"name": n, "tries": c.total_tries, "opened": c.total_opened, "won": c.total_won}
+            for n, c in sorted(state.bandit.credits.items())
+        ],
+        "digest": state.digest(),
+    }
+
+
+def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal]) -> dict[str, Any]:
+    return {
+        "cell": elite.cell,
+        "candidate": elite.candidate,
+        "genome": candidate.genome.hash,
+        "prompt": candidate.genome.prompt,
+        "recipe": candidate.genome.recipe(),
+        "parents": list(candidate.genome.parents),
+        "operator": candidate.genome.operator,
+        "image": candidate.image.path if candidate.image else None,
+        "thumbnail": candidate.image.thumbnail if candidate.image else None,
+        "descriptor": list(elite.descriptor),
+        "signals": {name: signal.value for name, signal in signals.items()},
+        "cycle": candidate.cycle,
+    }
+
+
+def _clipped_per_axis(history: Any, axes: Axes) -> list[int]:
+    counts = [0] * len(axes.names)
+    for outcome in history:
+        for placement in outcome.placements:
+            for axis, value in enumerate(placement.descriptor):
+                counts[axis] += not axes.low[axis] <= value <= axes.high[axis]
+    return counts
+
+
+# ---- the report --------------------------------------------------------------------------------------------------
+
+
+def report_data(root: Path, archive: Path, name: str) -> ReportData:
+    """Everything a report draws of one series.
+
+    Raises:
+        NotFound: there is no such series, or it has not been run.
+    """
+    config, folder = load(series_file(root, name), known=known_names()), archive / name
+    if not (folder / DATABASE).exists():
+        raise NotFound(f'The series "{name}" has nothing to show yet.', hint=f"Run it: gen-emerge run {name}")
+    status = standing.status(root, archive, name)
+    with closing(Store.open(folder, readonly=True)) as store:
+        history = list(store.history())
+        state = replay(history)
+        axes = state.archive.axes if state.archive else None
+        elites = list(state.archive) if state.archive else []
+        cells = _map_cells(store, folder, elites, axes) if axes else ()
+        measures = store.measures()
+        clipped = _clipped_per_axis(history, axes) if axes else []
+        waiting = standing.open_rounds(store)
+        return ReportData(
+            series=config.name,
+            brief=config.brief,
+            profile=config.profile,
+            cycle=state.cycle,
+            state=status["state"],
+            axes=_map_axes(axes, clipped) if axes else (),
+            kind=axes.kind if axes else "grid",
+            cells_total=axes.cells if axes else 0,
+            cells=cells,
+            cycles_planned=int(standing.last_run(folder).get("cycles", config.loop.cycles)),
+            warmup_cycles=config.loop.warmup_cycles,
+            seed=config.seed,
+            status=status,
+            centroids=axes.centroids if axes else (),
+            coverage=_curve(measures, "cells_filled"),
+            mean_distance=_curve(measures, "elites_mean_pairwise_distance"),
+            vendi=_curve(measures, "elites_vendi"),
+            funnel=_funnel(state),
+            firing=_firing(store, state),
+            histograms=_histograms(store, state),
+            shares=_shares(history),
+            credit=tuple(
+                Credit(emitter=n, tries=c.total_tries, opened=c.total_opened, won=c.total_won)
+                for n, c in sorted(state.bandit.credits.items())
+            ),
+            newest=tuple(sorted(cells, key=lambda cell: -cell.candidate)[:NEWEST]),
+            open_round=OpenRound(
+                round=waiting[0].id, questions=len(waiting[0].questions), command=f"gen-emerge judge {config.name}"
+            )
+            if waiting
+            else None,
+            notices=tuple(
+                Notice(cycle=cycle, kind=event.kind, message=event.message, alarm=event.kind in ("alarm", "quarantine"))
+                for cycle, event in store.events()
+            ),
+            calibrations=tuple(
+                CalibrationNote(version=c.version, cycle=_made_in(history, c.version), reason=c.reason)
+                for c in store.calibrations()
+            ),
+        )
+
+
+def _map_axes(axes: Axes, clipped: Sequence[int]) -> tuple[MapAxis, ...]:
+    sizes = axes.dims or (0,) * len(axes.names)
+    return tuple(
+        MapAxis(name=name, low=low, high=high, cells=size, clipped=count)
+        for name, low, high, size, count in zip(axes.names, axes.low, axes.high, sizes, clipped, strict=True)
+    )
+
+
+def _map_cells(store: Store, folder: Path, elites: Sequence[Elite], axes: Axes) -> tuple[MapCell, ...]:
+    known = {c.id: c for c in store.candidates([elite.candidate for elite in elites])} if elites else {}
+    cells: list[MapCell] = []
+    for elite in elites:
+        candidate = known[elite.candidate]
+        if candidate.image is None:
+            continue
+        place = np.unravel_index(elite.cell, axes.dims) if axes.kind == "grid" else axes.centroids[elite.cell]
+        cells.append(
+            MapCell(
+                cell=elite.cell,
+                candidate=elite.candidate,
+                place=tuple(float(p) for p in place),
+                thumbnail=folder / candidate.image.thumbnail,
+                image=candidate.image.path,
+                prompt=candidate.genome.prompt,
+                cycle=candidate.cycle,
+                descriptor=elite.descriptor,
+                emitter=candidate.genome.operator,
+                wins=elite.wins,
+            )
+        )
+    return tuple(cells)
+
+
+def _curve(measures: Sequence[tuple[int, Mapping[str, float]]], name: str) -> Curve:
+    return tuple((cycle, values[name]) for cycle, values in measures if name in values)
+
+
+def _funnel(state: State) -> tuple[FunnelStep, ...]:
+    counts = state.statuses
+    left = state.candidates - counts["failed"]
+    steps = [FunnelStep(step="rendered", count=left)]
+    left -= sum(n for cause, n in state.rejections.items() if cause not in GATES)
+    steps.append(FunnelStep(step="after the hard filters", count=left))
+    for gate in GATES:
+        left -= state.rejections[gate]
+        steps.append(FunnelStep(step=f"after the {gate} gate", count=left))
+    steps.append(FunnelStep(step="accepted (the rest waits for a human)", count=len(state.accepted)))
+    steps.append(FunnelStep(step="on the map", count=len(state.archive) if state.archive else 0))
+    return tuple(steps)
+
+
+def _firing(store: Store, state: State) -> tuple[Firing, ...]:
+    rendered = state.candidates - state.statuses["failed"]
+    filters = store.gate_counts("filter")
+    gates = store.gate_counts("gate")
+    found = [Firing(kind="filter", name=name, seen=rendered, failed=counts["fail"]) for name, counts in filters.items()]
+    for gate in GATES:
+        counts = gates.get(gate, {"pass": 0, "fail": 0, "review": 0})
+        seen = sum(counts.values())
+        found.append(Firing(kind="gate", name=gate, seen=seen, failed=counts["fail"], review=counts["review"]))
+    return tuple(found)
+
+
+def _histograms(store: Store, state: State) -> tuple[Histogram, ...]:
+    columns = store.signal_columns(GATES)
+    found: list[Histogram] = []
+    for gate in GATES:
+        if gate not in columns:
+            continue
+        bounds = state.calibration.bounds.get(gate) if state.calibration else None
+        found.append(
+            Histogram(
+                name=gate,
+                values=[float(value) for value in columns[gate][1]],
+                unit=UNITS[gate],
+                lower=bounds.lower if bounds else None,
+                upper=bounds.upper if bounds else None,
+                review=bounds.review if bounds else 0.0,
+            )
+        )
+    return tuple(found)
+
+
+def _shares(history: Sequence[CycleOutcome]) -> dict[str, Curve]:
+    """Emitter -> its share of the slots of the last `SHARE_WINDOW` cycles."""
+    names = sorted({fate.operator for outcome in history for fate in outcome.fates})
+    window: deque[Counter[str]] = deque(maxlen=SHARE_WINDOW)
+    curves: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
+    for outcome in history:
+        window.append(Counter(fate.operator for fate in outcome.fates))
+        total = sum(counts.total() for counts in window) or 1
+        for name in names:
+            curves[name].append((outcome.cycle, sum(counts[name] for counts in window) / total))
+    return {name: tuple(points) for name, points in curves.items()}
+
+
+def _made_in(history: Sequence[CycleOutcome], version: int) -> int:
+    return next((o.cycle for o in history if o.calibration and o.calibration.version == version), 0)

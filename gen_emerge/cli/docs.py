@@ -15,7 +15,7 @@ _HEAD = """# The command line
 
 Written by `python -m gen_emerge.cli.docs` from the commands' own help; a test fails when the two disagree.
 
-With `--json`, before or after the command, there is exactly one object on stdout and everything else on stderr. An error
+With `--json`, before or after the command, there is exactly one object on stdout, everything else on stderr. An error
 is `{"error": {"code", "message", "hint"}}`. Exit codes:
 
 | code | what |

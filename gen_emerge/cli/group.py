@@ -22,7 +22,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "status": "Say how a series stands, or all of them.",
             "inspect": "Show the map: elites, axes, gates; as JSON, a page or a picture.",
             "verify": "Check every stored image and the whole history.",
-            "export": "Copy the best images, or all elites, into a folder.",
+            "export": "Copy elites into a folder, with a contact sheet if you like.",
             "upgrade": "Bring a series' database to this version's schema.",
         },
         "Your judgement": {

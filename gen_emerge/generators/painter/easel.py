@@ -129,9 +129,10 @@ def _attractor(plan: NDArray[np.float64], pal: Floats, seed: int, canvas: Floats
     density, tint, scratch = np.zeros_like(height), np.zeros_like(height), np.empty_like(height)
     samples = int(min(max(2.2 * height.size, 90_000), 6_000_000))
     schools_drawn.attractor_density(plan, seed, samples, density, tint)
-    radius = max(round(0.0024 * min(height.shape)), 1)
+    width = 0.0028 * min(height.shape)  # standard deviation, pixels; one box of radius r has sqrt((4 r r + 4 r) / 12)
+    radius = max(round(0.5 * math.sqrt(6.0 * width * width + 1.0) - 0.5), 1)
     for layer in (density, tint):
-        for _ in range(2 if min(height.shape) > 400 else 1):
+        for _ in range(2 if width > 1.0 else 1):
             finish.blur(layer, layer, scratch, radius)
     schools_drawn.attractor(plan, pal, samples, density, tint, canvas, height)
 

@@ -79,6 +79,17 @@ def _texture(kind: int, x: float, y: float, px: float, light: float) -> float:
 
 
 @kernel
+def _along(layer: np.ndarray, i: int, j: int, pixels: float) -> float:
+    """Return a layer's value so many pixels down the diagonal, between two pixels if need be."""
+    h, w = layer.shape
+    whole = math.floor(pixels)
+    f = pixels - whole
+    a = layer[min(max(i + whole, 0), h - 1), min(max(j + whole, 0), w - 1)]
+    b = layer[min(max(i + whole + 1, 0), h - 1), min(max(j + whole + 1, 0), w - 1)]
+    return a + f * (b - a)
+
+
+@kernel
 def surface(
     p: np.ndarray,
     pal: np.ndarray,
@@ -92,8 +103,7 @@ def surface(
     """Change `canvas` in place: relief light, cast shadow, quiet area, mood, texture; count lightness in 512 bins."""
     h, w = height.shape
     px = 2.0 * p[HALF_Y] / h
-    drop = max(int(0.010 / px + 0.5), 1)
-    near = max(int(0.004 / px + 0.5), 1)
+    drop, near = 0.010 / px, max(0.004 / px, 1.0)
     for i in range(h):
         y = (i + 0.5) * px - p[HALF_Y]
         calm = 0.20 + 0.14 * y / p[HALF_Y]
@@ -101,9 +111,9 @@ def surface(
         for j in range(w):
             x = (j + 0.5) * px - p[HALF_X]
             m = focal(p, x, y)
-            lit = soft[min(i + near, h - 1), min(j + near, w - 1)] - soft[max(i - near, 0), max(j - near, 0)]
+            lit = _along(soft, i, j, near) - _along(soft, i, j, -near)
             lit = min(max(lit, -0.5), 0.5)
-            cast = wide[max(i - drop, 0), max(j - drop, 0)] - height[i, j]
+            cast = _along(wide, i, j, -drop) - height[i, j]
             cast = min(max(cast, 0.0), 0.6)
             quiet = look[QUIET] * (1.0 - m)
             lab0 = canvas[i, j, 0] + p[RELIEF] * (0.30 * lit - 0.42 * cast)

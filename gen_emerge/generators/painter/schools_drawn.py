@@ -142,9 +142,11 @@ def attractor_density(p: np.ndarray, seed: int, samples: int, density: np.ndarra
     ox, oy = 0.25 * p[FOCUS_X] + 0.8 * p[f.CENTRE_X], 0.25 * p[FOCUS_Y] + 0.8 * p[f.CENTRE_Y]
     s0, s1 = 2.4 * chance(seed, 5, 1), 2.4 * chance(seed, 6, 1)
     spread = 0.7 + 0.8 * p[DENSITY]
+    jitter = 1.5 / math.sqrt(samples)
     for n in range(samples):
-        u = (n * 0.7548776662466927) % 1.0
-        v = (n * 0.5698402909980532) % 1.0
+        shake = chance(seed, n, 9)
+        u = (n * 0.7548776662466927 + jitter * shake) % 1.0
+        v = (n * 0.5698402909980532 + jitter * ((64.0 * shake) % 1.0)) % 1.0
         x, y = 3.2 * spread * (u - 0.5) + s0, 3.2 * spread * (v - 0.5) + s1
         x, y = _wave(a * y) - _wave(b * x + 1.57), _wave(c * x) - _wave(d * y + 1.57)
         z = x

@@ -193,7 +193,7 @@ def glass(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
     size = (2.2 + 2.4 * p[DENSITY]) * p[SCALE]
     bend = (0.02 + 0.20 * p[WARP]) * p[MOTION]
     lead = 0.009 / math.sqrt(p[SCALE])
-    soft = px * (0.8 + 2.5 * bend)
+    soft = px * (0.7 + 1.5 * bend)
     for i in range(h):
         y = (i + 0.5) * px - p[HALF_Y]
         for j in range(w):
@@ -208,12 +208,13 @@ def glass(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
             bu, bv = (bu - 100.0) / size, (bv - 100.0) / size
             m = focal(p, p[COS] * bu + p[SIN] * bv, -p[SIN] * bu + p[COS] * bv)
             cut = chance(seed, pane, 3) < 0.04 + 0.96 * step(0.15, 0.75, m)
-            reach = 1.0 / size
+            reach, wide = 1.0 / size, lead
             if cut:
                 edge2, near, small, bu, bv = _sites(2.7 * u + 40.0, 2.7 * v, seed, 1)
                 pane = pane * 31 + small
                 reach /= 2.7
-                edge = min(edge, edge2 * reach + 0.4 * lead)
+                if edge2 * reach + 0.4 * lead < edge:
+                    edge, wide = edge2 * reach, 0.6 * lead
                 bu, bv = ((bu - 40.0) / 2.7 - 100.0) / size, (bv / 2.7 - 100.0) / size
             t = chance(seed, pane, 5)
             t = 0.10 + 0.90 * t if cut else 0.72 * t
@@ -227,9 +228,11 @@ def glass(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
             canvas[i, j, 0] += glow + 0.05 * (chance(seed, pane, 9) - 0.5)
             if cut and chance(seed, pane, 10) < 0.06:
                 lay(canvas, i, j, 1.0, pal[ACCENT, 0] + glow, pal[ACCENT, 1], pal[ACCENT, 2])
-            cover = 1.0 - step(lead - soft, lead + soft, edge)
+            cover = 1.0 - step(wide - soft, wide + soft, edge)
+            if soft > wide:  # thinner than a pixel: as much ink, spread out
+                cover *= 4.0 * soft * wide / ((wide + soft) * (wide + soft))
             lay(canvas, i, j, cover, pal[INK, 0], pal[INK, 1], pal[INK, 2])
-            dome = 1.0 - min(edge / lead, 1.0)
+            dome = 1.0 - min(edge / wide, 1.0)
             height[i, j] = 0.25 * cover + 0.3 * math.sqrt(dome) + 0.06 * ripple
 
 
@@ -259,6 +262,7 @@ def tiles(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
     px = 2.0 * p[HALF_Y] / h
     size = 3.0 * p[SCALE] * (0.8 + 0.5 * p[DENSITY])
     bend = 0.16 * p[WARP] * p[MOTION]
+    grout0, grout1, grout2 = 0.75 * ramp(pal, 0.3, 0), 0.8 * ramp(pal, 0.3, 1), 0.8 * ramp(pal, 0.3, 2)
     for i in range(h):
         y = (i + 0.5) * px - p[HALF_Y]
         for j in range(w):
@@ -303,6 +307,6 @@ def tiles(p: np.ndarray, pal: np.ndarray, seed: int, canvas: np.ndarray, height:
                 lay(canvas, i, j, cover, ramp(pal, t1, 0), ramp(pal, t1, 1), ramp(pal, t1, 2))
             canvas[i, j, 0] += 0.05 * (lu + lv - 1.0)
             joint = min(min(lu, 1.0 - lu), min(lv, 1.0 - lv)) * side / size
-            groove = 1.0 - step(0.0015, 0.0015 + 1.5 * px, joint)
-            canvas[i, j, 0] -= 0.06 * groove
+            groove = 1.0 - step(0.0008, 0.0008 + 1.6 * px, joint)
+            lay(canvas, i, j, groove * min(1.0, 0.35 + 0.0012 / px), grout0, grout1, grout2)
             height[i, j] = 0.45 * cover + 0.25 - 0.2 * groove + 0.08 * chance(seed, n, 11)

@@ -22,11 +22,12 @@ _BANK_KEYS = ("schema", "id", "questions")
 _QUESTION_KEYS = ("id", "dimension", "text", "good")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _ASKS_FOR_A_NUMBER = re.compile(
-    r"\b(how (many|much|good|well|strongly|likely|often)|what (percent|percentage|number|fraction)"
-    r"|rat(e|es|ed|ing|ings)|scor(e|es|ed|ing)|grad(e|es|ed|ing)|rank(s|ed|ing)?|stars?|points?|percent(age)?|number"
-    r"|scale (of|from)|out of (\d+|ten|five|hundred)|from \d+ to|\d+\s*(-|to|/)\s*\d+)\b|%",
+    r"\b(how (many|much|good|well|strongly|likely|often)|(what|which|a) (percent|percentage|number|fraction|grade)"
+    r"|rat(e|es|ed|ing|ings)|scor(e|es|ed|ing)|percent(age)?|(one|two|three|four|five|ten|\d+)[ -](stars?|points?)"
+    r"|scale (of|from) (zero|one|\d)|out of (\d+|ten|five|hundred)|from \d+ to|\d+\s*(-|to|/)\s*\d+)\b|%",
     re.IGNORECASE,
 )
+"""Refuses on the safe side: a question about a real score (in music, say) has to be put in other words."""
 
 
 def load_bank(path: Path | str) -> QuestionBank:

@@ -80,7 +80,7 @@ def look(pixels: Pixels) -> Looks:
     fine = _oklab(_shrunk(pixels, _LARGE))[..., 0]
     values["stripes"] = _stripes(fine)
     values["clash"] = _clash(lab)
-    if max(pixels.shape[:2]) >= _LARGE:
+    if max(pixels.shape[:2]) >= _LARGE and min(fine.shape) >= 8:
         values["specks"] = _specks(fine)
     return Looks(
         values=values,

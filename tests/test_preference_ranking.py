@@ -1,0 +1,137 @@
+"""Who is sure to win, and who is ranked first, as a function of the duels alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gen_emerge.preference import DuelPreference
+from gen_emerge.preference import ranking as module
+from gen_emerge.types import Duel
+
+
+def duel(left, right, outcome="left", judge="measured-1", question="quality", **more):
+    return Duel(left=left, right=right, question=question, outcome=outcome, judge=judge, **more)
+
+
+def told(duels, **options):
+    model = DuelPreference(**options)
+    for each in duels:
+        model.add(each)
+    return model
+
+
+def verdicts_of_a_rater(count, *, sd, seed=0, items=12):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(scale=sd, size=items)
+    for _ in range(count):
+        a, b = (int(i) for i in rng.choice(items, 2, replace=False))
+        won = rng.random() < 1 / (1 + math.exp(truth[b] - truth[a]))
+        yield duel(a + 100, b + 100, "left" if won else "right", "human:ann")
+
+
+def test_nothing_is_known_before_the_first_duel():
+    model = DuelPreference()
+    assert model.best() is None and model.sure(1, 2) is None and model.held_out() is None
+
+
+def test_a_humans_verdict_is_sure_from_both_sides():
+    model = told([duel(1, 2, "left", "human:ann")])
+    assert model.sure(1, 2) == "left" and model.sure(2, 1) == "right"
+
+
+def test_a_critics_verdict_is_not_sure():
+    assert told([duel(1, 2)] * 50).sure(1, 2) is None
+
+
+def test_a_raters_last_verdict_counts_and_raters_vote():
+    changed = [duel(1, 2, "left", "human:ann"), duel(2, 1, "left", "human:ann")]
+    assert told(changed).sure(1, 2) == "right"
+    votes = [duel(1, 2, "left", f"human:{n}") for n in ("ann", "bob")] + [duel(1, 2, "right", "human:cy")]
+    assert told(votes).sure(1, 2) == "left"
+
+
+def test_a_humans_tie_leaves_the_incumbent_whoever_that_is():
+    model = told([duel(1, 2, "tie", "human:ann")])
+    assert model.sure(1, 2) == "right" and model.sure(2, 1) == "right"
+
+
+def test_adherence_is_another_question_and_counts_for_nothing_here():
+    model = told([duel(1, 2, "left", "human:ann", question="adherence")])
+    assert model.sure(1, 2) is None and model.best() is None
+
+
+def test_the_best_is_who_wins_and_the_older_of_equals():
+    assert told([duel(5, 3), duel(5, 9)]).best() == 5
+    assert told([duel(9, 3, "tie"), duel(7, 3, "tie")]).best() == 3
+
+
+def test_the_best_may_be_asked_for_among_some_only():
+    model = told([duel(5, 3), duel(3, 9)])
+    assert model.best(among=[3, 9]) == 3
+    assert model.best(among=[9, 42]) == 9
+    assert model.best(among=[42]) is None
+
+
+def test_one_lucky_win_does_not_beat_a_long_record():
+    record = [duel(1, other) for other in range(10, 22)] + [duel(2, 30)]
+    assert told(record).best() == 1
+
+
+def test_a_human_outweighs_a_critic():
+    assert told([duel(1, 2), duel(1, 2), duel(2, 1, "left", "human:ann")]).best() == 2
+    assert told([duel(1, 2)] * 9 + [duel(2, 1, "left", "human:ann")]).best() == 1
+
+
+def test_the_fit_is_believed_only_after_it_predicted_unseen_verdicts():
+    steady = list(verdicts_of_a_rater(200, sd=2.5))
+    early, late = told(steady[: module.HELD_OUT_LEAST - 1]), told(steady)
+    assert not early.believed and late.believed
+    assert late.held_out()[1] < math.log(2)
+    fresh = [(a, b) for a in range(100, 112) for b in range(100, 112) if a != b and late._direct(a, b) is None]
+    settled = {(a, b): late.sure(a, b, probability=0.6) for a, b in fresh}
+    for (a, b), side in settled.items():
+        assert settled[b, a] == {"left": "right", "right": "left", None: None}[side]
+
+
+def test_the_fit_settles_a_pair_nobody_judged_once_it_is_believed():
+    verdicts = [d for d in verdicts_of_a_rater(300, sd=3.0) if {d.left, d.right} != {100, 101}]
+    model = told(verdicts)
+    ranked = sorted(range(100, 112), key=lambda i: -sum(
+        (d.left == i) == (d.outcome == "left") for d in verdicts if i in (d.left, d.right)
+    ) / sum(i in (d.left, d.right) for d in verdicts))  # fmt: skip
+    best, worst = ranked[0], ranked[-1]
+    unseen = told([d for d in verdicts if {d.left, d.right} != {best, worst}])
+    assert unseen.believed
+    assert unseen.sure(best, worst) == "left" and unseen.sure(worst, best) == "right"
+    assert unseen.sure(best, worst, probability=0.9999) is None
+    assert model.best() in ranked[:3]
+
+
+def test_a_rater_who_answers_at_random_makes_the_fit_no_judge():
+    assert not told(verdicts_of_a_rater(300, sd=0.0)).believed
+
+
+def test_critics_alone_never_make_the_fit_a_judge():
+    duels = [duel(d.left, d.right, d.outcome) for d in verdicts_of_a_rater(300, sd=3.0)]
+    assert not told(duels).believed
+
+
+def test_repeated_control_pairs_are_no_evidence_for_the_fit():
+    controls = [duel(d.left, d.right, d.outcome, d.judge, attention=True) for d in verdicts_of_a_rater(300, sd=3.0)]
+    assert told(controls).held_out() is None
+
+
+@pytest.mark.parametrize("asked_after", [1, 7, 50])
+def test_asking_in_between_changes_no_answer(asked_after):
+    duels = [*verdicts_of_a_rater(60, sd=1.5, seed=3), *(duel(a, a + 1) for a in range(100, 111))]
+    quiet, asked = told(duels), DuelPreference()
+    for number, each in enumerate(duels):
+        asked.add(each)
+        if number % asked_after == 0:
+            asked.best()
+            asked.sure(100, 105)
+    assert asked.best() == quiet.best() and asked.held_out() == quiet.held_out()
+    assert asked._fitted().utilities.tobytes() == quiet._fitted().utilities.tobytes()

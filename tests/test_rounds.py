@@ -1,0 +1,181 @@
+"""What a round asks: pairs that teach most, never twice, sides by chance."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from gen_emerge.chance import draw
+from gen_emerge.errors import BadInput
+from gen_emerge.preference import open_round
+from gen_emerge.types import Duel
+
+GRID = {10 + i: (float(i % 5), float(i // 5)) for i in range(25)}
+PROMPTS = {i: f"prompt {i}" for i in range(200)}
+
+
+def ask(kind="checkin", *, number=1, elites=GRID, review=(), duels=(), seed=1, **more):
+    return open_round(
+        kind,
+        number=number,
+        cycle=25,
+        reason="scheduled",
+        elites=elites,
+        review=review,
+        duels=duels,
+        prompts=PROMPTS,
+        rng=draw(seed, 25, 0, "round"),
+        **more,
+    )
+
+
+def pairs_of(asked):
+    return [frozenset(q.images.values()) for q in asked.questions if q.kind == "pair"]
+
+
+def human(left, right):
+    return Duel(left=left, right=right, question="quality", outcome="left", judge="human:a", purpose="round")
+
+
+def test_a_checkin_is_five_questions_with_two_reviews_and_one_keep():
+    asked = ask(review=[150, 140, 160])
+    assert [q.kind for q in asked.questions] == ["pair", "pair", "review", "review", "keep"]
+    assert [q.id for q in asked.questions] == ["r1-1", "r1-2", "r1-3", "r1-4", "r1-5"]
+    assert [q.images["only"] for q in asked.questions[2:4]] == [140, 150], "the oldest wait longest"
+    assert asked.questions[4].images["only"] in GRID
+    assert (asked.id, asked.cycle, asked.reason) == ("r1", 25, "scheduled")
+
+
+def test_without_a_review_queue_pairs_take_its_place():
+    assert [q.kind for q in ask().questions] == ["pair"] * 4 + ["keep"]
+
+
+def test_with_a_single_elite_only_one_image_is_asked_about():
+    asked = ask(elites={7: (0.0, 0.0)}, review=[3])
+    assert [(q.kind, q.images["only"]) for q in asked.questions] == [("review", 3), ("keep", 7)]
+
+
+def test_a_short_supply_of_pairs_is_made_up_by_the_review_queue():
+    asked = ask(elites={1: (0.0,), 2: (1.0,)}, review=[30, 31, 32, 33])
+    assert Counter(q.kind for q in asked.questions) == {"pair": 1, "review": 3, "keep": 1}
+
+
+def test_there_is_no_round_when_there_is_nothing_to_ask():
+    assert ask(elites={}) is None
+    assert ask("review") is None
+    assert ask("pairs", elites={1: (0.0, 0.0)}) is None
+    assert ask("keep", elites={}) is None
+
+
+@pytest.mark.parametrize("kind", ["pairs", "keep", "review"])
+def test_a_round_of_one_kind_asks_that_kind_alone(kind):
+    asked = ask(kind, review=list(range(100, 110)))
+    assert {q.kind for q in asked.questions} == {kind.removesuffix("s")}
+    assert len(asked.questions) == 5
+    assert all(q.ask == "keep" for q in asked.questions) == (kind != "pairs")
+
+
+def test_recently_accepted_images_may_be_asked_keep_and_waiting_ones_not():
+    asked = ask("keep", elites={1: (0.0,)}, recent=[50, 51], review=[51])
+    assert {q.images["only"] for q in asked.questions} == {1, 50}
+
+
+def test_a_round_spreads_over_the_images_before_it_comes_back_to_one():
+    asked = ask("pairs", size=12)
+    seen = [i for pair in pairs_of(asked) for i in pair]
+    assert len(set(seen)) >= 22
+
+
+def test_a_pair_a_human_answered_is_not_asked_again():
+    small = {i: (float(i),) for i in range(4)}
+    met = [(0, 1), (1, 2), (2, 3), (0, 2), (0, 3)]
+    asked = ask("pairs", elites=small, duels=[human(a, b) for a, b in met])
+    assert pairs_of(asked) == [frozenset((1, 3))]
+    assert ask("pairs", elites=small, duels=[human(a, b) for a, b in [*met, (3, 1)]]) is None
+
+
+def test_a_critics_duel_does_not_count_as_asked():
+    small = {0: (0.0,), 1: (1.0,)}
+    by_critic = Duel(left=0, right=1, question="quality", outcome="left", judge="measured-1")
+    assert pairs_of(ask("pairs", elites=small, duels=[by_critic])) == [frozenset((0, 1))]
+
+
+def test_a_pair_of_an_earlier_round_is_not_asked_again_even_when_it_was_skipped():
+    first = ask("pairs")
+    second = ask("pairs", number=2, earlier=[first])
+    assert not set(pairs_of(first)) & set(pairs_of(second))
+
+
+def test_pairs_go_to_images_that_were_rarely_compared():
+    often = [i for i in GRID if i < 25]
+    duels = [human(a, b) for k, a in enumerate(often) for b in often[k + 1 : k + 4]]
+    asked = ask("pairs", duels=duels)
+    assert all(i >= 25 for pair in pairs_of(asked) for i in pair)
+
+
+def test_partners_are_neighbours_on_the_map():
+    wide = {i: (float(i), 0.0) for i in range(100)}
+    for seed in range(10):
+        for left, right in map(sorted, pairs_of(ask("pairs", elites=wide, seed=seed))):
+            assert right - left <= 8
+
+
+def test_keep_goes_to_those_asked_least():
+    first = ask("keep", elites={i: (0.0,) for i in range(8)})
+    second = ask("keep", number=2, elites={i: (0.0,) for i in range(8)}, earlier=[first])
+    asked = {q.images["only"] for q in first.questions}
+    again = [q.images["only"] for q in second.questions]
+    assert set(again[:3]) == set(range(8)) - asked
+
+
+def test_sides_are_drawn_by_chance():
+    sides = Counter()
+    for seed in range(200):
+        asked = ask("pairs", elites={1: (0.0,), 2: (1.0,)}, seed=seed)
+        sides[asked.questions[0].images["left"]] += 1
+    assert 70 < sides[1] < 130
+
+
+def test_one_pair_in_three_asks_for_adherence_and_names_the_prompts():
+    asks = Counter()
+    for number in range(1, 31):
+        for question in ask("pairs", number=number).questions:
+            asks[question.ask] += 1
+            for candidate in question.images.values():
+                assert f"prompt {candidate}" in question.prompt
+    assert asks == {"quality": 100, "adherence": 50}
+
+
+def test_the_same_chance_gives_the_same_round_whatever_the_order_of_its_sources():
+    turned = dict(reversed(list(GRID.items())))
+    assert ask(review=[3, 2, 1]) == ask(elites=turned, review=[1, 2, 3])
+    assert ask(seed=1) != ask(seed=2)
+
+
+def test_opening_a_round_over_a_large_map_stays_quick():
+    rng = np.random.default_rng(0)
+    started = time.process_time()
+    elites = {i: tuple(rng.random(2)) for i in range(4000)}
+    asked = open_round(
+        "checkin",
+        number=1,
+        cycle=9,
+        reason="request",
+        elites=elites,
+        review=range(5000, 100_000),
+        duels=(),
+        prompts=dict.fromkeys(range(100_000), "p"),
+        rng=rng,
+    )
+    assert len(asked.questions) == 5
+    assert time.process_time() - started < 1.0
+
+
+def test_an_unknown_kind_or_size_is_refused():
+    with pytest.raises(BadInput, match='"pairs"'):
+        ask("pair")
+    with pytest.raises(BadInput, match="at least 1"):
+        ask(size=0)

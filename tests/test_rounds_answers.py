@@ -1,0 +1,133 @@
+"""Lines of answers: what is taken, what is refused, what stands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gen_emerge.errors import BadInput
+from gen_emerge.preference import Undo, as_duel, is_complete, parse_answers, standing
+from gen_emerge.types import Duel, HumanAnswer, Question, Round
+
+PAIR = Question(id="r1-1", kind="pair", ask="quality", prompt="p", images={"left": 4, "right": 9})
+FIT = Question(id="r1-2", kind="pair", ask="adherence", prompt="p", images={"left": 7, "right": 8}, attention=True)
+KEEP = Question(id="r1-3", kind="keep", ask="keep", prompt="p", images={"only": 5})
+REVIEW = Question(id="r1-4", kind="review", ask="keep", prompt="p", images={"only": 6})
+QUESTIONS = {q.id: q for q in (PAIR, FIT, KEEP, REVIEW)}
+ROUND = Round(id="r1", cycle=25, reason="scheduled", questions=tuple(QUESTIONS.values()))
+
+
+def parse(*lines):
+    return parse_answers(
+        [line if isinstance(line, str) else json.dumps(line) for line in lines], QUESTIONS, rater="ann"
+    )
+
+
+def answer(question, said, rater="ann"):
+    return HumanAnswer(question=question, answer=said, rater=rater)
+
+
+def test_every_field_of_a_line_is_kept():
+    line = {"question": "r1-1", "answer": "left", "confidence": "unsure", "seconds": 2.5}
+    assert parse(line) == [HumanAnswer(question="r1-1", answer="left", rater="ann", confidence="unsure", seconds=2.5)]
+
+
+def test_confidence_and_seconds_may_be_left_out():
+    assert parse({"question": "r1-3", "answer": "keep"}) == [answer("r1-3", "keep")]
+
+
+def test_no_lines_and_blank_lines_give_no_answers():
+    assert parse() == parse("", "  \n") == []
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("r1-1", s) for s in ("left", "right", "tie", "skip")]
+    + [(q, s) for q in ("r1-3", "r1-4") for s in ("keep", "discard", "unsure", "skip")],
+)
+def test_answers_that_fit_their_question_are_taken(question, said):
+    assert parse({"question": question, "answer": said})[0].answer == said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("left", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"question": "r1-1", "answer": "left"', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ({}, '"question" is missing'),
+        ({"question": "r1-1"}, '"answer" is missing'),
+        ({"question": "r1-9", "answer": "left"}, 'Did you mean "r1-'),
+        ({"question": 3, "answer": "left"}, "wanted the id"),
+        ({"question": "r1-1", "answer": "lefft"}, 'Did you mean "left"'),
+        ({"question": "r1-1", "answer": "keep"}, "wanted for a pair one of left, right, tie, skip"),
+        ({"question": "r1-3", "answer": "left"}, "wanted for a keep one of keep, discard"),
+        ({"question": "r1-4", "answer": "tie"}, "wanted for a review one of"),
+        ({"question": "r1-1", "answer": True}, '"answer" is true'),
+        ({"question": "r1-1", "answer": ["left"]}, '"answer" is ["left"]'),
+        ({"question": "r1-1", "answer": "left", "confidence": "maybe"}, '"confidence" is "maybe"'),
+        ({"question": "r1-1", "answer": "left", "confidence": None}, '"confidence" is null'),
+        ({"question": "r1-1", "answer": "left", "seconds": True}, '"seconds" is true'),
+        ({"question": "r1-1", "answer": "left", "seconds": "2"}, "wanted a number >= 0"),
+        ({"question": "r1-1", "answer": "left", "seconds": -1}, "wanted a finite number >= 0"),
+        ('{"question": "r1-1", "answer": "left", "seconds": NaN}', "NaN is no number"),
+        ('{"question": "r1-1", "answer": "left", "seconds": 1e999}', "wanted a finite number"),
+        ('{"question": "r1-1", "answer": "left", "seconds": 1' + "0" * 400 + "}", "wanted a finite number"),
+        ({"question": "r1-1", "answer": "left", "second": 1}, 'Did you mean "seconds"'),
+        ('{"question": "r1-1", "answer": "left", "answer": "right"}', "a key came twice"),
+        ({"undo": "r2-1"}, 'no question "r2-1"'),
+        ({"undo": "r1-1", "answer": "left"}, "an undo stands alone"),
+    ],
+)
+def test_one_bad_line_refuses_all_and_is_named(line, said):
+    with pytest.raises(BadInput) as refused:
+        parse({"question": "r1-1", "answer": "left"}, "", line)
+    assert "Line 3:" in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_a_rater_without_a_name_is_refused():
+    with pytest.raises(BadInput, match="rater"):
+        parse_answers([], QUESTIONS, rater=" ")
+
+
+def test_the_last_answer_stands_and_an_undo_brings_the_one_before_back():
+    history = [answer("r1-1", "left"), answer("r1-1", "right"), answer("r1-3", "keep")]
+    assert standing(history) == {"r1-1": answer("r1-1", "right"), "r1-3": answer("r1-3", "keep")}
+    history.append(Undo(question="r1-1", rater="ann"))
+    assert standing(history)["r1-1"] == answer("r1-1", "left")
+    history.append(Undo(question="r1-1", rater="ann"))
+    assert "r1-1" not in standing(history)
+    history.append(Undo(question="r1-1", rater="ann"))
+    assert standing(history) == {"r1-3": answer("r1-3", "keep")}
+
+
+def test_an_undo_takes_back_only_the_raters_own_answer():
+    history = [answer("r1-1", "left", "bob"), answer("r1-1", "right", "ann"), Undo(question="r1-1", rater="bob")]
+    assert standing(history) == {"r1-1": answer("r1-1", "right", "ann")}
+
+
+def test_an_undo_in_the_file_is_read():
+    assert parse({"undo": "r1-1"}) == [Undo(question="r1-1", rater="ann")]
+
+
+def test_a_round_is_complete_when_every_question_has_a_standing_answer():
+    history = [answer(q, "skip") for q in QUESTIONS]
+    assert is_complete(ROUND, standing(history))
+    assert not is_complete(ROUND, standing(history[1:]))
+
+
+def test_an_answered_pair_is_a_duel_of_its_rater():
+    assert as_duel(PAIR, answer("r1-1", "right")) == Duel(
+        left=4, right=9, question="quality", outcome="right", judge="human:ann", order="single", purpose="round"
+    )
+    shown = as_duel(FIT, HumanAnswer(question="r1-2", answer="tie", rater="bob", seconds=3.0))
+    assert (shown.question, shown.outcome, shown.judge) == ("adherence", "tie", "human:bob")
+    assert (shown.seconds, shown.attention) == (3.0, True)
+
+
+def test_a_skip_and_a_keep_are_no_duels():
+    assert as_duel(PAIR, answer("r1-1", "skip")) is None
+    assert as_duel(KEEP, answer("r1-3", "keep")) is None

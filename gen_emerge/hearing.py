@@ -14,7 +14,7 @@ from gen_emerge.cycle import Draft
 from gen_emerge.preference.answers import as_duel
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.store.answers import answers_from
-from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question
+from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question, Round
 
 
 def hear(draft: Draft, inputs: Sequence[Input]) -> None:
@@ -130,5 +130,11 @@ def check_in(draft: Draft) -> None:
         duels=live.state.duels,
         prompts=prompts,
         rng=draw(rhythm.seed, draft.cycle, 0, "round"),
-        earlier=live.store.rounds(),
+        earlier=_known_rounds(draft),
     )
+
+
+def _known_rounds(draft: Draft) -> list[Round]:
+    """Every round this cycle may know of: requested ones count from their first cycle, whenever they arrived."""
+    requested = {i.payload["id"]: i.first_cycle for i in draft.live.store.inputs_of("round")}
+    return [asked for asked in draft.live.store.rounds() if requested.get(asked.id, 0) <= draft.cycle]

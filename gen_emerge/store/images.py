@@ -264,7 +264,7 @@ def read_pixels(path: Path) -> Pixels:
     try:
         with Pillow.open(path) as picture:
             pixels = np.array(picture.convert("RGB"))
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise Damaged(f"{path} cannot be read: {error}.", hint="`gen-emerge verify` names every such file.") from error
     pixels.setflags(write=False)
     return pixels

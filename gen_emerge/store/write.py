@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Insert, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Insert, func, insert, select
+from sqlalchemy.dialects import sqlite
 
 from gen_emerge.store import tables as t
 from gen_emerge.store.rows import (
@@ -35,21 +35,23 @@ from gen_emerge.types import Bounds, CycleRecord, Verdict
 _K = TypeVar("_K", bound=tuple[Any, ...])
 Rule = tuple[str, str, int, Bounds | None]
 
+_DIALECT = sqlite.dialect()
+
 
 @cache
-def _statement(table: type[t.Base], columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+def _statement(table: type[t.Base], columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """An INSERT compiled once, and the order of its values. A genome that is there already stays as it is."""
     into: Insert = insert(table)
     if table is t.GenomeRow:
-        into = sqlite_insert(t.GenomeRow).on_conflict_do_nothing()
-    compiled: Any = into.compile(dialect=dialect, column_keys=list(columns))
+        into = sqlite.insert(t.GenomeRow).on_conflict_do_nothing()
+    compiled: Any = into.compile(dialect=_DIALECT, column_keys=list(columns))
     return str(compiled), tuple(compiled.positiontup)
 
 
 def _put(connection: Connection, table: type[t.Base], rows: Sequence[Row]) -> None:
     """One `executemany`; compiled by hand because preparing each row's values takes Core longer than SQLite."""
     if rows:
-        text, order = _statement(table, tuple(rows[0]), connection.dialect)
+        text, order = _statement(table, tuple(rows[0]))
         connection.exec_driver_sql(text, [tuple(row[name] for name in order) for row in rows])
 
 

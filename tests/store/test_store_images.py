@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image as Pillow
 from store_records import genome, record
 
-from gen_emerge.errors import BadInput, DiskFull, NotFound
+from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound
 from gen_emerge.store import Problem, Store, hold, images, pixels_hash, read_recipe, sweep, uncommitted, verify_files
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import CycleRecord, Genome, Pixels
@@ -142,6 +143,21 @@ def test_files_without_a_recipe_are_refused(tmp_path: Path) -> None:
             read_recipe(tmp_path / "c.png")
     with pytest.raises(NotFound):
         read_recipe(tmp_path / "nowhere.png")
+
+
+def test_a_damaged_picture_gives_an_error_of_ours_whatever_was_damaged(tmp_path: Path) -> None:
+    path = tmp_path / images.write(tmp_path, genome(1, 1), pixels(1, 24, 32), series="night").path
+    assert np.array_equal(images.read_pixels(path), pixels(1, 24, 32))
+    whole, chance = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        broken = bytearray(whole[: int(chance.integers(1, len(whole)))] if chance.random() < 0.3 else whole)
+        for place in chance.integers(0, len(broken), 3):
+            broken[place] = int(chance.integers(256))
+        path.write_bytes(broken)
+        with suppress(BadInput):
+            read_recipe(path)
+        with suppress(Damaged):
+            images.read_pixels(path)
 
 
 def with_files(folder: Path, given: CycleRecord) -> CycleRecord:

@@ -122,6 +122,14 @@ def test_creation_cut_off_half_way_is_started_again(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "night").iterdir()) == ["images", "models", "series.db"]
 
 
+def test_every_connection_is_set_up_for_the_worst(store: Store) -> None:
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    with store._engine.connect() as one, store._engine.connect() as other:
+        for connection in (one, other):
+            found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in wanted}
+            assert found == wanted
+
+
 def test_nothing_is_ever_updated_or_deleted(store: Store) -> None:
     statements: list[str] = []
 

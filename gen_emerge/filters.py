@@ -18,6 +18,8 @@ from gen_emerge.types import Pixels, Verdict
 VERSION = "filters-1"
 MIN_SIDE = 32
 """Pixels: an image with a shorter side than this is too small to be judged."""
+SAMPLE_SIDE = 64
+"""Pixels a side of the regular sample on which tone is judged."""
 BLACK_LEVEL = 8
 """0..255: an image whose 99.5th percentile is below this is black (a decoder that overflowed)."""
 BLANK_SPREAD = 3.0
@@ -62,15 +64,17 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     side = min(pixels.shape[:2])
     if side < MIN_SIDE:
         return _fail("too-small", float(side), f"the shorter side is {side} px, at least {MIN_SIDE} are needed")
-    small = pixels[:: max(1, pixels.shape[0] // 256), :: max(1, pixels.shape[1] // 256)].reshape(-1, 3)
-    low, top = np.percentile(small, [1, 99], axis=0)
-    brightest = float(np.percentile(small, 99.5))
-    if brightest < BLACK_LEVEL:
-        return _fail("black", brightest, "the image is black")
+    height, width = pixels.shape[:2]
+    rows = pixels[:: max(1, height // SAMPLE_SIDE)]
+    channels = np.ascontiguousarray(rows[:, :: max(1, width // SAMPLE_SIDE)].reshape(-1, 3).T)
+    ordered = np.sort(channels, axis=1).astype(np.int16)
+    low, top, brightest = (ordered[:, int(share * (ordered.shape[1] - 1))] for share in (0.01, 0.99, 0.995))
+    if int(brightest.max()) < BLACK_LEVEL:
+        return _fail("black", float(brightest.max()), "the image is black")
     spread = float(np.max(top - low))
     if spread < BLANK_SPREAD:
         return _fail("blank", spread, "the image is one flat colour")
-    clipped = float(np.mean(np.all(small <= 1, axis=1)) + np.mean(np.all(small >= 254, axis=1)))
+    clipped = float(np.mean((channels.max(axis=0) <= 1) | (channels.min(axis=0) >= 254)))
     if clipped > CLIPPED_SHARE:
         return _fail("clipped", clipped, f"{clipped:.0%} of the pixels are pure black or white")
     if pixels_hash in seen:

@@ -157,7 +157,7 @@ class Sitting:
         ask = ASKS["review" if question.kind == "review" else question.ask]
         self._say(f"\n{number} of {len(self._questions)}  {ask}")
         if question.ask == "adherence" or not pair:
-            self._say(f"  {question.prompt}")
+            self._say("\n".join(f"  {part}" for part in question.prompt.split(" | ")))
         sides = ("left", "right") if pair else ("only",)
         self._say(self._show(question.id, [self._pictures[question.images[side]] for side in sides]))
         self._say(PAIR_KEYS if pair else KEEP_KEYS)

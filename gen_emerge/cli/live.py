@@ -33,7 +33,7 @@ class Live:
         self._unicode = unicode
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._times: deque[tuple[int, float]] = deque(maxlen=21)
+        self._times: deque[tuple[int, float, int]] = deque(maxlen=21)
         self._said_at = -PLAIN_SECONDS
         self._said_cycle = -PLAIN_CYCLES
         self._open = False
@@ -48,7 +48,7 @@ class Live:
             return
         cycle, now = int(figures["cycle"]), time.monotonic()
         self._target = int(figures.get("cycles") or 0)
-        self._times.append((cycle, now))
+        self._times.append((cycle, now, int(figures.get("candidates") or 0)))
         line = self._line(figures, cycle)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
@@ -80,17 +80,23 @@ class Live:
         total = rejected.get("total") if isinstance(rejected, Mapping) else rejected
         if total:
             parts.append(f"{total} rejected")
-        if figures.get("images_per_minute"):
-            parts.append(f"{figures['images_per_minute']:.0f} images/min")
+        pace = self._pace(figures)
+        if pace:
+            parts.append(f"{pace:.0f} images/min")
         left = self._seconds_left(cycle)
         if left is not None:
             parts.append(f"{duration(left)} left")
         return dot.join(parts)
 
+    def _pace(self, figures: Mapping[str, Any]) -> float | None:
+        """Images a minute over the last twenty cycles; in the first cycle, what that cycle says."""
+        (_, then, before), (_, now, after) = self._times[0], self._times[-1]
+        return 60 * (after - before) / (now - then) if now > then else figures.get("images_per_minute")
+
     def _seconds_left(self, cycle: int) -> float | None:
         if len(self._times) < 2 or cycle >= self._target:
             return None
-        (first, then), (last, now) = self._times[0], self._times[-1]
+        (first, then, _), (last, now, _) = self._times[0], self._times[-1]
         return (now - then) / max(last - first, 1) * (self._target - cycle)
 
 

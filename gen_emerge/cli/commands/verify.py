@@ -30,11 +30,11 @@ def command(context: click.Context, series: str) -> None:
     Example:
         gen-emerge verify first-light
     """  # noqa: D301
-    from gen_emerge import series as house
+    from gen_emerge import audit
 
     app = context.ensure_object(App)
     root, archive = app.folders()
-    found = house.verify(root, archive, series)
+    found = audit.verify(root, archive, series)
     app.give(found, lambda: _text(series, found))
     context.exit(0 if found["ok"] else 1)
 

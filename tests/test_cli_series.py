@@ -1,0 +1,400 @@
+"""Commands on a series that was run: status, inspect, verify, rounds, judge, export, upgrade.
+
+The series is run by the real loop with a fake generator and fake scorers, at 64 pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gen_emerge import crew
+from gen_emerge.cli import main as door
+from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.store import Store, hold
+
+Outcome = tuple[int, str, str]
+COUNTS = ("passed", "review", "pending", "failed")
+STATUS_KEYS = {
+    "series", "state", "cycle", "candidates", "passed", "review", "pending", "failed", "rejected", "accepted",
+    "cells_filled", "cells_total", "coverage", "mean_pairwise_distance", "vendi", "images_per_minute", "open_rounds",
+    "digest",
+}  # fmt: skip
+
+
+def _settings(path: Path, **values: Any) -> None:
+    """Set keys of a series file, line by line, as a user's editor would."""
+    text = path.read_text(encoding="utf-8")
+    for key, value in values.items():
+        text, found = re.subn(rf"^{key} = .*$", f"{key} = {json.dumps(value)}", text, flags=re.M)
+        assert found
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every series of this test is painted and measured by fakes."""
+    monkeypatch.setattr(crew, "load_generator", lambda _config: FakeGenerator())
+    monkeypatch.setattr(crew, "load_scorers", lambda _config, _references: (FakeScorer(),))
+
+
+@pytest.fixture(scope="session")
+def run_studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A studio folder with the series `night` of 12 cycles; never changed."""
+    folder = tmp_path_factory.mktemp("cli") / "studio"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crew, "load_generator", lambda _config: FakeGenerator())
+        patch.setattr(crew, "load_scorers", lambda _config, _references: (FakeScorer(),))
+        assert door.main(["init", str(folder)]) == 0
+        assert door.main(["--root", str(folder), "new", "night", "--brief", "Prints for the night."]) == 0
+        _settings(
+            folder / "experiments" / "series" / "night.toml",
+            width=64, height=64, cycles=12, warmup_cycles=3, checkin_every=6, dims=[6, 6],
+        )  # fmt: skip
+        assert door.main(["--root", str(folder), "run", "night"]) == 0
+    return folder
+
+
+@pytest.fixture
+def night(run_studio: Path, tmp_path: Path) -> Path:
+    """A copy of that studio folder, to be changed."""
+    return Path(shutil.copytree(run_studio, tmp_path / "studio"))
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], fakes: None) -> Iterator[Callable[..., Outcome]]:
+    """Calls the command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = door.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    yield run
+
+
+def _json(outcome: Outcome, code: int = 0) -> Any:
+    assert outcome[0] == code, outcome
+    return json.loads(outcome[1])
+
+
+def _answers(folder: Path) -> list[tuple[str, str, str]]:
+    with Store.open(folder / "archive" / "night", readonly=True) as store:
+        return [(a.question, a.answer, a.rater) for a in store.answers().standing]
+
+
+def _write(path: Path, *lines: Any) -> Path:
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n")
+    return path
+
+
+# ---- run, status -------------------------------------------------------------------------------------------------
+
+
+def test_status_is_the_contracts_object(call: Callable[..., Outcome], run_studio: Path) -> None:
+    said = _json(call("--root", run_studio, "status", "night", "--json"))
+    assert set(said) == STATUS_KEYS
+    assert (said["series"], said["state"], said["cycle"], said["candidates"]) == ("night", "done", 12, 96)
+    assert said["candidates"] == sum(said[key] for key in COUNTS) + said["rejected"]["total"]
+    assert set(said["rejected"]) == {"total", "filters", "gates"}
+    assert said["coverage"] == said["cells_filled"] / said["cells_total"] > 0
+    every = _json(call("--json", "--root", run_studio, "status"))["series"]
+    assert [row["series"] for row in every] == ["first-light", "night"]
+    assert every[1] == said
+    assert every[0]["state"] == "new"
+
+
+def test_run_prints_status_and_does_nothing_when_it_is_there(call: Callable[..., Outcome], night: Path) -> None:
+    before = _json(call("--root", night, "status", "night", "--json"))
+    said = _json(call("--root", night, "--json", "run", "night"))
+    assert said == before
+    said = _json(call("--root", night, "--json", "run", "night", "--cycles", "13"))
+    assert (said["state"], said["cycle"], set(said)) == ("done", 13, STATUS_KEYS)
+
+
+def test_run_tells_how_far_it_is_on_stderr_alone(call: Callable[..., Outcome], night: Path) -> None:
+    code, out, err = call("--root", night, "run", "night", "--cycles", "14")
+    assert code == 0
+    assert "cycle 14/14" in err and "images/min" in err
+    assert out.startswith("night  done  cycle 14")
+    assert "gen-emerge judge night" in out
+
+
+def test_a_time_that_has_passed_ends_the_run_after_a_cycle(
+    call: Callable[..., Outcome], night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datetime
+
+    from gen_emerge.cli.commands import run
+
+    def passed(_text: str, now: datetime.datetime) -> datetime.datetime:
+        return now - datetime.timedelta(seconds=1)
+
+    monkeypatch.setattr(run, "next_time", passed)
+    said = _json(call("--root", night, "--json", "run", "night", "--cycles", "20", "--until", "07:00"))
+    assert said["state"] == "stopped"
+    assert said["cycle"] < 20
+
+
+def test_a_series_that_waits_exits_with_4_until_it_is_answered(call: Callable[..., Outcome], night: Path) -> None:
+    path = night / "experiments" / "series" / "night.toml"
+    _settings(path, on_checkin="wait")
+    for _ in range(2):
+        said = _json(call("--root", night, "--json", "run", "night", "--cycles", "14"), 4)
+        assert (said["state"], said["cycle"]) == ("waiting", 12)
+        rounds = _json(call("--root", night, "--json", "rounds", "night"))
+        lines = [{"question": question["id"], "answer": "skip"} for question in rounds["questions"]]
+        assert _json(call("--root", night, "--json", "judge", "night", "--rater", "anna",
+                          "--answers", _write(night / "a.jsonl", *lines)))["answers"] == len(lines)  # fmt: skip
+    code, _, err = call("--root", night, "run", "night", "--cycles", "14")
+    assert (code, "Waiting" in err) == (0, False)
+
+
+def test_a_series_held_by_another_process_exits_with_3(call: Callable[..., Outcome], night: Path) -> None:
+    with hold(night / "archive" / "night"):
+        code, out, _ = call("--root", night, "--json", "run", "night", "--cycles", "14")
+        error = json.loads(out)["error"]
+        assert (code, error["code"]) == (3, "held")
+        assert str(os.getpid()) in error["message"]
+        assert _json(call("--root", night, "--json", "status", "night"))["state"] == "running"
+        for name in ("inspect", "verify", "rounds"):
+            assert call("--root", night, "--json", name, "night")[0] == 0
+        assert call("--root", night, "--json", "upgrade", "night")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 8}, "seed"),
+        ({"batch": 4}, "loop.batch"),
+        ({"warmup_cycles": 4}, "loop.warmup_cycles"),
+        ({"pipeline_depth": 0}, "loop.pipeline_depth"),
+        ({"axes": ["warmth", "detail"]}, "archive.axes"),
+        ({"dims": [7, 6]}, "archive.dims"),
+    ],
+)
+def test_a_fixed_key_cannot_be_changed(
+    call: Callable[..., Outcome], night: Path, change: dict[str, Any], said: str
+) -> None:
+    before = _json(call("--root", night, "--json", "status", "night"))["digest"]
+    path = night / "experiments" / "series" / "night.toml"
+    kept = path.read_text()
+    _settings(path, **change)
+    error = _json(call("--root", night, "--json", "run", "night", "--cycles", "13"), 2)["error"]
+    assert error["code"] == "fixed-key-changed"
+    assert said in error["message"]
+    path.write_text(kept)
+    assert _json(call("--root", night, "--json", "status", "night"))["digest"] == before
+
+
+def test_a_series_whose_bank_is_missing_is_refused_and_nothing_is_made(
+    call: Callable[..., Outcome], studio: Path
+) -> None:
+    assert call("--root", studio, "new", "day")[0] == 0
+    _settings(studio / "experiments" / "series" / "day.toml", bank="prompts/painter-2.toml")
+    error = _json(call("--root", studio, "--json", "run", "day"), 2)["error"]
+    assert "painter-2.toml" in error["message"]
+    assert "painter-1.toml" in error["hint"]
+    assert not (studio / "archive" / "day").exists()
+
+
+# ---- inspect, verify, export, upgrade ----------------------------------------------------------------------------
+
+
+def test_inspect_gives_the_map(call: Callable[..., Outcome], night: Path) -> None:
+    status = _json(call("--root", night, "--json", "status", "night"))
+    said = _json(call("--root", night, "inspect", "night", "--json"))
+    assert len(said["elites"]) == status["cells_filled"]
+    for elite in said["elites"]:
+        assert {"cell", "candidate", "genome", "image", "descriptor", "signals", "cycle"} <= set(elite)
+        assert (night / "archive" / "night" / elite["image"]).is_file()
+        assert isinstance(elite["cell"], int)
+    assert [axis["name"] for axis in said["axes"]] == ["warmth", "edge_density"]
+    assert {"low", "high", "clipped"} <= set(said["axes"][0])
+    assert {"name", "lower", "upper", "review", "fired"} <= set(said["gates"][0])
+    code, out, _ = call("--root", night, "inspect", "night")
+    assert (code, "6" in out) == (0, True)
+
+
+def test_inspect_writes_a_page_and_a_picture(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
+    page, picture = tmp_path / "map.html", tmp_path / "map.png"
+    code, out, _ = call("--root", night, "inspect", "night", "--html", page, "--png", picture)
+    assert (code, out.split()) == (0, [str(page), str(picture)])
+    assert "Content-Security-Policy" in page.read_text(encoding="utf-8")
+    with Image.open(picture) as opened:
+        assert opened.format == "PNG"
+    assert _json(call("--root", night, "--json", "inspect", "night", "--html", page))["written"] == [str(page)]
+    error = _json(call("--root", night, "--json", "inspect", "night", "--html", tmp_path / "no" / "map.html"), 2)
+    assert "map.html" in error["error"]["message"]
+
+
+def test_verify_names_what_is_wrong(call: Callable[..., Outcome], night: Path) -> None:
+    said = _json(call("--root", night, "--json", "verify", "night"))
+    assert (said["ok"], said["uncommitted"], said["problems"]) == (True, 0, [])
+    pictures = sorted((night / "archive" / "night" / "images").rglob("*.png"))
+    pictures[0].unlink()
+    pictures[1].write_bytes(b"torn")
+    said = _json(call("--root", night, "--json", "verify", "night"), 1)
+    kinds = {problem["kind"]: problem["path"] for problem in said["problems"]}
+    assert said["ok"] is False
+    assert pictures[0].name in kinds["missing"]
+    assert pictures[1].name in kinds["hash"]
+    code, out, _ = call("--root", night, "verify", "night")
+    assert code == 1
+    assert "2 problems" in out and "the file is not there" in out
+
+
+def test_export_copies_elites_with_their_recipes(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
+    elites = _json(call("--root", night, "--json", "inspect", "night"))["elites"]
+    said = _json(call("--root", night, "--json", "export", "night", tmp_path / "all"))
+    assert {file["candidate"] for file in said["files"]} == {elite["candidate"] for elite in elites}
+    assert said["contact_sheet"] is None
+    for file in said["files"]:
+        assert re.fullmatch(r"\d+-[a-z0-9-]+-[0-9a-f]{8}\.png", file["file"])
+        with Image.open(tmp_path / "all" / file["file"]) as picture:
+            assert json.loads(picture.info["gen-emerge"])["hash"] == file["genome"]
+    top = _json(call("--root", night, "--json", "export", "night", tmp_path / "top", "--top", 3, "--contact-sheet"))
+    assert [file["candidate"] for file in top["files"]] == [file["candidate"] for file in said["files"][:3]]
+    assert Path(top["contact_sheet"]).is_file()
+    assert len(list((tmp_path / "top").iterdir())) == 4
+
+
+def test_export_refuses_places_that_are_none(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
+    taken = _write(tmp_path / "taken", "mine")
+    assert "is a file" in _json(call("--root", night, "--json", "export", "night", taken), 2)["error"]["message"]
+    inside = night / "archive" / "night" / "images"
+    assert "inside" in _json(call("--root", night, "--json", "export", "night", inside), 2)["error"]["message"]
+    assert _json(call("--root", night, "--json", "verify", "night"))["ok"]
+
+
+def test_upgrade_of_a_new_series_does_nothing(call: Callable[..., Outcome], night: Path) -> None:
+    said = _json(call("--root", night, "--json", "upgrade", "night"))
+    assert said["series"] == "night"
+    assert said["from"] == said["to"]
+
+
+# ---- rounds and judge --------------------------------------------------------------------------------------------
+
+
+def test_the_oldest_open_round_is_shown_until_it_is_answered(call: Callable[..., Outcome], night: Path) -> None:
+    first = _json(call("--root", night, "--json", "rounds", "night"))
+    assert first["round"] == "r6"
+    for question in first["questions"]:
+        assert set(question) == {"id", "kind", "ask", "prompt", "images", "answered"}
+        assert set(question["images"]) == ({"left", "right"} if question["kind"] == "pair" else {"only"})
+        for path in question["images"].values():
+            assert (night / "archive" / "night" / path).is_file()
+    lines = [{"question": question["id"], "answer": "skip"} for question in first["questions"]]
+    path = _write(night / "a.jsonl", *lines)
+    said = _json(call("--root", night, "--json", "judge", "night", "--answers", path, "--rater", "anna"))
+    assert (said["answers"], said["undone"], said["open_rounds"]) == (len(lines), 0, 1)
+    assert _json(call("--root", night, "--json", "rounds", "night"))["round"] == "r12"
+    undo = _write(night / "b.jsonl", {"undo": lines[0]["question"]})
+    assert _json(call("--root", night, "--json", "judge", "night", "--answers", undo, "--rater", "anna"))["undone"] == 1
+    again = _json(call("--root", night, "--json", "rounds", "night"))
+    assert (again["round"], again["questions"][0]["answered"]) == ("r6", None)
+
+
+def test_rounds_can_be_asked_for(call: Callable[..., Outcome], night: Path) -> None:
+    seen: set[str] = set()
+    for kind, of in (("pairs", "pair"), ("keep", "keep"), ("review", "review"), ("pairs", "pair")):
+        said = _json(call("--root", night, "--json", "rounds", "night", "--open", kind))
+        if said["round"] is None:
+            assert kind == "review"
+            continue
+        assert {question["kind"] for question in said["questions"]} == {of}
+        assert said["round"] not in seen
+        seen.add(said["round"])
+    status = _json(call("--root", night, "--json", "status", "night"))
+    assert status["open_rounds"] == 2 + len(seen)
+    assert _json(call("--root", night, "--json", "run", "night"))["digest"] == status["digest"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"question": "r6-1"', "Line 2"),
+        ('{"question": "r6-99", "answer": "left"}', 'no question "r6-99"'),
+        ('{"question": "r6-1", "answer": "lefft"}', "left"),
+        ('{"question": "r6-1", "answer": "left", "seconds": -1}', "seconds"),
+        ('{"question": "r6-1", "answr": "left"}', "answr"),
+        ("[]", "Line 2"),
+    ],
+)
+def test_one_bad_line_refuses_the_file(call: Callable[..., Outcome], night: Path, line: str, said: str) -> None:
+    questions = _json(call("--root", night, "--json", "rounds", "night"))["questions"]
+    path = _write(night / "a.jsonl", {"question": questions[0]["id"], "answer": "skip"}, line)
+    error = _json(call("--root", night, "--json", "judge", "night", "--answers", path, "--rater", "anna"), 2)["error"]
+    assert "Line 2" in error["message"]
+    assert said in error["message"]
+    assert _answers(night) == []
+
+
+def test_a_file_of_answers_that_cannot_be_read_is_named(call: Callable[..., Outcome], night: Path) -> None:
+    _write(night / "answers.jsonl", "")
+    missing = call("--root", night, "--json", "judge", "night", "--rater", "a", "--answers", night / "answer.jsonl")
+    assert 'Did you mean "answers.jsonl"' in _json(missing, 2)["error"]["hint"]
+    (night / "bytes.jsonl").write_bytes(b'{"undo": "r6-1"}\n\xff\n')
+    torn = call("--root", night, "--json", "judge", "night", "--rater", "a", "--answers", night / "bytes.jsonl")
+    assert "line 2" in _json(torn, 2)["error"]["message"]
+    nameless = call("--root", night, "--json", "judge", "night", "--rater", " ", "--answers", night / "answers.jsonl")
+    assert "rater" in _json(nameless, 2)["error"]["message"]
+
+
+def test_judging_without_a_terminal_says_how_else(call: Callable[..., Outcome], night: Path) -> None:
+    error = _json(call("--root", night, "--json", "judge", "night"), 2)["error"]
+    assert "--answers FILE --rater NAME" in error["hint"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_judging_in_a_terminal_is_one_key_an_answer(night: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
+    environment = {**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "--root", str(night), "judge", "night", "--rater", "anna"],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = ""
+
+    def until(words: str) -> None:
+        nonlocal seen
+        end = time.monotonic() + 60
+        while words not in seen and time.monotonic() < end:
+            seen += os.read(ours, 65536).decode("utf-8", "replace")
+        assert words in seen, seen[-2000:]
+        seen = seen[seen.index(words) + len(words) :]
+
+    until("Prints for the night.")
+    until("1 of ")
+    until("\x1b_Ga=T,f=100")
+    until("q quit")
+    os.write(ours, b"\x1b[C")
+    until("2 of ")
+    until("q quit")
+    os.write(ours, b"T")
+    until("3 of ")
+    until("q quit")
+    os.write(ours, b"u")
+    until("Took back the answer to r6-2")
+    until("q quit")
+    os.write(ours, b"q")
+    until("1 answered")
+    assert process.wait(timeout=60) == 0
+    os.close(ours)
+    assert _answers(night) == [("r6-1", "right", "anna")]

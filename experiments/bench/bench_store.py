@@ -134,14 +134,16 @@ def record(cycle: int, rng: np.random.Generator, upcoming: list[Genome]) -> tupl
 
 
 def times(work: Callable[[], Any], repeats: int) -> dict[str, float]:
-    """Median, 10th and 90th percentile in milliseconds, after one warm-up."""
+    """Median, 10th and 90th percentile, and median processor time, in milliseconds, after one warm-up."""
     work()
     spent: list[float] = []
+    used: list[float] = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         work()
         spent.append((time.perf_counter() - began) * 1e3)
-    return spread(spent)
+        used.append((time.process_time() - cpu) * 1e3)
+    return {**spread(spent), "cpu_ms": round(float(np.median(used)), 2)}
 
 
 def spread(spent: list[float]) -> dict[str, float]:
@@ -187,7 +189,8 @@ def measure(folder: Path, cycles: int) -> dict[str, Any]:
         replay = times(lambda: sum(len(o.fates) for o in store.history()), 3)
         found["replay"] = {**replay, "candidates": cycles * BATCH}
         found["replay of 100,000, by proportion"] = {
-            "seconds": round(replay["median_ms"] / (cycles * BATCH) * 100_000 / 1e3, 2)
+            "seconds": round(replay["median_ms"] / (cycles * BATCH) * 100, 2),
+            "cpu_seconds": round(replay["cpu_ms"] / (cycles * BATCH) * 100, 2),
         }
     found["database"] = {
         "bytes_a_candidate": round((folder / "bench" / "series.db").stat().st_size / cycles / BATCH),

@@ -69,7 +69,7 @@ def _fates(connection: Connection, first: int, last: int) -> dict[int, list[Fate
     columns = (c.cycle, c.id, c.slot, c.genome, t.ImageRow.pixels, c.operator, c.parents, c.status, c.cause)
     statement = select(*columns).outerjoin(t.ImageRow, t.ImageRow.candidate == c.id)
     found: dict[int, list[Fate]] = defaultdict(list)
-    for row in connection.execute(_between(statement, c, first, last).order_by(c.cycle, c.slot)):
+    for row in connection.execute(_between(statement, c, first, last).order_by(c.cycle, c.slot)).all():
         cycle, number, slot, genome, pixels, operator, parents, status, cause = row
         found[cycle].append(
             Fate(
@@ -90,7 +90,7 @@ def _duels(connection: Connection, first: int, last: int) -> dict[int, list[Duel
     d = t.DuelRow
     columns = (d.left, d.right, d.question, d.outcome, d.judge, d.order, d.purpose, d.seconds, d.attention, d.cycle)
     found: dict[int, list[Duel]] = defaultdict(list)
-    for row in connection.execute(_between(select(*columns), d, first, last).order_by(d.id)):
+    for row in connection.execute(_between(select(*columns), d, first, last).order_by(d.id)).all():
         left, right, question, outcome, judge, order, purpose, seconds, attention, cycle = row
         found[cycle].append(
             Duel(
@@ -121,7 +121,7 @@ def _placements(connection: Connection, first: int, last: int) -> dict[int, list
     p = t.PlacementRow
     columns = (p.candidate, p.cell, p.descriptor, p.descriptor_version, p.outcome, p.incumbent, p.clipped, p.reason)
     found: dict[int, list[Placement]] = defaultdict(list)
-    for row in connection.execute(_between(select(*columns, p.cycle), p, first, last).order_by(p.id)):
+    for row in connection.execute(_between(select(*columns, p.cycle), p, first, last).order_by(p.id)).all():
         candidate, cell, descriptor, version, outcome, incumbent, clipped, reason, cycle = row
         found[cycle].append(
             Placement(

@@ -95,7 +95,7 @@ def encode(genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = Pillow.fromarray(np.ascontiguousarray(pixels))
     if size != small.size:
-        small = small.resize(size, Pillow.Resampling.HAMMING)
+        small = small.resize(size, Pillow.Resampling.HAMMING, reducing_gap=1.0)
     thumbnail = BytesIO()
     small.save(thumbnail, "WEBP", quality=80, method=1)
     return encode_png(pixels, texts), thumbnail.getvalue()

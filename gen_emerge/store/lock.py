@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gen_emerge.errors import BadInput, HeldByAnother
+from gen_emerge.errors import BadInput, DiskFull, HeldByAnother
 
 _NAME = ".lock"
 _TRIES = 6
@@ -88,11 +88,14 @@ def hold(folder: Path) -> Generator[Held, None, None]:
     Raises:
         HeldByAnother: a living process holds it (named).
         BadInput: the folder cannot be written.
+        DiskFull: not even the lock file fits.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.") from error
         raise BadInput(f"{folder} cannot be written: {error.strerror}.", hint="Make the folder writable.") from error
     for attempt in range(_TRIES):
         if _try_lock(handle, shared=False):

@@ -1,6 +1,6 @@
 """Set the measured critic's thresholds: quantiles of what is measured on pictures of the embedded painter.
 
-    python experiments/calibrate_measured_critic.py [--pictures 400] [--write]
+    python experiments/calibrate_measured_critic.py [--pictures 400] [--seed N] [--no-scorers] [--write]
 
 The table below says which signal answers which question and at which quantiles: "yes" from the first, "no" from the
 second, unsure between. Without --write it only prints how often each question is answered, and how duels end.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,26 +35,69 @@ class Plan:
     no: float
     weakness: str
     lesser: str
+    fixed: bool = False  # yes and no are values of the signal: the question's words set them
 
 
 PLANS = (
-    Plan("subject", "prompt", 0.50, 0.15, "It shows little of what the prompt names.", "What the prompt names could be plainer."),
-    Plan("balance", "offset", 0.50, 0.85, "It leans to the {heavier}: nothing holds the weight there in balance.", "Its weight lies a little towards the {heavier}."),
-    Plan("focus", "pull", 0.60, 0.25, "No place draws the eye first: the {busiest} is hardly livelier than the rest.", "The liveliest place, the {busiest}, could draw the eye more."),
-    Plan("palette", "clash", 0.60, 0.88, "Its hues are spread all around the circle and compete.", "Its hues could be closer to one another."),
-    Plan("contrast", "contrast", 0.50, 0.20, "Light and dark lie so close that shapes sink into the ground.", "Light and dark could be further apart."),
-    Plan("fine-structure", "edge_density", 0.40, 0.15, "Close up there is little more to see than from afar, least in the {emptiest}.", "The {emptiest} has little to discover close up."),
-    Plan("empty", "emptiness", 0.88, 0.50, "Much of it is without structure, the {emptiest} above all.", "The {emptiest} is the emptiest place."),
-    Plan("specks", "specks", 0.90, 0.60, "Single specks all over its surface look accidental.", "Its surface is a little speckled."),
-    Plan("finished", "quality", 0.40, 0.15, "It looks unfinished or damaged.", "It could look more finished."),
-    Plan("glaring-stripes", "stripes", 0.95, 0.75, "Dense stripes of one width glare.", "Fine lines of one width repeat."),
+    Plan(
+        "subject", "prompt", 0.50, 0.15,
+        "It shows little of what the prompt names.",
+        "What the prompt names could be plainer.",
+    ),
+    Plan(
+        "balance", "offset", 0.50, 0.85,
+        "It leans to the {heavier}: nothing holds the weight there in balance.",
+        "Its weight lies a little towards the {heavier}.",
+    ),
+    Plan(
+        "focus", "pull", 0.60, 0.25,
+        "No place draws the eye first: the {busiest} is hardly livelier than the rest.",
+        "The liveliest place, the {busiest}, could draw the eye more.",
+    ),
+    Plan(
+        "palette", "clash", 0.60, 0.88,
+        "Its hues are spread all around the circle and compete.",
+        "Its hues could be closer to one another.",
+    ),
+    Plan(
+        "contrast", "contrast", 0.50, 0.20,
+        "Light and dark lie so close that shapes sink into the ground.",
+        "Light and dark could be further apart.",
+    ),
+    Plan(
+        "fine-structure", "edge_density", 0.40, 0.15,
+        "Close up there is little more to see than from afar, least in the {emptiest}.",
+        "The {emptiest} has little to discover close up.",
+    ),
+    Plan(
+        "empty", "emptiness", 0.50, 0.25,
+        "Much of it is without structure, the {emptiest} above all.",
+        "The {emptiest} is the emptiest place.",
+        fixed=True,
+    ),
+    Plan(
+        "specks", "specks", 0.90, 0.60,
+        "Single specks all over its surface look accidental.",
+        "Its surface is a little speckled.",
+    ),
+    Plan(
+        "finished", "quality", 0.40, 0.15,
+        "It looks unfinished or damaged.",
+        "It could look more finished.",
+    ),
+    Plan(
+        "glaring-stripes", "stripes", 0.50, 0.25,
+        "Dense stripes of one width glare.",
+        "Fine lines of one width repeat.",
+        fixed=True,
+    ),
 )  # fmt: skip
 WORDS = (
     ("lightness", 0.33, 0.67, "dark", "light", "mid-toned"),
     ("warmth", 0.33, 0.67, "cool", "warm", ""),
     ("saturation", 0.33, 0.67, "muted", "vivid", ""),
     ("edge_density", 0.33, 0.67, "calm", "busy", "moderately busy"),
-    ("symmetry", 0.10, 0.90, "its halves counter each other", "nearly mirror-symmetric", ""),
+    ("symmetry", None, None, "its halves counter each other", "nearly mirror-symmetric", ""),
     ("contrast", 0.33, 0.67, "soft contrasts", "strong contrasts", ""),
 )
 
@@ -76,20 +118,26 @@ def pictures(count: int, size: int, seed: int):
 
 
 def scored(images, prompts) -> list[dict[str, float]]:
-    """Quality and prompt signals of the embedded scorers, where they are there."""
-    try:
-        from gen_emerge.scorers.embedded import EmbeddedScorer
-    except ImportError:
-        return [{} for _ in images]
-    scorer = EmbeddedScorer()
-    readings = [scorer.score([image], [prompt])[0] for image, prompt in zip(images, prompts, strict=True)]
-    return [{s.scorer: s.value for s in reading.signals} for reading in readings]
+    """Quality and prompt signals of the embedded scorers; as in `score`, 32 prompts of the bank are the references."""
+    from gen_emerge.scorers.embedded import load
+
+    rng = draw(SEED, 0, 0, "calibrate-critic-references")
+    references = [prompts[int(i)] for i in rng.choice(len(prompts), 32, replace=False)]
+    scorers = load(("quality", "prompt"), references)
+    found: list[dict[str, float]] = []
+    for start in range(0, len(images), 16):
+        part = slice(start, start + 16)
+        readings = [scorer.score(images[part], prompts[part]) for scorer in scorers]
+        found += [
+            {s.scorer: s.value for reading in row for s in reading.signals} for row in zip(*readings, strict=True)
+        ]
+    return found
 
 
 def write(values: dict[str, np.ndarray], provenance: dict[str, object]) -> str:
     lines = [
         "# How the measured critic answers. Written by experiments/calibrate_measured_critic.py; change it there.",
-        "# Each threshold is the stated quantile of its signal over the reference pictures; between yes and no: unsure.",
+        "# Each threshold is the stated quantile of its signal over the reference; between yes and no it is unsure.",
         "schema = 1",
         'id = "measured-1"',
         "",
@@ -98,8 +146,11 @@ def write(values: dict[str, np.ndarray], provenance: dict[str, object]) -> str:
     ]
     for plan in PLANS:
         lines += ["", "[[rules]]", f'question = "{plan.question}"']
-        when = f'signal = "{plan.signal}", yes_quantile = {plan.yes}, no_quantile = {plan.no}'
-        if plan.signal in values:
+        if plan.fixed:
+            when = f'signal = "{plan.signal}", yes = {plan.yes}, no = {plan.no}'
+        else:
+            when = f'signal = "{plan.signal}", yes_quantile = {plan.yes}, no_quantile = {plan.no}'
+        if plan.signal in values and not plan.fixed:
             yes, no = np.quantile(values[plan.signal], [plan.yes, plan.no])
             when += f", yes = {yes:.5g}, no = {no:.5g}"
         lines += [
@@ -108,7 +159,8 @@ def write(values: dict[str, np.ndarray], provenance: dict[str, object]) -> str:
             f"lesser = {json.dumps(plan.lesser)}",
         ]
     for signal, low, high, below, above, between in WORDS:
-        at_low, at_high = np.quantile(values[signal], [low, high])
+        # Symmetry is (1 + r) / 2 of a correlation r: its words need r below -0.4 or above 0.8, whatever is usual.
+        at_low, at_high = (0.3, 0.9) if low is None else np.quantile(values[signal], [low, high])
         lines += ["", "[[words]]", f'signal = "{signal}"', f"low = {at_low:.5g}", f"high = {at_high:.5g}"]
         lines += [f'below = "{below}"', f'above = "{above}"', f'between = "{between}"']
     return "\n".join(lines) + "\n"
@@ -134,7 +186,7 @@ def report(images, signals, prompts) -> None:
     for _ in range(1000):
         a, b = rng.choice(len(exhibits), 2, replace=False)
         ends[critic.duel(exhibits[a], exhibits[b], brief="", bank=bank)] += 1
-    print("duels:", ends, "mean seconds a review", np.mean([e.critique.usage.seconds for e in exhibits]))
+    print("duels:", ends)
     for e in exhibits[:6]:
         print("-", e.prompt, "\n ", e.critique.summary, "\n ", e.critique.weaknesses)
 
@@ -143,11 +195,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=400)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=SEED, help="another one gives pictures the thresholds never saw")
+    parser.add_argument("--no-scorers", action="store_true", help="leave out what needs the embedded networks")
     parser.add_argument("--write", action="store_true", help="replace gen_emerge/critics/measured.toml")
     arguments = parser.parse_args()
-    drawn = list(pictures(arguments.pictures, arguments.size, SEED))
+    drawn = list(pictures(arguments.pictures, arguments.size, arguments.seed))
     images, prompts = [image for _, image in drawn], [genome.prompt for genome, _ in drawn]
-    signals = [{**measure(i), **s} for i, s in zip(images, scored(images, prompts), strict=True)]
+    judged = [{} for _ in images] if arguments.no_scorers else scored(images, prompts)
+    signals = [{**measure(i), **s} for i, s in zip(images, judged, strict=True)]
     seen = [{**s, **look(image).values} for image, s in zip(images, signals, strict=True)]
     values = {name: np.array([s[name] for s in seen]) for name in seen[0]}
     if arguments.write:
@@ -156,12 +211,12 @@ def main() -> None:
             "date": "2026-11-20",
             "reference": f"{len(images)} independent draws of the embedded painter at {arguments.size} px",
             "generator_version": Painter.version,
-            "seed": SEED,
+            "seed": arguments.seed,
             "signals": sorted(values),
         }
         staged = TARGET.with_suffix(".new")
         staged.write_text(write(values, provenance))
-        os.replace(staged, TARGET)
+        staged.replace(TARGET)
     report(images, signals, prompts)
 
 

@@ -20,6 +20,8 @@ _FLAT = 0.012
 """Lightness spread of a tile (0..1) below which nothing is to be seen in it: about three 8-bit steps."""
 _FINE = 24
 """Cycles a picture from which stripes are dense."""
+_LEVELS = np.arange(256) / 255
+_TO_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _TO_LMS = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -68,7 +70,8 @@ class Looks:
 
 def look(pixels: Pixels) -> Looks:
     """Look at one image."""
-    lab = _oklab(_shrunk(pixels, _SMALL))
+    large = _shrunk(pixels, _LARGE)
+    lab = _oklab(_shrunk(large, _SMALL))
     light = lab[..., 0]
     spread = _tile_spread(light)
     x, y = _weight(light)
@@ -77,7 +80,7 @@ def look(pixels: Pixels) -> Looks:
         "pull": _pull(spread),
         "emptiness": float((spread < _FLAT).mean()),
     }
-    fine = _oklab(_shrunk(pixels, _LARGE))[..., 0]
+    fine = _oklab(large)[..., 0]
     values["stripes"] = _stripes(fine)
     values["clash"] = _clash(lab)
     if max(pixels.shape[:2]) >= _LARGE and min(fine.shape) >= 8:
@@ -101,20 +104,20 @@ def _shrunk(pixels: Pixels, side: int) -> Pixels:
 
 
 def _oklab(pixels: Pixels) -> NDArray[np.float32]:
-    levels = np.arange(256, dtype=np.float32) / 255
-    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return np.cbrt(linear[pixels] @ _TO_LMS.T) @ _TO_LAB.T
+    return np.cbrt(_TO_LINEAR[pixels] @ _TO_LMS.T) @ _TO_LAB.T
 
 
 def _tile_spread(light: NDArray[np.float32]) -> NDArray[np.float64]:
     """(rows, columns) standard deviation of lightness in at most 8 x 8 tiles."""
-    rows, columns = (min(_TILES, n) for n in light.shape)
-    return np.array(
-        [
-            [float(tile.std()) for tile in np.array_split(band, columns, axis=1)]
-            for band in np.array_split(light, rows, axis=0)
-        ]
-    )
+    exact = light.astype(np.float64)
+    rows, columns = (np.arange(k) * n // k for n, k in ((n, min(_TILES, n)) for n in light.shape))
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+
+    count = total(np.ones_like(exact))
+    mean = total(exact) / count
+    return np.sqrt(np.maximum(total(exact * exact) / count - mean * mean, 0.0))
 
 
 def _weight(light: NDArray[np.float32]) -> tuple[float, float]:

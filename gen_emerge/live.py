@@ -91,6 +91,9 @@ class Crew:
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
 
 
+BEST_EVERY = 5
+"""Cycles between two rankings of all elites: a fit of every stored duel each."""
+
 LoadPixels = Callable[[Image], Pixels]
 
 
@@ -125,6 +128,9 @@ class Live:
             emitters=crew.emitters,
             genomes=store.genomes,
         )
+        self.banned: dict[str, str] = {
+            item.payload["genome"]: item.payload["error"] for item in store.inputs_of("quarantine")
+        }
         self.index: NoveltyIndex | None = None
         self.space = ""
         self.vectors: dict[int, NDArray[np.float32]] = {}
@@ -164,15 +170,23 @@ class Live:
                 self._add_to_index(candidate, record)
         elites = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
         self._follow_elites(elites, record)
+        self.proposer.remember(c.genome for c in record.candidates if c.id in elites)
         for duel in record.duels:
             self.preference.add(duel)
-        best = self.preference.best(sorted(elites))
+        best = self._current_best(record.cycle, elites)
         self.state.bests[record.cycle] = best
         del self.proposals[record.cycle]
         self._queue(record.cycle + 1 + self.crew.rhythm.pipeline_depth)
         proposals, self.unsaved = tuple(self.unsaved), []
         carried, self.carried = self.carried, {}
         return _replaced(record, best=best, proposals=proposals, embeddings={**record.embeddings, **carried})
+
+    def _current_best(self, cycle: int, elites: set[int]) -> int | None:
+        """Ranked anew every `BEST_EVERY` cycles, and when the last one lost its place."""
+        last = self.state.bests.get(cycle - 1)
+        if cycle % BEST_EVERY and last in elites:
+            return last
+        return self.preference.best(sorted(elites))
 
     def best_as_of(self, cycle: int) -> int | None:
         """The current best when a cycle was committed, None before any comparison."""

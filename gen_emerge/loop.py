@@ -70,5 +70,5 @@ def start_renders(live: Live, engine: LocalEngine, cycle: int, cycles: int) -> N
             if starts > 1 and (starts - 1) % rhythm.max_attempts == 0:
                 for genome, error in live.crew.probe(genomes).items():
                     live.store.add_input("quarantine", {"genome": genome, "error": error}, first_cycle=ahead)
-            banned = {i.payload["genome"]: i.payload["error"] for i in live.store.inputs_of("quarantine")}
-            engine.submit(ahead, genomes, banned=banned)
+                    live.banned[genome] = error
+            engine.submit(ahead, genomes, banned=live.banned)

@@ -7,7 +7,7 @@ waiting to be rendered is drawn again; `attempt` counts such redraws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Proposer:
             taken.add(genome.hash)
             proposals.append(Proposal(cycle=cycle, slot=slot, genome=genome))
         return tuple(proposals)
+
+    def remember(self, genomes: Iterable[Genome]) -> None:
+        """Genomes of new elites, so that they need not be looked up."""
+        self._parents.update((genome.hash, genome) for genome in genomes)
 
     def adapt(self, proposal: Proposal) -> Proposal:
         """A waiting proposal under the settings now in force.

@@ -56,6 +56,32 @@ def load_prompts(path: Path) -> PromptBank:
     )
 
 
+def check_words(bank: PromptBank, vocabulary: Mapping[str, Iterable[str]], *, generator: str) -> None:
+    """Refuse a bank with slots or words that its generator would not understand.
+
+    Args:
+        bank: the bank a series names.
+        vocabulary: slot -> every word the generator knows.
+        generator: its name.
+
+    Raises:
+        BadInput: naming the slot and the nearest known word.
+    """
+    for slot, words in bank.slots.items():
+        if slot not in vocabulary:
+            raise BadInput(
+                f'The generator "{generator}" knows no slot "{slot}" (prompt bank {bank.id}).',
+                hint=nearest(slot, vocabulary),
+            )
+        known = list(vocabulary[slot])
+        for word in words:
+            if word not in known:
+                raise BadInput(
+                    f'The generator "{generator}" knows no {slot} "{word}" (prompt bank {bank.id}, slots.{slot}).',
+                    hint=nearest(word, known),
+                )
+
+
 def _bad(path: Path, problem: str, hint: str = "") -> BadInput:
     wanted = "Correct the bank; if it was used already, add a new version beside it instead."
     return BadInput(f"{path.name} (a prompt bank): {problem}.", hint=hint or wanted)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gen_emerge.banks import load_prompts
+from gen_emerge.banks import check_words, load_prompts
 from gen_emerge.errors import BadInput, NotFound
 
 GOOD = """schema = 1
@@ -89,3 +89,16 @@ def test_a_missing_bank_names_the_nearest(tmp_path: Path) -> None:
 def test_a_bank_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="UTF-8"):
         load_prompts(_bank(tmp_path, b'id = "\xff"'))
+
+
+def test_words_that_the_generator_does_not_know_are_refused(tmp_path: Path, repository: Path) -> None:
+    from gen_emerge.generators.painter import SLOTS
+
+    for path in (repository / "prompts").glob("painter-*.toml"):
+        check_words(load_prompts(path), SLOTS, generator="painter")
+    bank = load_prompts(_bank(tmp_path, GOOD))
+    check_words(bank, {"form": ["circle", "square", "line"], "mood": ["calm"]}, generator="fake")
+    with pytest.raises(BadInput, match=r'knows no form "circle".*Did you mean "cirkle"'):
+        check_words(bank, {"form": ["cirkle", "square"], "mood": ["calm"]}, generator="fake")
+    with pytest.raises(BadInput, match=r'knows no slot "mood".*Did you mean "moods"'):
+        check_words(bank, {"form": ["circle", "square"], "moods": ["calm"]}, generator="fake")

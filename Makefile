@@ -68,8 +68,8 @@ contracts: setup
 
 check: test lint types contracts
 
-bench: setup  ## every experiments/bench/bench_*.py, one after the other
-	@set -e; for script in experiments/bench/bench_*.py; do \
+bench: setup  ## every experiments/bench/*.py, one after the other
+	@set -e; for script in experiments/bench/[a-z]*.py; do \
 		test -e "$$script" || { echo "no measurements yet"; break; }; \
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python "$$script" $(ARGS); \
 	done

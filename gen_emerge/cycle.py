@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gen_emerge import filters, gates
 from gen_emerge.archive import Archive, fix_axes
-from gen_emerge.calibration.first import resolve, warmup_evidence
+from gen_emerge.calibration.first import nearest_others, resolve, warmup_evidence
 from gen_emerge.chance import draw
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
@@ -147,9 +147,10 @@ class Draft:
         columns = {
             name: np.array([subject.values[name] for subject in everybody]) for name in ("quality", "prompt", "style")
         }
+        evidence = warmup_evidence(columns, nearest_others(vectors), crew.versions)
         self.calibration = resolve(
             crew.gates,
-            warmup_evidence(columns, nearest_others(vectors)),
+            evidence,
             version=1,
             parent=None,
             reason=f"warm-up of {len(everybody)} images",
@@ -407,24 +408,15 @@ def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
     signals = live.store.signals(ids)
     critiques = live.store.critiques(ids)
     vectors: dict[int, NDArray[np.float32]] = {}
-    spaces = [live.space] if live.space else live.store.spaces()
-    for space in spaces:
-        known, rows = live.store.embeddings(ids, space)
-        vectors |= {int(number): row for number, row in zip(known, rows, strict=True)}
+    known, rows = live.store.embeddings(ids, live.space)
+    vectors |= {int(number): row for number, row in zip(known, rows, strict=True)}
     return [
         Subject.of_earlier(
             found[number],
             signals=signals.get(number, {}),
             vector=vectors.get(number),
-            space=spaces[-1] if spaces else "",
+            space=live.space,
             critique=critiques.get(number),
         )
         for number in ids
     ]
-
-
-def nearest_others(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(n,) distance of each unit vector to its nearest other one."""
-    distances = 1.0 - vectors.astype(np.float64) @ vectors.astype(np.float64).T
-    np.fill_diagonal(distances, np.inf)
-    return np.maximum(distances.min(axis=1), 0.0)

@@ -41,7 +41,7 @@ class FakeScorer:
     """Quality, prompt and style from a hash of the pixels; an embedding from colour means of a 4 x 4 grid."""
 
     roles = frozenset({"quality", "prompt", "novelty", "style"})
-    versions: Mapping[str, str] = {"quality": "fake-1", "prompt": "fake-1", "style": "fake-1"}
+    versions: Mapping[str, str] = {"quality": "fake-1", "prompt": "fake-1", "novelty": "fake-1", "style": "fake-1"}
 
     def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
         """One reading an image."""

@@ -13,6 +13,7 @@ from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft
 from gen_emerge.preference.answers import as_duel
 from gen_emerge.preference.rounds import open_round
+from gen_emerge.remeasure import remeasured
 from gen_emerge.store.answers import answers_from
 from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question, Round
 
@@ -38,14 +39,11 @@ def _settings_changed(draft: Draft) -> None:
     old = draft.calibration
     if old is None:
         return
+    evidence = remeasured(draft.live, old.evidence)
     new = resolve(
-        draft.live.crew.gates,
-        old.evidence,
-        version=old.version + 1,
-        parent=old.version,
-        reason="the series file changed",
+        draft.live.crew.gates, evidence, version=old.version + 1, parent=old.version, reason="the series file changed"
     )
-    if new.hash != old.hash:
+    if new.hash != old.hash or evidence is not old.evidence:
         draft.calibration = new
         draft.events.append(Event(kind="calibration", message=f"Calibration version {new.version} is in force."))
 

@@ -90,6 +90,14 @@ class Crew:
     questions: QuestionBank
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """What made pictures and numbers: "generator", and every signal's name -> version."""
+        scored = {
+            name: version for scorer in (self.measures, *self.scorers) for name, version in scorer.versions.items()
+        }
+        return {"generator": f"{self.generator.name} {self.generator.version}", **scored}
+
 
 BEST_EVERY = 5
 """Cycles between two rankings of all elites: a fit of every stored duel each."""
@@ -132,7 +140,7 @@ class Live:
             item.payload["genome"]: item.payload["error"] for item in store.inputs_of("quarantine")
         }
         self.index: NoveltyIndex | None = None
-        self.space = ""
+        self.space = crew.versions["novelty"]
         self.vectors: dict[int, NDArray[np.float32]] = {}
         self.carried: dict[int, Embedding] = {}
         self._cache = cache
@@ -198,10 +206,8 @@ class Live:
         accepted = list(self.state.accepted)
         if not accepted:
             return
-        spaces = self.store.spaces()
-        wanted = self._own_space(accepted[0]) if len(spaces) != 1 else spaces[0]
-        self.space = wanted
-        ids, vectors = self.store.embeddings(accepted, wanted)
+        # Always the space of today's scorer: what another version embedded is embedded again.
+        ids, vectors = self.store.embeddings(accepted, self.space)
         found = {int(candidate): vector for candidate, vector in zip(ids, vectors, strict=True)}
         missing = [candidate for candidate in accepted if candidate not in found]
         if missing:
@@ -211,9 +217,6 @@ class Live:
             self._append(candidate, found[candidate])
         holders = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
         self.vectors = {candidate: found[candidate] for candidate in accepted if candidate in holders}
-
-    def _own_space(self, candidate: int) -> str:
-        return self._embed_again([candidate])[candidate].space
 
     def _embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
         """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
@@ -231,8 +234,6 @@ class Live:
 
     def _add_to_index(self, candidate: int, record: CycleRecord) -> None:
         embedding = record.embeddings.get(candidate)
-        if embedding is not None and embedding.space != self.space and self.index is None:
-            self.space = embedding.space
         if embedding is None or embedding.space != self.space:
             _, vectors = self.store.embeddings([candidate], self.space)
             vector = vectors[0] if len(vectors) else self._carry(candidate)
@@ -244,7 +245,6 @@ class Live:
         embedding = self._embed_again([candidate]).get(candidate)
         if embedding is None:
             raise Damaged(f"Candidate {candidate} is accepted but has no picture to compare.", hint="Run verify.")
-        self.space = self.space or embedding.space
         self.carried[candidate] = embedding
         return embedding.vector
 

@@ -61,7 +61,10 @@ class Scorer(Protocol):
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Signal name -> version (name, revision, weights' hash). Changes whenever a number could."""
+        """Signal name -> version (name, revision, weights' hash). Changes whenever a number could.
+
+        With the role `novelty`, "novelty" names the embedding's space.
+        """
         ...
 
     def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> Sequence[Reading]:

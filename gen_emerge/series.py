@@ -208,7 +208,7 @@ def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> None:
 
 def _note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:
     """Write changed settings to `inputs`: they take effect at the next cycle boundary, for ever from there."""
-    payload = _settings(config, crew.prompts, crew.questions)
+    payload = {**_settings(config, crew.prompts, crew.questions), "versions": crew.versions}
     known = store.inputs_of("config")
     if not known or content_hash(dict(known[-1].payload)) != content_hash(payload):
         store.add_input("config", payload, first_cycle=store.committed() + 1)

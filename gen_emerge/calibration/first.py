@@ -37,18 +37,21 @@ class GateSetting:
     duplicate: Setting = "auto"
 
 
-def warmup_evidence(columns: Mapping[str, NDArray[np.float64]], nearest: NDArray[np.float64]) -> dict[str, Any]:
+def warmup_evidence(
+    columns: Mapping[str, NDArray[np.float64]], nearest: NDArray[np.float64], versions: Mapping[str, str]
+) -> dict[str, Any]:
     """What the warm-up says: for every gate the automatic bounds and review width, and how many images stand behind.
 
     Args:
         columns: (n,) raw values of quality, prompt and style.
         nearest: (n,) distance of every warm-up image to its nearest other one.
+        versions: gate -> version of the scorer that measured it: bounds hold for that version's numbers alone.
     """
     evidence: dict[str, Any] = {}
     for gate in GATES:
         values = nearest if gate == "novelty" else columns.get(gate, np.empty(0))
         values = values[np.isfinite(values)]
-        auto: dict[str, Any] = {"images": len(values)}
+        auto: dict[str, Any] = {"images": len(values), "version": versions.get(gate, "")}
         if len(values):
             auto |= _percentile_bounds(gate, values)
         evidence[gate] = auto
@@ -104,3 +107,11 @@ def _pick(setting: Setting, automatic: float | None) -> float | None:
     if setting == "off":
         return None
     return automatic if setting == "auto" else float(setting)
+
+
+def nearest_others(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) distance of each of (n, d) unit vectors to its nearest other one."""
+    points = vectors.astype(np.float64)
+    distances = 1.0 - points @ points.T
+    np.fill_diagonal(distances, np.inf)
+    return np.maximum(distances.min(axis=1), 0.0)

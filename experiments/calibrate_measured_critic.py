@@ -1,6 +1,6 @@
 """Set the measured critic's thresholds: quantiles of what is measured on pictures of the embedded painter.
 
-    python experiments/calibrate_measured_critic.py [--pictures 400] [--seed N] [--no-scorers] [--write]
+    python experiments/calibrate_measured_critic.py [--pictures 400] [--seed N] [--roles ROLE ...] [--write]
 
 The table below says which signal answers which question and at which quantiles: "yes" from the first, "no" from the
 second, unsure between. Without --write it only prints how often each question is answered, and how duels end.
@@ -117,13 +117,13 @@ def pictures(count: int, size: int, seed: int):
         yield genome, np.asarray(painter.render([genome])[0])
 
 
-def scored(images, prompts) -> list[dict[str, float]]:
+def scored(images, prompts, roles) -> tuple[list[dict[str, float]], dict[str, str]]:
     """Quality and prompt signals of the embedded scorers; as in `score`, 32 prompts of the bank are the references."""
     from gen_emerge.scorers.embedded import load
 
     rng = draw(SEED, 0, 0, "calibrate-critic-references")
     references = [prompts[int(i)] for i in rng.choice(len(prompts), 32, replace=False)]
-    scorers = load(("quality", "prompt"), references)
+    scorers = load(roles, references)
     found: list[dict[str, float]] = []
     for start in range(0, len(images), 16):
         part = slice(start, start + 16)
@@ -131,7 +131,7 @@ def scored(images, prompts) -> list[dict[str, float]]:
         found += [
             {s.scorer: s.value for reading in row for s in reading.signals} for row in zip(*readings, strict=True)
         ]
-    return found
+    return found, {name: version for scorer in scorers for name, version in scorer.versions.items() if name in roles}
 
 
 def write(values: dict[str, np.ndarray], provenance: dict[str, object]) -> str:
@@ -196,12 +196,12 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=400)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=SEED, help="another one gives pictures the thresholds never saw")
-    parser.add_argument("--no-scorers", action="store_true", help="leave out what needs the embedded networks")
+    parser.add_argument("--roles", nargs="*", default=["quality", "prompt"], help="embedded networks to ask")
     parser.add_argument("--write", action="store_true", help="replace gen_emerge/critics/measured.toml")
     arguments = parser.parse_args()
     drawn = list(pictures(arguments.pictures, arguments.size, arguments.seed))
     images, prompts = [image for _, image in drawn], [genome.prompt for genome, _ in drawn]
-    judged = [{} for _ in images] if arguments.no_scorers else scored(images, prompts)
+    judged, versions = scored(images, prompts, arguments.roles) if arguments.roles else ([{} for _ in images], {})
     signals = [{**measure(i), **s} for i, s in zip(images, judged, strict=True)]
     seen = [{**s, **look(image).values} for image, s in zip(images, signals, strict=True)]
     values = {name: np.array([s[name] for s in seen]) for name in seen[0]}
@@ -213,6 +213,7 @@ def main() -> None:
             "generator_version": Painter.version,
             "seed": arguments.seed,
             "signals": sorted(values),
+            "scorers": [f"{name}: {version}" for name, version in sorted(versions.items())],
         }
         staged = TARGET.with_suffix(".new")
         staged.write_text(write(values, provenance))

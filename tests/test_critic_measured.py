@@ -58,6 +58,13 @@ def test_what_was_not_measured_is_unsure_and_so_is_a_value_that_is_none():
     assert review(plain(), {"contrast": float("nan")}).answers["contrast"] == "unsure"
 
 
+def test_a_signal_of_another_scorer_can_be_left_out():
+    shown = Exhibit(candidate=1, prompt="p", pixels=plain(), signals={"quality": 5.0, "contrast": 1.0})
+    answers = load("measured", ignore=["quality"]).review(shown, brief="", bank=BANK).answers
+    assert answers["finished"] == "unsure" and answers["contrast"] == "yes"
+    assert load("measured").review(shown, brief="", bank=BANK).answers["finished"] == "no"
+
+
 def test_it_never_guesses_about_people_harm_or_meaning():
     rng = np.random.default_rng(0)
     for pixels in (plain(), rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import cast
 
@@ -19,8 +19,12 @@ CRITICS: Mapping[str, tuple[str, str]] = {"measured": ("gen_emerge.critics.measu
 """`use` -> (module, class)."""
 
 
-def load(use: str) -> Critic:
+def load(use: str, *, ignore: Collection[str] = ()) -> Critic:
     """The critic of a name.
+
+    Args:
+        use: as in `[critic] use`.
+        ignore: signals the `measured` critic leaves out: those its thresholds were not set for.
 
     Raises:
         BadInput: no critic has that name; the nearest is named.
@@ -28,4 +32,4 @@ def load(use: str) -> Critic:
     if use not in CRITICS:
         raise BadInput(f'No critic is called "{use}".', hint=nearest(use, CRITICS))
     module, name = CRITICS[use]
-    return cast(Critic, getattr(import_module(module), name)())
+    return cast(Critic, getattr(import_module(module), name)(ignore))

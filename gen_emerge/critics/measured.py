@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -92,13 +92,19 @@ class Word:
 
 
 class MeasuredCritic:
-    """Answers by measurement. Implements `Critic`; safe to share between threads."""
+    """Answers by measurement. Implements `Critic`; safe to share between threads.
+
+    Args:
+        ignore: signals to leave out, because another scorer than the reference's measures them: their questions are
+            then unsure. The thresholds of `quality` and `prompt` hold for the embedded scorers only.
+    """
 
     name = "measured-1"
     immediate = True
 
-    def __init__(self) -> None:
+    def __init__(self, ignore: Collection[str] = ()) -> None:
         self._rules, self._words = _load_rules()
+        self._ignore = frozenset(ignore)
 
     def review(self, exhibit: Exhibit, *, brief: str, bank: QuestionBank) -> Critique:
         """Answer every question of the bank; the brief is not understood, so it is not used.
@@ -109,7 +115,8 @@ class MeasuredCritic:
         if exhibit.pixels is None:
             raise BadInput(f"Candidate {exhibit.candidate} was shown to the critic without its image.")
         looks = look(exhibit.pixels)
-        values = {**exhibit.signals, **looks.values}
+        known = {name: value for name, value in exhibit.signals.items() if name not in self._ignore}
+        values = {**known, **looks.values}
         answers: dict[str, Answer] = {
             q.id: self._rules[q.id].answer(values) if q.id in self._rules else "unsure" for q in bank.questions
         }

@@ -5,8 +5,8 @@ Bradley-Terry utilities), with a = 1 / sd^2, H = X' W X + a I at the mode u:
 
     log ev(a) = log lik(u) - a u'u / 2 + n log(a) / 2 - log|H| / 2
 
-and its slope, W's dependence on u included (position and tau held). Traces of H^-1 are exact for few items, above that estimated with
-fixed probes (Hutchinson 1990), so the same comparisons always give the same scale.
+and its slope, W's dependence on u included (position and tau held). Traces of H^-1 are exact for few items, above
+that estimated with fixed probes (Hutchinson 1990), so the same comparisons always give the same scale.
 """
 
 from __future__ import annotations

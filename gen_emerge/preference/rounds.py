@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -74,36 +75,31 @@ def open_round(
     keeps = _least_asked(_shuffled(sorted({*elites, *recent} - set(review)), rng), asked.keeps)
     pairs_left, reviews_left, keeps_left = _shares(kind, size, len(reviews))
     pairs = _pairs(elites, asked, pairs_left, rng)
-    spare = (pairs_left - len(pairs)) if kind == "checkin" else 0
-    reviews = reviews[: reviews_left + spare]
-    keeps = keeps[: keeps_left + max(0, size - len(pairs) - len(reviews) - keeps_left if kind == "checkin" else 0)]
-    questions: list[Question] = []
-    for place, (a, b) in enumerate(pairs):
-        left, right = (a, b) if rng.random() < 0.5 else (b, a)
-        adherence = (number + place) % ADHERENCE_EVERY == 0
-        questions.append(
-            Question(
-                id=f"r{number}-{len(questions) + 1}",
-                kind="pair",
-                ask="adherence" if adherence else "quality",
-                prompt=_prompt_of(prompts[left], prompts[right]),
-                images={"left": left, "right": right},
-            )
-        )
-    singles: list[tuple[Literal["keep", "review"], int]] = []
-    singles.extend(("review", i) for i in reviews)
-    singles.extend(("keep", i) for i in keeps)
-    for single, candidate in singles:
-        questions.append(
-            Question(
-                id=f"r{number}-{len(questions) + 1}",
-                kind=single,
-                ask="keep",
-                prompt=prompts[candidate],
-                images={"only": candidate},
-            )
-        )
-    return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=tuple(questions)) if questions else None
+    if kind == "checkin":
+        # What pairs cannot fill goes to the review queue, then to keep / discard.
+        reviews_left += pairs_left - len(pairs)
+        keeps_left = size - len(pairs) - min(len(reviews), reviews_left)
+    reviews, keeps = reviews[:reviews_left], keeps[:keeps_left]
+    questions = [_pair_question(pair, prompts, number + place, rng) for place, pair in enumerate(pairs)]
+    questions += [_single_question("review", candidate, prompts) for candidate in reviews]
+    questions += [_single_question("keep", candidate, prompts) for candidate in keeps]
+    numbered = tuple(replace(question, id=f"r{number}-{k}") for k, question in enumerate(questions, start=1))
+    return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=numbered) if numbered else None
+
+
+def _pair_question(pair: tuple[int, int], prompts: Mapping[int, str], turn: int, rng: np.random.Generator) -> Question:
+    left, right = pair if rng.random() < 0.5 else pair[::-1]
+    return Question(
+        id="",
+        kind="pair",
+        ask="adherence" if turn % ADHERENCE_EVERY == 0 else "quality",
+        prompt=_prompt_of(prompts[left], prompts[right]),
+        images={"left": left, "right": right},
+    )
+
+
+def _single_question(kind: Literal["keep", "review"], candidate: int, prompts: Mapping[int, str]) -> Question:
+    return Question(id="", kind=kind, ask="keep", prompt=prompts[candidate], images={"only": candidate})
 
 
 class _Asked:

@@ -20,7 +20,9 @@ from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question, Round
 
 def hear(draft: Draft, inputs: Sequence[Input]) -> None:
     """Bring in what arrived, and whoever waits for a place."""
-    if any(item.kind == "config" for item in inputs):
+    settings = [item for item in inputs if item.kind == "config"]
+    # The first settings are those the series began with: no change.
+    if settings and settings[-1].id != draft.live.store.inputs_of("config")[0].id:
         _settings_changed(draft)
     for item in inputs:
         if item.kind == "quarantine":

@@ -172,7 +172,13 @@ def _drive(
 
 def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
     if (folder / DATABASE).exists():
-        return Store.open(folder)
+        store = Store.open(folder)
+        if store.committed() or changed_fixed(store.facts["fixed"], fixed(config)) is None:
+            return store
+        # No cycle was ever committed, so nothing is lost by beginning anew with the file as it is now.
+        store.close()
+        for path in folder.glob(f"{DATABASE}*"):
+            path.unlink()
     prompts, _ = load_banks(config, root)
     facts = {"fixed": fixed(config), "reference_prompts": reference_prompts(prompts, config.seed)}
     return Store.create(folder, facts)

@@ -92,7 +92,7 @@ def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str]) -> 
         gates=gate_settings(config),
         prompts=prompts,
         emitters=all_emitters(),
-        critic=load_critic(config.critic.use),
+        critic=load_critic(config),
         questions=questions,
         probe=lambda genomes: probe(genomes, config, root, references),
     )
@@ -170,8 +170,10 @@ def load_scorers(config: SeriesConfig, references: Sequence[str]) -> tuple[Score
     return tuple(scorers)
 
 
-def load_critic(use: str) -> Critic:
+def load_critic(config: SeriesConfig) -> Critic:
     """The critic of `[critic] use`.
+
+    Its thresholds on quality and prompt were set with the embedded scorers; other scorers' numbers it leaves alone.
 
     Raises:
         MissingExtra: it is known, but not part of this version.
@@ -179,11 +181,13 @@ def load_critic(use: str) -> Critic:
     """
     from gen_emerge.critics import CRITICS, load
 
+    use = config.critic.use
     if use in KNOWN.critics and use not in CRITICS:
         raise MissingExtra(f'The critic "{use}" is not part of this version.', hint='Write use = "measured".')
     if use not in CRITICS:
         raise BadInput(f'No critic is called "{use}".', hint=nearest(use, CRITICS))
-    return load(use)
+    foreign = [gate for gate in GATES if config.scorers.of(gate).use != "embedded"]
+    return load(use, ignore=[gate for gate in foreign if gate in ("quality", "prompt")])
 
 
 def probe(genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """How long a Bradley-Terry fit takes, and whether it gives the published figures; choix beside it in the same run.
 
-    python experiments/bench/bradley_terry.py [--large] [--out experiments/results/2026-11-20-bradley-terry]
+    python experiments/bench/bench_bradley_terry.py [--large] [--out experiments/results/2026-11-20-bradley-terry]
 
 Processor seconds (other programs on the machine disturb these least): median, least and most of several runs.
 `--large` adds 100,000 items x 1,000,000 comparisons.

@@ -1,0 +1,210 @@
+"""What a cycle derived, and what came from outside: the rows of the history. Plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from gen_emerge.types.genomes import Genome, Proposal
+from gen_emerge.types.judgements import Calibration, Critique, Duel, Round, Status, Verdict
+from gen_emerge.types.pictures import Embedding, Image, Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What became of one accepted candidate in the archive.
+
+    Args:
+        candidate: candidate id.
+        cell: cell index, 0 .. cells - 1.
+        descriptor: (axes,) coordinates, in the axes' units.
+        descriptor_version: version of the axes.
+        outcome: new (the cell was empty), won, lost, tie (the incumbent stays) or pending.
+        incumbent: candidate id of the holder met, None when the cell was empty.
+        clipped: one or more coordinates lay outside the axis ranges.
+        reason: who decided: "empty", "critic", "preference" or "human".
+    """
+
+    candidate: int
+    cell: int
+    descriptor: tuple[float, ...]
+    descriptor_version: int
+    outcome: Literal["new", "won", "lost", "tie", "pending"]
+    incumbent: int | None = None
+    clipped: bool = False
+    reason: str = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axes:
+    """A version of the archive's geometry, in raw signal units.
+
+    Args:
+        version: 1 for the axes fixed after the warm-up.
+        kind: "grid" or "cvt".
+        names: (axes,) signal names.
+        low: (axes,) lower ends of the ranges.
+        high: (axes,) upper ends.
+        dims: (axes,) cells along each axis (grid only, else empty).
+        centroids: (cells, axes) centroid coordinates (cvt only, else empty).
+    """
+
+    version: int
+    kind: Literal["grid", "cvt"]
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    dims: tuple[int, ...] = ()
+    centroids: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return int(np.prod(self.dims)) if self.kind == "grid" else len(self.centroids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One genome, its image, and what became of it in its own cycle.
+
+    Args:
+        id: see `candidate_id`.
+        cycle: from 1.
+        slot: 0 .. batch - 1.
+        genome: the genome.
+        image: the stored picture; None when rendering failed.
+        status: passed, review, pending, failed or rejected.
+        cause: for rejected: the filter's or gate's name; for failed: the error; for pending: what it waits for.
+    """
+
+    id: int
+    cycle: int
+    slot: int
+    genome: Genome
+    image: Image | None
+    status: Status
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """A later change of a candidate's status: after the warm-up, by a human's keep / discard, or by a late duel."""
+
+    candidate: int
+    status: Status
+    cause: str = ""
+
+
+InputKind = Literal[
+    "config", "answer", "undo", "round", "quarantine", "critic", "critic-down", "micro-batch", "request"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """Something that came from outside. `first_cycle` is the first cycle that may use it; fixed on arrival."""
+
+    id: int
+    kind: InputKind
+    first_cycle: int
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something worth telling: an alarm, a change, a notice. `payload` is plain JSON."""
+
+    kind: str
+    message: str
+    payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """The light half of a candidate: what the derived state needs of it.
+
+    `genome` is the genome's hash, `pixels` the image's (None when rendering failed), `operator` the emitter's name.
+    """
+
+    id: int
+    slot: int
+    genome: str
+    pixels: str | None
+    operator: str
+    parents: tuple[str, ...]
+    status: Status
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleOutcome:
+    """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of."""
+
+    cycle: int
+    fates: tuple[Fate, ...]
+    duels: tuple[Duel, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    calibration: Calibration | None = None
+    axes: Axes | None = None
+    round: Round | None = None
+    best: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """All that one cycle derived: committed at once. `outcome` is the half that the state is a function of.
+
+    `best` is the elite that the preference model ranks first as of this commit, None before any comparison.
+    `measures` holds the whole-series figures kept per cycle (such as self-similarity), for display only.
+    """
+
+    cycle: int
+    candidates: tuple[Candidate, ...]
+    signals: Mapping[int, tuple[Signal, ...]]
+    embeddings: Mapping[int, Embedding]
+    verdicts: Mapping[int, tuple[Verdict, ...]]
+    critiques: Mapping[int, Critique]
+    duels: tuple[Duel, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    calibration: Calibration | None = None
+    axes: Axes | None = None
+    round: Round | None = None
+    proposals: tuple[Proposal, ...] = ()
+    events: tuple[Event, ...] = ()
+    best: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict[str, float])
+    render_seconds: float = 0.0
+    cycle_seconds: float = 0.0
+
+    @property
+    def outcome(self) -> CycleOutcome:
+        """The light half."""
+        fates = tuple(
+            Fate(
+                id=c.id,
+                slot=c.slot,
+                genome=c.genome.hash,
+                pixels=c.image.pixels if c.image else None,
+                operator=c.genome.operator,
+                parents=c.genome.parents,
+                status=c.status,
+                cause=c.cause,
+            )
+            for c in self.candidates
+        )
+        return CycleOutcome(
+            cycle=self.cycle,
+            fates=fates,
+            duels=self.duels,
+            resolutions=self.resolutions,
+            placements=self.placements,
+            calibration=self.calibration,
+            axes=self.axes,
+            round=self.round,
+            best=self.best,
+        )

@@ -1,0 +1,213 @@
+"""What gates, critics and humans say of images, and what they are asked. Plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gen_emerge.types.genomes import content_hash, frozen_map
+from gen_emerge.types.pictures import Pixels
+
+Gate = Literal["quality", "prompt", "novelty", "style"]
+
+
+GATES: tuple[Gate, ...] = ("quality", "prompt", "novelty", "style")
+"""The four gates, in the order in which a first failure is counted."""
+
+
+Outcome = Literal["pass", "fail", "review"]
+
+
+Status = Literal["passed", "review", "pending", "failed", "rejected"]
+
+
+Answer = Literal["yes", "no", "unsure", "unanswered"]
+
+
+Side = Literal["left", "right", "tie"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """One gate's thresholds in the signal's raw units. None switches a bound off.
+
+    The review band reaches `review / 2` to each side of every bound. `duplicate` is novelty's second, smaller bound.
+    """
+
+    lower: float | None = None
+    upper: float | None = None
+    review: float = 0.0
+    duplicate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one hard filter or gate said of one candidate.
+
+    Args:
+        gate: a gate's name, or a hard filter's.
+        kind: "filter" or "gate".
+        outcome: pass, fail or review.
+        value: the signal it looked at (NaN is never stored: None).
+        bounds: the bounds it applied (None for filters).
+        calibration: version of the calibration (0 for filters).
+        reason: one short sentence for people, "" when passed.
+    """
+
+    gate: str
+    kind: Literal["filter", "gate"]
+    outcome: Outcome
+    value: float | None
+    bounds: Bounds | None = None
+    calibration: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a critic's call cost: tokens and US dollars (zero for critics that run here)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Critique:
+    """A critic's answers to one bank about one image. `answers`: question id -> answer. Never a score."""
+
+    critic: str
+    bank: str
+    bank_hash: str
+    answers: Mapping[str, Answer]
+    summary: str
+    weaknesses: tuple[str, ...]
+    usage: Usage = Usage()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", frozen_map(self.answers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duel:
+    """Which of two candidates is better? `left` and `right` are candidate ids, as shown.
+
+    Args:
+        left: candidate id.
+        right: candidate id.
+        question: "quality" or "adherence".
+        outcome: left, right or tie.
+        judge: the critic's name and version, or "human:RATER".
+        order: "both" when asked in both orders (a split is a tie), "single" when shown once.
+        purpose: "cell" (for a place), "best" (against the current best) or "round" (a human's pair).
+        seconds: how long the judge took; None when not measured.
+        attention: True for a repeated control pair.
+    """
+
+    left: int
+    right: int
+    question: str
+    outcome: Side
+    judge: str
+    order: Literal["both", "single"] = "both"
+    purpose: Literal["cell", "best", "round"] = "cell"
+    seconds: float | None = None
+    attention: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A version of all thresholds, with the evidence that moved them. `hash` covers the bounds alone."""
+
+    version: int
+    parent: int | None
+    bounds: Mapping[str, Bounds]
+    evidence: Mapping[str, Any]
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bounds", frozen_map(self.bounds))
+        object.__setattr__(self, "evidence", frozen_map(self.evidence))
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the bounds: equal thresholds, equal hash."""
+        return content_hash(
+            {name: [b.lower, b.upper, b.review, b.duplicate] for name, b in self.bounds.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One thing asked of a human. `images` maps "left" / "right" or "only" to candidate ids."""
+
+    id: str
+    kind: Literal["pair", "keep", "review"]
+    ask: Literal["quality", "adherence", "keep"]
+    prompt: str
+    images: Mapping[str, int]
+    attention: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", frozen_map(self.images))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ..."""
+
+    id: str
+    cycle: int
+    reason: Literal["scheduled", "request"]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAnswer:
+    """One recorded answer. Answering twice appends; the last that was not undone stands."""
+
+    question: str
+    answer: Literal["left", "right", "tie", "skip", "keep", "discard", "unsure"]
+    rater: str
+    confidence: Literal["sure", "unsure"] = "sure"
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankQuestion:
+    """One yes/no question of a bank. `good` is the answer that speaks for the image."""
+
+    id: str
+    dimension: str
+    text: str
+    good: Literal["yes", "no"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionBank:
+    """A versioned set of questions; never edited once used. `hash` is of the file's content."""
+
+    id: str
+    hash: str
+    questions: tuple[BankQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """What a critic is shown of one candidate.
+
+    Args:
+        candidate: candidate id.
+        prompt: the text it was made from.
+        pixels: (h, w, 3) uint8, read-only; None where only the answers are needed.
+        signals: name -> raw value; only critics that measure use them, a vision model never sees them.
+        critique: its earlier answers, if any.
+    """
+
+    candidate: int
+    prompt: str
+    pixels: Pixels | None
+    signals: Mapping[str, float]
+    critique: Critique | None = None

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen_emerge import filters, gates
-from gen_emerge.archive import Archive, fix_axes
-from gen_emerge.calibration.first import nearest_others, resolve, warmup_evidence
+from gen_emerge.archive import Archive
 from gen_emerge.chance import draw
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
@@ -35,6 +34,7 @@ from gen_emerge.types import (
     Status,
     candidate_id,
 )
+from gen_emerge.warmup import first_axes, first_thresholds
 
 VENDI_EVERY = 10
 """Cycles between Vendi scores: an eigenvalue decomposition each."""
@@ -142,30 +142,8 @@ class Draft:
         if len(everybody) < LEAST_WARMUP:
             self.events.append(Event(kind="warm-up", message="Too few images to set thresholds: the warm-up goes on."))
             return []
-        crew = self.live.crew
-        vectors = np.stack([subject.vector for subject in everybody])
-        columns = {
-            name: np.array([subject.values[name] for subject in everybody]) for name in ("quality", "prompt", "style")
-        }
-        evidence = warmup_evidence(columns, nearest_others(vectors), crew.versions)
-        self.calibration = resolve(
-            crew.gates,
-            evidence,
-            version=1,
-            parent=None,
-            reason=f"warm-up of {len(everybody)} images",
-        )
-        rhythm = crew.rhythm
-        axes = fix_axes(
-            kind=rhythm.archive_kind,
-            names=rhythm.axes,
-            dims=rhythm.dims,
-            cells=rhythm.cells,
-            values=np.array([[s.values[name] for name in rhythm.axes] for s in everybody]),
-            limits=[crew.limits.get(name, (-np.inf, np.inf)) for name in rhythm.axes],
-            seed=int(draw(rhythm.seed, self.cycle, 0, "centroids").integers(2**32)),
-        )
-        self.archive = Archive(axes)
+        self.calibration = first_thresholds(self.live.crew, everybody)
+        self.archive = Archive(first_axes(self.live.crew, everybody, self.cycle))
         return everybody
 
     def _gate(self, subjects: Sequence[Subject], calibration: Calibration) -> None:

@@ -24,7 +24,9 @@ def series_folder(app: App, name: str) -> tuple[Path, str]:
     files = series_names(root)
     run = sorted(path.parent.name for path in archive.glob(f"*/{DATABASE}"))
     if name in run:
-        return archive / name, load(root / "experiments" / "series" / f"{name}.toml").brief if name in files else ""
+        # Whether its generator is installed does not matter here.
+        path = root / "experiments" / "series" / f"{name}.toml"
+        return archive / name, load(path, known=None).brief if name in files else ""
     if name in files:
         raise BadInput(f'The series "{name}" has not been run yet.', hint=f"gen-emerge run {name}")
     known = sorted({*files, *run})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gen_emerge.cli.app import App, json_option
-from gen_emerge.errors import BadInput, NotFound, nearest
+from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 
 if TYPE_CHECKING:
     from gen_emerge.store import Store
@@ -115,11 +115,14 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
         app.note(f"No open questions. Ask for some: gen-emerge rounds {series} --open pairs")
         return
     app.note(f"{series}: {brief}")
-    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{getpass.getuser()}"
+    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
 
     def shown(question: str, pictures: Sequence[Path]) -> str:
-        files = [store.folder / picture for picture in pictures]
-        return show(side_by_side(files), drawer / f"{series}-{question}.png")
+        try:
+            sheet = side_by_side([store.folder / picture for picture in pictures])
+        except OSError as error:
+            raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
+        return show(sheet, drawer / f"{series}-{question}.png")
 
     sitting = Sitting(
         store,

@@ -16,7 +16,7 @@ from gen_emerge.types import Genome, Sketch, Sources
 SEEDS = 2**32
 VARY_SHARE = 0.2
 """Standard deviation of a parameter step, as a share of the parameter's range."""
-_WILDCARD = re.compile(r"__([a-z][a-z0-9-]*)__")
+_WILDCARD = re.compile(r"__([a-z](?:_?[a-z0-9])*)__")
 
 
 class Fresh:

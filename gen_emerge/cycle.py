@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen_emerge import filters, gates
 from gen_emerge.archive import Archive
@@ -208,7 +207,7 @@ class Draft:
         for subject in survivors:
             holder = self.archive.holder_as_of(subject.cell, lagged) if self.archive else None
             if holder is not None and holder != subject.id and self.live.preference.sure(subject.id, holder) is None:
-                pairs.append((subject.exhibit(pixels=True), self.live.exhibit(holder)))
+                pairs.append((self._shown(subject), self.live.exhibit(holder)))
         for duel in self.live.sitting.duel(pairs, purpose="cell", cycle=self.cycle):
             if duel is not None:
                 self._asked[duel.left, duel.right] = duel
@@ -233,7 +232,7 @@ class Draft:
         side, reason = self._winner(subject, incumbent)
         if side is None:
             self.put(subject, "pending", incumbent, "critic")
-            if subject.status != "pending":
+            if (subject.status, subject.cause) != ("pending", "duel"):
                 self.settle(subject, "pending", "duel")
             return
         self.put(subject, SIDE_PLACEMENT[side], incumbent, reason)
@@ -245,7 +244,7 @@ class Draft:
         duel = self._asked.get((subject.id, incumbent))
         sitting = self.live.sitting
         if duel is None and (sitting.immediate or subject.contested_with == incumbent):
-            (duel,) = sitting.duel([(subject.exhibit(), self._exhibit(incumbent))], purpose="cell", cycle=self.cycle)
+            (duel,) = sitting.duel([(self._shown(subject), self._exhibit(incumbent))], purpose="cell", cycle=self.cycle)
         if duel is None:
             return None, "critic"
         self.duels.append(duel)
@@ -283,10 +282,9 @@ class Draft:
             return
         rng = draw(self.live.crew.rhythm.seed, self.cycle, 0, "best")
         chosen = able[int(rng.integers(len(able)))]
-        pair = (chosen.exhibit(pixels=not self.live.sitting.immediate), self._exhibit(best))
-        for duel in self.live.sitting.duel([pair], purpose="best", cycle=self.cycle):
-            if duel is not None:
-                self.duels.append(duel)
+        pair = (self._shown(chosen), self._exhibit(best))
+        found = self.live.sitting.duel([pair], purpose="best", cycle=self.cycle)
+        self.duels.extend(duel for duel in found if duel is not None)
 
     def _first_pair(self, able: list[Subject]) -> tuple[int | None, list[Subject]]:
         """Before any comparison there is no best: the first elite stands in for it."""
@@ -374,20 +372,22 @@ class Draft:
     def _exhibit(self, candidate: int) -> Exhibit:
         for subject in self.returning + self.batch:
             if subject.id == candidate:
-                return subject.exhibit(pixels=not self.live.sitting.immediate)
+                return self._shown(subject)
         return self.live.exhibit(candidate)
+
+    def _shown(self, subject: Subject) -> Exhibit:
+        return self.live.shown(subject.exhibit(pixels=not self.live.sitting.immediate))
 
 
 def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
     """Subjects of earlier cycles: signals, embedding and critique as stored, pixels not loaded."""
     if not ids:
         return []
-    found = {candidate.id: candidate for candidate in live.store.candidates(ids)}
+    found = {candidate.id: candidate for candidate in live.store.candidates(ids, current=True)}
     signals = live.store.signals(ids)
     critiques = live.store.critiques(ids)
-    vectors: dict[int, NDArray[np.float32]] = {}
     known, rows = live.store.embeddings(ids, live.space)
-    vectors |= {int(number): row for number, row in zip(known, rows, strict=True)}
+    vectors = {int(number): row for number, row in zip(known, rows, strict=True)}
     return [
         Subject.of_earlier(
             found[number],

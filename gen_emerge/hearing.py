@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
-from gen_emerge.cycle import Draft
+from gen_emerge.cycle import Draft, recall
 from gen_emerge.preference.answers import as_duel
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.remeasure import remeasured
@@ -83,8 +83,8 @@ def _take_answers(draft: Draft, answers: Iterable[tuple[Question, HumanAnswer]])
 def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:
     """A human lets an image in from the review band, or turns it away. Only then is it a neighbour to others."""
     status, cause = draft.live.state.waiting.get(candidate, ("", ""))
-    if status != "review" or draft.archive is None:
-        return
+    if status != "review" or draft.archive is None or any(r.candidate == candidate for r in draft.resolutions):
+        return  # decided before, perhaps by another rater's answer at this very boundary
     (subject,) = draft.recall([candidate])
     if keep:
         draft.locate(subject)
@@ -100,7 +100,8 @@ def _override(draft: Draft, duel: Duel) -> None:
     winner, loser = (duel.left, duel.right) if duel.outcome == "left" else (duel.right, duel.left)
     if winner not in draft.live.state.accepted:
         return
-    (subject,) = draft.recall([winner])
+    # Recalled for its place alone: a winner of another cell, or one that lost its own since, challenges nobody again.
+    (subject,) = recall(draft.live, [winner])
     draft.locate(subject)
     if draft.holder(subject.cell) == loser:
         draft.put(subject, "won", loser, "human")

@@ -7,7 +7,7 @@ and the exhibits of elites. All of it is derived: killed and rebuilt, it is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -276,19 +276,25 @@ class Live:
         return np.stack([self.vectors[candidate] for candidate in sorted(self.vectors)])
 
     def exhibit(self, candidate: int) -> Exhibit:
-        """What the critic is shown of a candidate of an earlier cycle."""
+        """What the critic is shown of a candidate of an earlier cycle: its picture too, unless it answers at once."""
         if candidate not in self._exhibits:
             (found,) = self.store.candidates([candidate])
             signals = self.store.signals([candidate]).get(candidate, {})
-            pixels = None if self.sitting.immediate or found.image is None else self.load(found.image)
             self._exhibits[candidate] = Exhibit(
                 candidate=candidate,
                 prompt=found.genome.prompt,
-                pixels=pixels,
+                pixels=None,
                 signals={name: signal.value for name, signal in signals.items()},
                 critique=self.store.critiques([candidate]).get(candidate),
             )
-        return self._exhibits[candidate]
+        return self.shown(self._exhibits[candidate])
+
+    def shown(self, exhibit: Exhibit) -> Exhibit:
+        """With its picture, read again, for a critic that looks at it; pictures are not kept in memory."""
+        if self.sitting.immediate or exhibit.pixels is not None:
+            return exhibit
+        (found,) = self.store.candidates([exhibit.candidate])
+        return replace(exhibit, pixels=self.load(found.image)) if found.image else exhibit
 
     def remember(self, exhibits: Iterable[Exhibit]) -> None:
         """Keep this cycle's exhibits, without pixels, for the elites among them."""
@@ -297,6 +303,4 @@ class Live:
 
 
 def _replaced(record: CycleRecord, **values: Any) -> CycleRecord:
-    from dataclasses import replace
-
     return replace(record, **values)

@@ -34,10 +34,10 @@ class Sitting:
         self._brief = brief
         self._store = store
         self._pool = None if critic.immediate else ThreadPoolExecutor(concurrency, thread_name_prefix="critic")
-        self._replies: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
         if not critic.immediate:
             for reply in store.inputs_of("critic"):
-                self._replies[_key(reply.payload)] = reply.payload
+                self._replies.setdefault(_key(reply.payload), (reply.first_cycle, reply.payload))
 
     @property
     def immediate(self) -> bool:
@@ -115,9 +115,9 @@ class Sitting:
             "critic": self.critic.name,
             "bank_hash": self._bank.hash,
         }
-        known = self._replies.get(_key(payload))
-        if known is not None:
-            return critique_from(known["critique"])
+        if _key(payload) in self._replies:
+            first_cycle, known = self._replies[_key(payload)]
+            return critique_from(known["critique"]) if first_cycle <= cycle else None
         critique = self._review_now(exhibit)
         if critique is not None:
             self._keep({**payload, "critique": as_plain(critique)}, cycle)
@@ -131,9 +131,9 @@ class Sitting:
             "critic": self.critic.name,
             "bank_hash": self._bank.hash,
         }
-        known = self._replies.get(_key(payload))
-        if known is not None:
-            return known["outcome"]
+        if _key(payload) in self._replies:
+            first_cycle, known = self._replies[_key(payload)]
+            return known["outcome"] if first_cycle <= cycle else None
         side = self._duel_now(left, right)
         if side is not None:
             self._keep({**payload, "outcome": side}, cycle)
@@ -141,7 +141,7 @@ class Sitting:
 
     def _keep(self, payload: dict[str, Any], cycle: int) -> None:
         self._store.add_input("critic", payload, first_cycle=cycle)
-        self._replies[_key(payload)] = payload
+        self._replies[_key(payload)] = (cycle, payload)
 
 
 def _key(payload: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -503,6 +503,20 @@ def test_a_critic_that_is_down_leaves_candidates_pending_and_is_asked_again(seri
     assert set(made.store.critiques([5, 6])) == {5, 6}
 
 
+def test_the_same_inputs_give_the_same_series_whenever_they_were_given(series):
+    """What a critic could not say in one cycle and said in a later one, it said in the later one for ever."""
+    critic = slow(mute={5, 6, 10, (9, 5)})
+    first = series(world_crew(table(), critic=critic)).run(3)
+    critic.mute = set()
+    first.run(9)
+    again = series(world_crew(table(), critic=slow(mute={"all"})))
+    for reply in first.store.inputs_of("critic"):
+        again.store.add_input("critic", reply.payload, first_cycle=reply.first_cycle)
+    again.reopen().run(9)
+    assert [again.placements(n) for n in range(1, 37)] == [first.placements(n) for n in range(1, 37)]
+    assert again.state.digest() == first.state.digest()
+
+
 def test_an_immediate_critic_that_is_down_leaves_candidates_pending_too(series):
     critic = RankCritic(lambda n: 0, immediate=True, mute={"all"})
     made = series(world_crew(table(), critic=critic)).run(3)

@@ -42,11 +42,15 @@ def _settings(path: Path, **values: Any) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def _use_fakes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(crew, "load_generator", lambda _config: FakeGenerator())
+    patch.setattr(crew, "load_scorers", lambda _config, _references: (FakeScorer(),))
+
+
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every series of this test is painted and measured by fakes."""
-    monkeypatch.setattr(crew, "load_generator", lambda _config: FakeGenerator())
-    monkeypatch.setattr(crew, "load_scorers", lambda _config, _references: (FakeScorer(),))
+    _use_fakes(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +58,7 @@ def run_studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A studio folder with the series `night` of 12 cycles; never changed."""
     folder = tmp_path_factory.mktemp("cli") / "studio"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "load_generator", lambda _config: FakeGenerator())
-        patch.setattr(crew, "load_scorers", lambda _config, _references: (FakeScorer(),))
+        _use_fakes(patch)
         assert door.main(["init", str(folder)]) == 0
         assert door.main(["--root", str(folder), "new", "night", "--brief", "Prints for the night."]) == 0
         _settings(
@@ -172,6 +175,8 @@ def test_a_series_held_by_another_process_exits_with_3(call: Callable[..., Outco
         for name in ("inspect", "verify", "rounds"):
             assert call("--root", night, "--json", name, "night")[0] == 0
         assert call("--root", night, "--json", "upgrade", "night")[0] == 3
+    said = _json(call("--root", night, "--json", "upgrade", "night"))
+    assert (said["series"], said["from"]) == ("night", said["to"])
 
 
 @pytest.mark.parametrize(
@@ -279,12 +284,6 @@ def test_export_refuses_places_that_are_none(call: Callable[..., Outcome], night
     assert _json(call("--root", night, "--json", "verify", "night"))["ok"]
 
 
-def test_upgrade_of_a_new_series_does_nothing(call: Callable[..., Outcome], night: Path) -> None:
-    said = _json(call("--root", night, "--json", "upgrade", "night"))
-    assert said["series"] == "night"
-    assert said["from"] == said["to"]
-
-
 # ---- rounds and judge --------------------------------------------------------------------------------------------
 
 
@@ -364,7 +363,8 @@ def test_judging_in_a_terminal_is_one_key_an_answer(night: Path) -> None:
     import select
     import termios
 
-    first = _question_kinds(night)[0]
+    with Store.open(night / "archive" / "night", readonly=True) as store:
+        first = store.rounds()[0].questions[0].kind
     ours, theirs = pty.openpty()
     script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
     environment = {**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": ""}
@@ -411,8 +411,3 @@ def test_judging_in_a_terminal_is_one_key_an_answer(night: Path) -> None:
         process.wait(timeout=60)
         os.close(ours)
     assert _answers(night) == [("r6-1", "right" if first == "pair" else "keep", "anna")]
-
-
-def _question_kinds(folder: Path) -> list[str]:
-    with Store.open(folder / "archive" / "night", readonly=True) as store:
-        return [question.kind for question in store.rounds()[0].questions]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,12 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     took: list[float] = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = os.times()
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
-        took.append(time.perf_counter() - began)
+        ended = os.times()
+        # Processor time: on a machine that is busy with other tests the clock on the wall says nothing.
+        spent = ended.children_user + ended.children_system - began.children_user - began.children_system
+        took.append(spent)
         assert done.stderr.strip() == "[]"
     assert min(took) < 0.5
     for name in group.SHORT_HELP:

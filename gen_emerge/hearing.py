@@ -119,7 +119,8 @@ def check_in(draft: Draft) -> None:
         elite.candidate: [value / width for value, width in zip(elite.descriptor, spread, strict=True)]
         for elite in live.state.archive
     }
-    review = [candidate for candidate, (status, _) in live.state.waiting.items() if status == "review"]
+    decided = {resolution.candidate for resolution in draft.resolutions}
+    review = [c for c, (status, _) in live.state.waiting.items() if status == "review" and c not in decided]
     prompts = {c.id: c.genome.prompt for c in live.store.candidates([*elites, *review])}
     draft.round = open_round(
         "checkin",

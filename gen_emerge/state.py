@@ -77,10 +77,10 @@ class State:
         """One outcome in the archive. A contested place waits in `contested` until its duel is back."""
         assert self.archive is not None
         self.archive.apply(placement, cycle)
-        self.contested.pop(placement.candidate, None)
+        again = self.contested.pop(placement.candidate, None) is not None
         if placement.outcome == "pending":
             self.contested[placement.candidate] = (placement, cycle)
-        if placement.reason != "human":
+        if placement.reason != "human" and not again:
             self.clipped.append(placement.clipped)
             del self.clipped[:-1000]
 

@@ -406,6 +406,16 @@ def test_rounds_are_opened_every_so_many_cycles_and_waited_for_if_so_configured(
     assert all(asked.questions for asked in going_on.store.rounds())
 
 
+def test_a_check_in_does_not_ask_about_an_image_decided_at_its_own_boundary(series):
+    traits = table(n5={"quality": 0.3}, n6={"quality": 0.3})
+    plan = world_crew(traits, rhythm={"checkin_every": 4}, gates=QUALITY, **IMMEDIATE)
+    made = series(plan).run(2)
+    made.answer(made.ask_review(900, 5), "discard", cycle=4)
+    made.run(4)
+    asked = [q.images["only"] for q in made.record(4).round.questions if q.kind == "review"]
+    assert asked == [6]
+
+
 # ---- a critic that takes its time --------------------------------------------------------------------------------
 
 

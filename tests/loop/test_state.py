@@ -7,7 +7,7 @@ from loop_crew import Series, crew, rhythm
 
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.state import State, funnel, replay
-from gen_emerge.types import GATES, CycleOutcome, Fate, Resolution
+from gen_emerge.types import GATES, Axes, CycleOutcome, Fate, Placement, Resolution
 
 CYCLES = 25
 
@@ -179,3 +179,29 @@ def test_a_filter_and_a_gate_are_counted_apart():
 def test_pixels_of_every_picture_are_remembered_also_of_refused_ones():
     state = fold(CycleOutcome(cycle=1, fates=(fate(1, "rejected", "black", pixels="ab" * 32),)))
     assert state.pixels == {bytes.fromhex("ab" * 32)}
+
+
+def test_a_candidate_outside_the_ranges_is_counted_once_however_often_it_is_placed():
+    def placed(candidate, outcome, incumbent=None, reason="critic"):
+        return Placement(
+            candidate=candidate,
+            cell=1,
+            descriptor=(9.0,),
+            descriptor_version=1,
+            outcome=outcome,
+            incumbent=incumbent,
+            clipped=True,
+            reason=reason,
+        )
+
+    axes = Axes(version=1, kind="grid", names=("x",), low=(0.0,), high=(1.0,), dims=(3,))
+    fates = (fate(1, "passed"), fate(2, "pending", "duel"))
+    first = CycleOutcome(cycle=1, fates=fates, axes=axes, placements=(placed(1, "new"), placed(2, "pending", 1)))
+    second = CycleOutcome(cycle=2, fates=(), placements=(placed(2, "pending", 1),))
+    third = CycleOutcome(
+        cycle=3, fates=(), placements=(placed(2, "lost", 1), placed(2, "won", 1, "human")),
+        resolutions=(Resolution(candidate=2, status="passed"),),
+    )  # fmt: skip
+    assert [len(fold(first).clipped), len(fold(first, second).clipped)] == [2, 2]
+    assert fold(first, second).contested[2][1] == 2
+    assert len(fold(first, second, third).clipped) == 2 and not fold(first, second, third).contested

@@ -169,11 +169,14 @@ def test_lower_bounds_are_the_5th_percentile_with_a_band_from_the_3rd_to_the_7th
     assert (bounds.upper, bounds.duplicate) == (None, None)
 
 
-def test_style_cuts_only_extremes_on_both_sides():
-    bounds, values = first(AUTO).bounds["style"], COLUMNS["style"]
+@pytest.mark.parametrize("skew", [1, 6], ids=["wide above", "wide below"])
+def test_style_cuts_only_extremes_on_both_sides(skew):
+    values = np.random.default_rng(4).beta(skew, 7 - skew, 90)
+    bounds = first(AUTO, warmup_evidence({"style": values}, NEAREST, VERSIONS)).bounds["style"]
     assert (bounds.lower, bounds.upper) == pytest.approx((at(values, 1), at(values, 99)))
-    wanted = max(at(values, 2) - at(values, 0.5), at(values, 99.5) - at(values, 98))
-    assert bounds.review == pytest.approx(wanted)
+    below, above = at(values, 2) - at(values, 0.5), at(values, 99.5) - at(values, 98)
+    assert bounds.review == pytest.approx(max(below, above))
+    assert (above > 2 * below) if skew == 1 else (below > 2 * above)
 
 
 def test_novelty_starts_at_the_10th_percentile_of_nearest_distances_and_its_duplicates_far_below():

@@ -16,11 +16,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from gen_emerge.banks import load_prompts
+from gen_emerge.banks import check_words, load_prompts
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
 from gen_emerge.config import KNOWN, Known, SeriesConfig
-from gen_emerge.config_tables import NoveltyGateConfig
+from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadInput, GenEmergeError, MissingExtra, nearest
 from gen_emerge.filters import Rule
@@ -51,7 +51,12 @@ def load_banks(config: SeriesConfig, root: Path) -> tuple[PromptBank, QuestionBa
     """
     from gen_emerge.critics import load_bank
 
-    return load_prompts(root / config.prompts.bank), load_bank(root / config.critic.bank)
+    prompts = load_prompts(root / config.prompts.bank)
+    if config.generator.use == "painter":
+        from gen_emerge.generators.painter import SLOTS
+
+        check_words(prompts, SLOTS, generator="painter")
+    return prompts, load_bank(root / config.critic.bank)
 
 
 def reference_prompts(bank: PromptBank, seed: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gen_emerge.config import KNOWN, Known, as_table, changed_fixed, fixed, load, parse, write_series
-from gen_emerge.config_tables import DEFAULT_BRIEF, MEASURES
+from gen_emerge.config.tables import DEFAULT_BRIEF, MEASURES
 from gen_emerge.errors import BadConfig, NotFound
 
 FULL: dict[str, Any] = {

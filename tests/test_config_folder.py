@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +96,28 @@ def test_a_file_cannot_become_a_studio_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="file"):
         studio_folder.make_studio_folder(tmp_path / "file")
+
+
+def test_one_unreadable_series_file_does_not_hide_the_others(studio: Path, cli: Callable[..., Any]) -> None:
+    cli("new", "whole", root=studio)
+    (studio / "experiments" / "series" / "broken.toml").write_text(
+        "name = 'broken'\nseed = 'seven'\n", encoding="utf-8"
+    )
+    rows = json.loads(cli("status", root=studio, as_json=True).out)["series"]
+    assert [row["series"] for row in rows] == ["broken", "whole"]
+    assert "seed" in rows[0]["error"]["message"]
+    assert rows[1]["state"] == "new"
+    assert "cannot be read" in cli("status", root=studio).out
+
+
+def test_a_bank_with_a_word_nobody_paints_is_refused_before_the_series_begins(
+    studio: Path, cli: Callable[..., Any]
+) -> None:
+    bank = studio / "prompts" / "painter-1.toml"
+    text = bank.read_text(encoding="utf-8")
+    bank.write_text(text.replace('"marbled"', '"marbeled"'), encoding="utf-8")
+    cli("new", "night", root=studio)
+    said = cli("run", "night", root=studio, as_json=True, code=2)
+    assert "marbeled" in said.out
+    assert "marbled" in json.loads(said.out)["error"]["hint"]
+    assert not (studio / "archive" / "night").exists()

@@ -99,6 +99,9 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
     longest = max(len(row["series"]) for row in rows)
     lines: list[str] = []
     for row in rows:
+        if "error" in row:
+            lines.append(f"{row['series']:<{longest}}  cannot be read: {row['error']['message']}")
+            continue
         share = row["coverage"] or 0.0
         state = state_word(f"{row['state']:<8}", colour=colour)
         rounds = f"  {row['open_rounds']} open" if row["open_rounds"] else ""

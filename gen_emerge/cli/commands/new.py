@@ -28,7 +28,7 @@ def command(app: App, name: str, profile: str | None, brief: str | None) -> None
         gen-emerge run quiet-rooms --cycles 20
     """  # noqa: D301
     from gen_emerge.config import parse, write_series
-    from gen_emerge.config_tables import NAME_PATTERN
+    from gen_emerge.config.tables import NAME_PATTERN
     from gen_emerge.studio_folder import find_root, new_series_file
 
     root = find_root(app.root)

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any, cast
 
-from gen_emerge.config_tables import SeriesConfig, as_table
+from gen_emerge.config.tables import SeriesConfig, as_table
 
 _TITLE = (
     "A series: one long run of images, and the map they fill.",

@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gen_emerge.config_errors import explain
-from gen_emerge.config_tables import MEASURES, SeriesConfig, UseConfig, as_table
-from gen_emerge.config_text import write_series
+from gen_emerge.config.errors import explain
+from gen_emerge.config.tables import MEASURES, SeriesConfig, UseConfig, as_table
+from gen_emerge.config.text import write_series
 from gen_emerge.errors import BadConfig, NotFound, nearest
 from gen_emerge.types import GATES
 

@@ -58,7 +58,7 @@ def test_of_two_near_images_of_one_batch_only_the_first_slot_passes(series):
 
 
 def test_a_rejected_image_of_the_batch_is_nobody_s_neighbour(series):
-    traits = table(n5={"quality": 0.0}, n6={"vector": near(5, 0.1)})
+    traits = table(n5={"quality": 0.0}, n6={"vector": near(5, 0.1), "x": 1.0})
     gates = {**NOVELTY, "quality": GateSetting(lower=0.3, review=0.0)}
     made = series(world_crew(traits, gates=gates, **IMMEDIATE)).run(2)
     assert made.status(5) == ("rejected", "quality")

@@ -152,6 +152,15 @@ def fold(*outcomes):
     return replay(outcomes)
 
 
+def test_the_digest_counts_cycles_and_knows_who_waits_for_what():
+    once = CycleOutcome(cycle=1, fates=(fate(1, "passed"),))
+    assert fold(once).digest() != fold(once, CycleOutcome(cycle=2, fates=())).digest()
+    outcomes = [("passed", ""), ("pending", "duel"), ("pending", "warm-up"), ("review", "style"), ("rejected", "style")]
+    states = [fold(CycleOutcome(cycle=1, fates=(fate(1, *each),))) for each in outcomes]
+    digests = [state.digest() for state in states]
+    assert len(set(digests)) == 4 and digests[3] == digests[4], "who waits for a human is in neither list"
+
+
 def test_a_reviewed_image_is_accepted_only_once_a_human_kept_it():
     waiting = CycleOutcome(cycle=1, fates=(fate(1, "review", "quality"), fate(2, "review", "style")))
     before = fold(waiting)

@@ -15,12 +15,12 @@ from gen_emerge.archive import Archive
 from gen_emerge.config import load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import Damaged
-from gen_emerge.gates import judge
+from gen_emerge.gates import judge, overall
 from gen_emerge.state import State
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.store.verify import Problem, uncommitted, verify_files
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import CycleOutcome
+from gen_emerge.types import CycleOutcome, Signal
 
 CHUNK = 64
 """Cycles whose signals are looked at together."""
@@ -62,7 +62,7 @@ def verify_history(store: Store) -> list[Problem]:
             problems.extend(_again(store, chunk, state.archive))
             chunk = []
     problems.extend(_again(store, chunk, state.archive))
-    return [*problems, *_verdicts(store)]
+    return [*problems, *_verdicts(store), *_fates(store)]
 
 
 def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) -> Iterator[Problem]:
@@ -95,6 +95,28 @@ def _verdicts(store: Store) -> Iterator[Problem]:
             duplicate = verdict.bounds.duplicate is not None and verdict.value < verdict.bounds.duplicate
             if again != verdict.outcome and not (duplicate and verdict.outcome == "fail"):
                 yield Problem(kind="replay", path=f"candidate {candidate}: {verdict.gate} says {verdict.outcome}")
+
+
+def _fates(store: Store) -> Iterator[Problem]:
+    """What became of every candidate against its last verdicts, and these against the signals they speak of."""
+    verdicts, versions, differing = store.verdicts(), dict[str, set[str]](), list[tuple[str, Problem]]()
+    allowed = {"fail": {"rejected"}, "review": {"review", "passed", "rejected"}, "pass": {"passed", "pending"}}
+    signals: dict[int, dict[str, Signal]] = {}
+    for place, candidate in enumerate(everybody := store.candidates(current=True)):
+        if place % 512 == 0:
+            signals = store.signals([each.id for each in everybody[place : place + 512]])
+        last = {verdict.gate: verdict for verdict in verdicts.get(candidate.id, ())}
+        outcome = overall(tuple(last.values()))[0]
+        if last and candidate.status not in allowed[outcome]:
+            path = f"candidate {candidate.id}: {candidate.status}, but its verdicts say {outcome}"
+            yield Problem(kind="replay", path=path)
+        for name, signal in signals.get(candidate.id, {}).items():
+            versions.setdefault(name, set()).add(signal.scorer_version)
+            if name in last and name != "novelty" and last[name].value != signal.value:
+                path = f"candidate {candidate.id}: {name} was judged by another value than was measured"
+                differing.append((name, Problem(kind="replay", path=path)))
+    # Of a scorer that was replaced, only the newest value is at hand: nothing can be said.
+    yield from (problem for name, problem in differing if len(versions[name]) == 1)
 
 
 def _problem(cycle: int, what: str) -> Problem:

@@ -7,11 +7,15 @@ never touched here. Exact search: at 100,000 vectors a batch of 8 stays far belo
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gen_emerge.errors import DiskFull
 
 CHUNK = 2048
 """Rows turned into float32 at a time: small enough to stay in the processor's cache."""
@@ -90,7 +94,23 @@ class NoveltyIndex:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # A new file beside the old one: the old map stays valid until its last reader lets go.
         self._path.unlink(missing_ok=True)
-        return np.memmap(self._path, dtype=np.float16, mode="w+", shape=shape)
+        self._reserve(self._path, 2 * rows * self._dimension)
+        return np.memmap(self._path, dtype=np.float16, mode="r+", shape=shape)
+
+    @staticmethod
+    def _reserve(path: Path, size: int) -> None:
+        """Take the room now: a full disk under a memory map would end the process when a row is written."""
+        try:
+            with path.open("wb") as file:
+                file.truncate(size)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise DiskFull(
+                f"The disk of {path.parent} is full.", hint="Free some space and run again: nothing committed is lost."
+            ) from error
 
 
 def _half_bits(half: NDArray[np.float16], buffer: NDArray[np.uint32]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ def main() -> None:
     _say("ready")
     for values in asked["genomes"]:
         genome = Genome(**values)
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             pixels, _ = to_pixels(generator.render([genome])[0])
             for scorer in scorers:
                 scorer.score([pixels], [genome.prompt])

@@ -221,5 +221,8 @@ def _note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:
 
 
 def _sweep(store: Store, folder: Path) -> None:
-    """Delete files that were written and never committed: they are rendered again, the same."""
-    sweep(folder, store.genome_hashes())
+    """Delete files that were written and never committed: they are rendered again, the same.
+
+    Those of waiting proposals too: another image size or generator makes other genomes of them.
+    """
+    sweep(folder, {Path(image.path).stem for _, image in store.images()})

@@ -22,6 +22,9 @@ from gen_emerge.types import Genome, Image, Pixels
 
 Save = Callable[[Genome, Pixels], Image]
 
+_RAISED = (Exception, SystemExit)
+"""What counts as one genome's failure: a library that calls `sys.exit` must not end the series."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
@@ -122,19 +125,19 @@ class LocalEngine:
             return dict(zip((g.hash for g in genomes), _checked(self._generator, genomes), strict=True))
         except OutOfBudget:
             raise
-        except Exception as error:
+        except _RAISED as error:
             if len(genomes) == 1:
                 return {genomes[0].hash: self._alone(genomes[0], error)}
         return {genome.hash: self._alone(genome, None) for genome in genomes}
 
-    def _alone(self, genome: Genome, first: Exception | None) -> NDArray[Any] | str:
+    def _alone(self, genome: Genome, first: BaseException | None) -> NDArray[Any] | str:
         error = first
         for _ in range(self._max_attempts - (first is not None)):
             try:
                 return _checked(self._generator, [genome])[0]
             except OutOfBudget:
                 raise
-            except Exception as raised:
+            except _RAISED as raised:
                 error = raised
         return f"{type(error).__name__}: {error}"[:500]
 

@@ -83,6 +83,10 @@ class Store(Reader):
                 connection.execute(insert(t.SeriesRow), [row])
         finally:
             source.dispose()
+        log = folder / (_DRAFT + "-wal")
+        if log.exists() and log.stat().st_size:
+            # Closing could not fold the log into the file, and the file alone is not whole.
+            raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.")
         draft.rename(path)
         sync_folder(folder)
         return Store.open(folder)

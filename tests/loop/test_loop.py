@@ -23,6 +23,7 @@ from gen_emerge.emitters import all_emitters
 from gen_emerge.emitters.operators import Reseed
 from gen_emerge.filters import Rule
 from gen_emerge.live import BEST_EVERY
+from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.state import replay
 from gen_emerge.types import GATES
 
@@ -272,6 +273,12 @@ def test_the_current_best_is_ranked_anew_every_few_cycles_and_when_it_lost_its_p
         assert outcome.best in elites
         if before in elites and outcome.cycle % BEST_EVERY:
             assert outcome.best == before
+        else:
+            ranking = DuelPreference()
+            for duel in state.duels:
+                ranking.add(duel)
+            assert outcome.best == ranking.best(sorted(elites))
+    assert len({outcome.best for outcome in made.store.history()}) > 2
 
 
 # ---- preference and humans ---------------------------------------------------------------------------------------

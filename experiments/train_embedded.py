@@ -22,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from experiments.embedded.cards import write_cards
 from experiments.embedded.data import SCHOOLS_HELD, Families, families, painter_digest
 from experiments.embedded.train_quality import Damaged, damaged
 from gen_emerge.generators import painter
@@ -36,10 +37,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "gen-emerge-train")
     parser.add_argument("--only", choices=["paint", "trunk", "held", "quality", "evaluate"], action="append")
-    parser.add_argument("--families", type=int, default=3000, help="training families of six pictures")
-    parser.add_argument("--epochs", type=int, default=9, help="passes of the trunk")
-    parser.add_argument("--held-epochs", type=int, default=4, help="passes of the network that misses two schools")
-    parser.add_argument("--damaged", type=int, default=900, help="training pictures for quality, six versions each")
+    parser.add_argument("--families", type=int, default=2000, help="training families of six pictures")
+    parser.add_argument("--steps", type=int, default=1050, help="batches of the trunk")
+    parser.add_argument("--held-steps", type=int, default=700, help="batches of the network that misses two schools")
+    parser.add_argument("--damaged", type=int, default=600, help="training pictures for quality, six versions each")
     parser.add_argument("--quality-epochs", type=int, default=6)
     return parser.parse_args()
 
@@ -67,8 +68,8 @@ def train_and_export_trunk(options: argparse.Namespace, pictures: dict[str, Fami
 
     log: list[str] = []
     started = time.time()
-    net = train_trunk(pictures["train"], epochs=options.epochs, seed=1, log=log)
-    about = facts(options, families=options.families, epochs=options.epochs, seed=1)
+    net = train_trunk(pictures["train"], steps=options.steps, seed=1, log=log)
+    about = facts(options, families=options.families, steps=options.steps, seed=1)
     export.export_trunk(net, SYNONYMS, about)
     network, _, _ = evaluate.trunk_network()
     held = pictures["validate"]
@@ -87,13 +88,13 @@ def train_held(options: argparse.Namespace, pictures: dict[str, Families]) -> di
 
     log: list[str] = []
     held = tuple(SLOTS["school"].index(name) for name in SCHOOLS_HELD)
-    net = train_trunk(pictures["train"], epochs=options.held_epochs, seed=2, log=log, held_schools=held)
+    net = train_trunk(pictures["train"], steps=options.held_steps, seed=2, log=log, held_schools=held)
 
     def places(planes: np.ndarray) -> list[np.ndarray]:
         with torch.no_grad():
             return [part.numpy() for part in net(torch.from_numpy(planes))]
 
-    result = {"schools": SCHOOLS_HELD, "epochs": options.held_epochs, "log": log}
+    result = {"schools": SCHOOLS_HELD, "steps": options.held_steps, "log": log}
     return {**result, **evaluate.held_figures(places, pictures["test"], held)}
 
 
@@ -114,17 +115,17 @@ def evaluate_all(pictures: dict[str, Families], damaged_pictures: dict[str, Dama
     from gen_emerge.scorers.embedded.network import FOLDER, Network
 
     network, vocabulary, temperature = evaluate.trunk_network()
-    fit, test = pictures["train"], pictures["test"]
+    words_of, test = evaluate.word_probe(pictures["train"]), pictures["test"]
     sizes = {path.name: path.stat().st_size for path in sorted(FOLDER.glob("*")) if path.suffix in {".onnx", ".npy"}}
     return {
         "hashes": {"trunk": network.hash, "quality": Network("quality").hash},
         "trained": {"trunk": network.card["trained"], "quality": Network("quality").card["trained"]},
         "temperature": temperature,
         "bytes": {**sizes, "all": sum(sizes.values())},
-        "prompt": evaluate.prompt_figures(network, vocabulary, fit, test),
+        "prompt": evaluate.prompt_figures(network, vocabulary, words_of, test),
         "distance": evaluate.distance_figures(network, test),
-        "rerender": evaluate.rerender_figures(network, test, SETS["rerender"], 60),
-        "style": evaluate.style_figures(network, temperature, fit, test, SETS["test"]),
+        "rerender": evaluate.rerender_figures(network, test, SETS["rerender"], 40),
+        "style": evaluate.style_figures(network, temperature, words_of, test, SETS["test"]),
         "quality": evaluate.quality_figures(
             damaged_pictures["train"], damaged_pictures["test"], damaged_pictures["unseen"]
         ),
@@ -145,17 +146,19 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(1)
-    pictures, damaged_pictures = sets(options), damaged_sets(options)
+    pictures = sets(options) if set(parts) != {"quality"} else {}
+    damaged_pictures = damaged_sets(options) if {"paint", "quality", "evaluate"} & set(parts) else {}
     if "trunk" in parts:
         store("training-trunk", train_and_export_trunk(options, pictures))
     if "quality" in parts:
         store("training-quality", train_and_export_quality(options, damaged_pictures))
+    if "held" in parts:
+        store("held-schools", train_held(options, pictures))
     if "evaluate" in parts:
         figures = evaluate_all(pictures, damaged_pictures)
         store("figures", figures)
-        print(json.dumps(figures, indent=1))
-    if "held" in parts:
-        store("held-schools", train_held(options, pictures))
+        held = RESULTS / "held-schools.json"
+        write_cards(figures, json.loads(held.read_text(encoding="utf-8")) if held.exists() else None)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from gen_emerge.generators.painter import PARAMETERS, SLOTS, paint
 from gen_emerge.scorers.embedded.views import TRUNK_SIDE, whole
 
 MEMBERS = ("anchor", "again", "jitter", "other", "one", "three")
-SIZES = (160, 192, 224, 256)
+SIZES = (160, 192, 224)
+AGAIN_SIZES = (256, 320)
 JITTER = 0.1
 NAMES = tuple(SLOTS)
 SCHOOLS_HELD = ("glass", "strokes")
@@ -100,7 +101,7 @@ def family(key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     ]
     pixels, labels = [], []
     for place, (slots, values, number) in enumerate(members):
-        size = int(rng.choice(SIZES))
+        size = int(rng.choice(AGAIN_SIZES if MEMBERS[place] == "again" else SIZES))
         image = paint(slots, number, values, size, size)
         if MEMBERS[place] == "again":
             image = jpeg(image, int(rng.integers(30, 76))) if rng.random() < 0.6 else noisy(image, 6.0, rng)

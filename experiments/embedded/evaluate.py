@@ -94,7 +94,7 @@ def caption_figures(
     }
 
 
-def prompt_figures(network: Network, vocabulary: Vocabulary, fit: Families, test: Families) -> Figures:
+def prompt_figures(network: Look, vocabulary: Vocabulary, words_of: baselines.Ridge, test: Families) -> Figures:
     words = test.words.reshape(-1, len(NAMES))[:: len(MEMBERS)]
     images = test.pixels[:, AT["anchor"]]
     seen = look(network, images)[0]
@@ -104,7 +104,7 @@ def prompt_figures(network: Network, vocabulary: Vocabulary, fit: Families, test
         sums = vocabulary.vectors[captions + starts].sum(1)
         return sums @ seen[i] / np.linalg.norm(sums, axis=1)
 
-    linear = word_probe(fit)(np.stack([baselines.histogram(image) for image in images]))
+    linear = words_of(np.stack([baselines.histogram(image) for image in images]))
 
     def probe(i: int, captions: np.ndarray) -> np.ndarray:
         return linear[i][captions + starts].sum(1)
@@ -113,15 +113,15 @@ def prompt_figures(network: Network, vocabulary: Vocabulary, fit: Families, test
         "pictures": len(words),
         "network": caption_figures(cosine, words, np.random.default_rng(1)),
         "baseline": caption_figures(probe, words, np.random.default_rng(1)),
-        "baseline_is": "colour + edge histograms (440 numbers), ridge to one-hot words on the same training pictures",
+        "baseline_is": "colour + edge histograms (440 numbers), ridge to words on 2,000 of the training pictures",
     }
 
 
-def word_probe(fit: Families) -> baselines.Ridge:
-    """Ridge from the histogram descriptor to all words, on anchors and `one` pictures of the training families."""
+def word_probe(fit: Families, count: int = 1000) -> baselines.Ridge:
+    """Ridge from the histogram descriptor to all words, on anchors and `one` pictures of `count` training families."""
     members = [AT["anchor"], AT["one"]]
-    images = fit.pixels[:, members].reshape(-1, *fit.pixels.shape[2:])
-    words = fit.words[:, members].reshape(-1, len(NAMES))
+    images = fit.pixels[:count, members].reshape(-1, *fit.pixels.shape[2:])
+    words = fit.words[:count, members].reshape(-1, len(NAMES))
     hot = np.concatenate([np.eye(len(SLOTS[name]))[words[:, slot]] for slot, name in enumerate(NAMES)], axis=1)
     return baselines.Ridge(np.stack([baselines.histogram(image) for image in images]), hot, penalty=60.0)
 
@@ -208,7 +208,7 @@ def rerender_figures(network: Network, test: Families, seed: int, count: int) ->
     }
 
 
-def style_figures(network: Network, temperature: float, fit: Families, test: Families, seed: int) -> Figures:
+def style_figures(network: Look, temperature: float, words_of: baselines.Ridge, test: Families, seed: int) -> Figures:
     members = [AT["anchor"], AT["one"]]
     images = test.pixels[:, members].reshape(-1, *test.pixels.shape[2:])
     labels = test.words[:, members, SCHOOL].reshape(-1)
@@ -228,18 +228,18 @@ def style_figures(network: Network, temperature: float, fit: Families, test: Fam
                 mixed.append(blend(images[i], images[j], rng.uniform(0.2, 0.5), kind, rng.uniform(0, 6.28)))
         blended = softmax(look(network, np.stack(mixed))[2], temperature)
         result[f"blend_auc_{kind}"] = round(auc(entropy(blended), entropy(shares)), 4)
-    words = word_probe(fit)(np.stack([baselines.histogram(image) for image in images]))
+    words = words_of(np.stack([baselines.histogram(image) for image in images]))
     start = int(sum(len(SLOTS[name]) for name in NAMES[:SCHOOL]))
     guess = words[:, start : start + len(SLOTS["school"])].argmax(1)
     result["baseline_accuracy"] = round(float((guess == labels).mean()), 4)
-    result["baseline_is"] = "colour + edge histograms, ridge to schools on the same training pictures"
+    result["baseline_is"] = "colour + edge histograms, ridge to schools on 2,000 of the training pictures"
     return result
 
 
 def quality_figures(fit: Damaged, test: Damaged, unseen: Damaged) -> Figures:
     network = Network("quality")
-    chosen = fit.views[:400].reshape(-1, *fit.views.shape[2:])
-    wanted = np.array([damage.grade(value) for value in fit.damage[:400].ravel()])
+    chosen = fit.views[:250].reshape(-1, *fit.views.shape[2:])
+    wanted = np.array([damage.grade(value) for value in fit.damage[:250].ravel()])
     ridge = baselines.Ridge(
         np.stack([baselines.damage_features(views) for views in chosen]), wanted[:, None], squares=True
     )
@@ -253,7 +253,7 @@ def quality_figures(fit: Damaged, test: Damaged, unseen: Damaged) -> Figures:
     return {
         "network": _quality_of(by_network, test, unseen),
         "baseline": _quality_of(by_hand, test, unseen),
-        "baseline_is": "17 classic signs of damage and their squares, ridge to the grade on 2,400 training pictures",
+        "baseline_is": "17 classic signs of damage and their squares, ridge to the grade on 1,500 training pictures",
     }
 
 

@@ -34,10 +34,10 @@ class Stages(nn.Module):
         widths: (first layer, then for every stage its channels); each stage halves the picture.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], channels: int = 3) -> None:
         super().__init__()
         first, *rest = widths
-        self.stages = nn.ModuleList([nn.Sequential(layer(3, first, 2), layer(first, rest[0], 1))])
+        self.stages = nn.ModuleList([nn.Sequential(layer(channels, first, 2), layer(first, rest[0], 1))])
         for before, now in itertools.pairwise(rest):
             self.stages.append(nn.Sequential(layer(before, now, 2), layer(now, now, 1)))
         self.width = 2 * sum(rest)
@@ -70,6 +70,7 @@ class Trunk(nn.Module):
         self.fields: nn.Module = nn.AdaptiveAvgPool2d(3)  # the export puts a plain 2 x 2 mean here, the same at 96 px
         self.prompt, self.distance = head(width, 256, PROMPT_WIDTH), head(width, 256, DISTANCE_WIDTH)
         self.style = head(width, 96, schools)
+        nn.init.zeros_(self.style[-1].weight)
         self.words = nn.Parameter(torch.randn(sum(words), PROMPT_WIDTH) * 0.3)
         self.word_counts = tuple(words)
         self.sharpness = nn.Parameter(torch.tensor([2.7, 2.0]))
@@ -92,17 +93,26 @@ class Trunk(nn.Module):
 
 
 class Quality(nn.Module):
-    """(n, 6, 3, 64, 64): five native crops and the whole view -> (n, 10) log-shares of the grades 1..10."""
+    """(n, 6, 3, 64, 64): five native crops and the whole view -> (n, 10) log-shares of the grades 1..10.
+
+    Beside the three colours the first layer sees their Laplacians, squashed so that a faint trace of damage (two or
+    three levels of 255) is as plain as a strong one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = Stages((16, 24, 48, 96))
+        self.stages = Stages((16, 24, 48, 96), channels=6)
+        laplace = torch.tensor([[0.0, -0.25, 0.0], [-0.25, 1.0, -0.25], [0.0, -0.25, 0.0]])
+        self.register_buffer("laplace", laplace.expand(3, 1, 3, 3).clone())
         self.norm = nn.BatchNorm1d(3 * self.stages.width)
         self.grade = head(3 * self.stages.width, 128, BINS)
 
     def forward(self, x: Tensor) -> Tensor:
         n, views = x.shape[:2]
-        gathered = self.stages(x.flatten(0, 1))[0].unflatten(0, (n, views))
+        x = x.flatten(0, 1)
+        fine = F.conv2d(x, self.laplace, padding=1, groups=3)
+        x = torch.cat([x, fine / (fine.abs() + 0.05)], dim=1)
+        gathered = self.stages(x)[0].unflatten(0, (n, views))
         near, far = gathered[:, : views - 1], gathered[:, views - 1]
         pooled = torch.cat([near.mean(dim=1), near.amax(dim=1), far], dim=1)
         return F.log_softmax(self.grade(self.norm(pooled)).float(), dim=1)

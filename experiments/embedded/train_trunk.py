@@ -18,9 +18,12 @@ from gen_emerge.scorers.embedded.views import TRUNK_SIDE, planes
 SCHOOL = NAMES.index("school")
 BATCH = 22
 BLENDS = 12
-SMALL, SMALL_SHARE = 64, 0.5
+SMALL, SMALL_STEPS = 64, 680
+WARM_STEPS, RAMP_STEPS = 400, (100, 300)
 LOG_EVERY = 25
 WEIGHTS = {"prompt": 1.0, "slots": 2.0, "distance": 1.0, "same": 1.0, "spread": 0.3, "style": 1.0}
+RAMPED = ("distance", "same")
+PEAK = 2e-3
 RANK_SHARPNESS = 0.1
 
 
@@ -114,7 +117,7 @@ def distance_loss(places: Tensor, near: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def train_trunk(data: Families, *, steps: int, seed: int, log: list[str], held_schools: tuple[int, ...] = ()) -> Trunk:
     """Train on the families; the same arguments on the same machine give the same network.
 
-    The first `SMALL_SHARE` of the steps look at 64 pixels, which is quick, the rest at 96.
+    The first `SMALL_STEPS` steps look at 64 pixels, which is quick, the rest at 96.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng((seed, 77))
@@ -126,7 +129,7 @@ def train_trunk(data: Families, *, steps: int, seed: int, log: list[str], held_s
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 2e-3, total_steps=steps, pct_start=0.2, cycle_momentum=False
+        optimiser, PEAK, total_steps=steps, pct_start=min(WARM_STEPS / steps, 0.5), cycle_momentum=False
     )
     order: list[int] = []
     started, totals = time.time(), dict.fromkeys(WEIGHTS, 0.0)
@@ -134,9 +137,12 @@ def train_trunk(data: Families, *, steps: int, seed: int, log: list[str], held_s
     for step in range(steps):
         if len(order) < BATCH:
             order = list(rng.permutation(usable))
-        side = SMALL if step < SMALL_SHARE * steps else TRUNK_SIDE
+        side = SMALL if step < min(SMALL_STEPS, int(0.65 * steps)) else TRUNK_SIDE
         losses = trunk_losses(net, data, np.array([order.pop() for _ in range(BATCH)]), rng, side)
-        total = sum(WEIGHTS[name] * value for name, value in losses.items())
+        ramp = min(
+            max((step - RAMP_STEPS[0]) / (RAMP_STEPS[1] - RAMP_STEPS[0]), 0.0), 1.0
+        )  # ranking noise would only make all distances small
+        total = sum(WEIGHTS[name] * value * (ramp if name in RAMPED else 1.0) for name, value in losses.items())
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)

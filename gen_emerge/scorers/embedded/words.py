@@ -31,11 +31,11 @@ class Vocabulary:
     vectors: NDArray[np.float32]
 
     def found(self, text: str) -> dict[str, str]:
-        """Slot -> word for the first word of each slot that the text names, itself or by an alias."""
+        """Slot -> word for the first word of each slot that the text names; known words win over aliases."""
         slot_of = {word: slot for slot, words in self.slots.items() for word in words}
+        tokens = _TOKEN.findall(text.lower())
         named: dict[str, str] = {}
-        for token in _TOKEN.findall(text.lower()):
-            word = token if token in slot_of else self.aliases.get(token, token)
+        for word in [*tokens, *(self.aliases[token] for token in tokens if token in self.aliases)]:
             if word in slot_of:
                 named.setdefault(slot_of[word], word)
         return named

@@ -63,7 +63,7 @@ class TrunkScorer:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Signal name -> version with the hash of the weights; `prompt` names its references too."""
+        """Signal name (and `novelty`, the embedding) -> version; holds the weights' hash, `prompt` its references'."""
         return self._versions
 
     @property

@@ -19,7 +19,7 @@ from gen_emerge.store import Store
 from gen_emerge.types import Candidate
 
 STAND_INS = Path(__file__).parent / "stand_ins"
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds after which a process that should have ended is a failure: generous, for busy machines."""
 EMBEDDED = Path(__file__).parents[2] / "gen_emerge" / "scorers" / "embedded"
 

@@ -35,9 +35,12 @@ class Sitting:
         self._store = store
         self._pool = None if critic.immediate else ThreadPoolExecutor(concurrency, thread_name_prefix="critic")
         self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
+        self._down: set[tuple[int, tuple[Any, ...]]] = set()
+        self._troubles: list[str] = []
         if not critic.immediate:
             for reply in store.inputs_of("critic"):
                 self._replies.setdefault(_key(reply.payload), (reply.first_cycle, reply.payload))
+            self._down = {(item.first_cycle, _key(item.payload)) for item in store.inputs_of("critic-down")}
 
     @property
     def immediate(self) -> bool:
@@ -76,9 +79,14 @@ class Sitting:
             for (left, right), side in zip(pairs, sides, strict=True)
         ]
 
-    def answered(self, left: int, right: int) -> bool:
-        """Whether a duel's reply is already here (always, for a critic that answers at once)."""
-        return self.immediate or ("duel", left, right, self.critic.name, self._bank.hash) in self._replies
+    def current(self, critique: Critique | None) -> bool:
+        """Whether a critique is this critic's, to this bank: answers to other questions cannot be compared."""
+        return critique is not None and (critique.critic, critique.bank_hash) == (self.critic.name, self._bank.hash)
+
+    def troubles(self) -> list[str]:
+        """What went wrong with the critic since this was last asked."""
+        found, self._troubles = self._troubles, []
+        return found
 
     def close(self) -> None:
         """Wait for calls in flight: their replies are paid for and kept."""
@@ -99,14 +107,20 @@ class Sitting:
     def _review_now(self, exhibit: Exhibit) -> Critique | None:
         try:
             return self.critic.review(exhibit, brief=self._brief, bank=self._bank)
-        except CriticDown:
+        except Exception as error:  # whatever a critic does, the cycle goes on and nothing is guessed
+            self._note(error)
             return None
 
     def _duel_now(self, left: Exhibit, right: Exhibit) -> Side | None:
         try:
             return self.critic.duel(left, right, brief=self._brief, bank=self._bank)
-        except CriticDown:
+        except Exception as error:
+            self._note(error)
             return None
+
+    def _note(self, error: Exception) -> None:
+        kind = "is down" if isinstance(error, CriticDown) else f"raised {type(error).__name__}"
+        self._troubles.append(f"{self.critic.name} {kind}: {error}"[:300])
 
     def _review_once(self, exhibit: Exhibit, cycle: int) -> Critique | None:
         payload: dict[str, Any] = {
@@ -115,12 +129,11 @@ class Sitting:
             "critic": self.critic.name,
             "bank_hash": self._bank.hash,
         }
-        if _key(payload) in self._replies:
-            first_cycle, known = self._replies[_key(payload)]
-            return critique_from(known["critique"]) if first_cycle <= cycle else None
+        known, ask = self._known(payload, cycle)
+        if not ask:
+            return critique_from(known["critique"]) if known is not None else None
         critique = self._review_now(exhibit)
-        if critique is not None:
-            self._keep({**payload, "critique": as_plain(critique)}, cycle)
+        self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle)
         return critique
 
     def _duel_once(self, left: Exhibit, right: Exhibit, cycle: int) -> Side | None:
@@ -131,17 +144,29 @@ class Sitting:
             "critic": self.critic.name,
             "bank_hash": self._bank.hash,
         }
-        if _key(payload) in self._replies:
-            first_cycle, known = self._replies[_key(payload)]
-            return known["outcome"] if first_cycle <= cycle else None
+        known, ask = self._known(payload, cycle)
+        if not ask:
+            return known["outcome"] if known is not None else None
         side = self._duel_now(left, right)
-        if side is not None:
-            self._keep({**payload, "outcome": side}, cycle)
+        self._keep(payload, None if side is None else {"outcome": side}, cycle)
         return side
 
-    def _keep(self, payload: dict[str, Any], cycle: int) -> None:
-        self._store.add_input("critic", payload, first_cycle=cycle)
-        self._replies[_key(payload)] = (cycle, payload)
+    def _known(self, asked: Mapping[str, Any], cycle: int) -> tuple[Mapping[str, Any] | None, bool]:
+        """The reply this cycle may use, and whether the critic is to be asked: not again when it was down in it."""
+        key = _key(asked)
+        if key in self._replies:
+            first_cycle, reply = self._replies[key]
+            return (reply if first_cycle <= cycle else None), False
+        return None, (cycle, key) not in self._down
+
+    def _keep(self, asked: Mapping[str, Any], reply: Mapping[str, Any] | None, cycle: int) -> None:
+        """File what came back, or that nothing did: a cycle begun again after a kill must come to the same."""
+        payload = {**asked, **(reply or {})}
+        self._store.add_input("critic" if reply is not None else "critic-down", payload, first_cycle=cycle)
+        if reply is not None:
+            self._replies[_key(asked)] = (cycle, payload)
+        else:
+            self._down.add((cycle, _key(asked)))
 
 
 def _key(payload: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -91,7 +91,7 @@ def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str]) -> 
         scorers=load_scorers(config, references),
         limits={**LIMITS, "style": (0.0, 1.0)},
         rules=tuple(
-            Rule(signal=rule.signal, below=rule.below, above=rule.above, name=rule.name)
+            Rule(signal=rule.signal, below=rule.below, above=rule.above, name=rule.label)
             for rule in config.filters.rules
         ),
         gates=gate_settings(config),

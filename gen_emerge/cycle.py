@@ -7,6 +7,7 @@ cycle changes is kept in the draft until its record is folded in, by the same li
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,24 +17,28 @@ from gen_emerge.archive import Archive
 from gen_emerge.chance import draw
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
+from gen_emerge.measuring import score
+from gen_emerge.recall import measure_again, recall
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import WARMUP
 from gen_emerge.subject import Subject
 from gen_emerge.types import (
     Calibration,
+    Critique,
     CycleRecord,
     Duel,
     Event,
     Exhibit,
     Outcome,
     Placement,
+    Reading,
     Resolution,
     Round,
     Side,
     Status,
     candidate_id,
 )
-from gen_emerge.warmup import first_axes, first_thresholds
+from gen_emerge.warmup import LEAST_WARMUP, first_axes, first_thresholds
 
 VENDI_EVERY = 10
 """Cycles between Vendi scores: an eigenvalue decomposition each."""
@@ -41,8 +46,6 @@ CLIPPED_ALARM = 0.05
 """Share of the last 1,000 placements outside the axis ranges above which an alarm is raised."""
 SHOWN_AT_ONCE = 32
 """Pictures of earlier cycles loaded for the critic at a time: memory stays bounded after a long warm-up."""
-LEAST_WARMUP = 2
-"""Scored images without which no threshold can be set: the warm-up then goes on."""
 
 PlacementOutcome = Literal["new", "won", "lost", "tie", "pending"]
 OUTCOME_STATUS: Mapping[Outcome, Status] = {"pass": "passed", "review": "review", "fail": "rejected"}
@@ -67,6 +70,7 @@ class Draft:
         self.render_seconds = 0.0
         self._asked: dict[tuple[int, int], Duel] = {}
         self._holders: dict[int, int] = {}
+        self._critiques: dict[int, Critique] = {}
 
     # ---- 2-4: image, hard filters, signals -----------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ class Draft:
             subject.end("failed", shot.error)
             self.events.append(Event(kind="failed", message=f"Candidate {number}: {shot.error}"))
         elif not shot.finite:
-            subject.reject(filters.not_a_number(np.array([np.nan])))
+            subject.reject(filters.not_finite())
         return subject
 
     def _filter(self) -> None:
@@ -106,12 +110,20 @@ class Draft:
             subjects = [s for s in self.batch if s.open and s.pixels is not None]
             if not subjects:
                 return
-            readings = scorer.score([s.shown for s in subjects], [s.genome.prompt for s in subjects])
+            images, prompts = [s.shown for s in subjects], [s.genome.prompt for s in subjects]
+            readings = score(scorer, images, prompts, attempts=crew.rhythm.max_attempts)
             for subject, reading in zip(subjects, readings, strict=True):
-                subject.read(reading)
+                self._read(subject, reading)
             if scorer is crew.measures:
                 self._apply_rules()
         self._apply_rules()
+
+    def _read(self, subject: Subject, reading: Reading | str) -> None:
+        if isinstance(reading, Reading):
+            subject.read(reading)
+            return
+        subject.end("failed", reading)
+        self.events.append(Event(kind="failed", message=f"Candidate {subject.id}: {reading}"))
 
     def _apply_rules(self) -> None:
         for subject in self.batch:
@@ -137,11 +149,14 @@ class Draft:
 
     def _end_warmup(self, subjects: list[Subject]) -> list[Subject]:
         earlier = [c for c, (_, cause) in self.live.state.waiting.items() if cause == WARMUP]
-        everybody = self.recall(sorted(earlier)) + subjects
+        returning = self.recall(sorted(earlier))
+        for number, trouble in measure_again(self.live, returning).items():
+            self.settle(next(s for s in returning if s.id == number), "failed", trouble)
+        everybody = [s for s in returning if s.status == "pending"] + subjects
         if len(everybody) < LEAST_WARMUP:
             self.events.append(Event(kind="warm-up", message="Too few images to set thresholds: the warm-up goes on."))
             return []
-        self.calibration = first_thresholds(self.live.crew, everybody)
+        self.calibration = first_thresholds(self.live.crew, everybody, self.cycle)
         self.archive = Archive(first_axes(self.live.crew, everybody, self.cycle))
         return everybody
 
@@ -154,15 +169,21 @@ class Draft:
         joined: list[tuple[int, Subject]] = []
         for place, subject in enumerate(subjects):
             own_cell = self.archive.ever_held(subject.cell)
-            anybody = float(rows[place].min()) if rows.shape[1] else 2.0
-            others = index.nearest(rows[place], without=own_cell)[0] if index is not None else 2.0
+            anybody = [float(rows[place].min())] if rows.shape[1] else []
+            others = (
+                [d for d, who in [index.nearest(rows[place], without=own_cell)] if who is not None] if index else []
+            )
             for other_place, other in joined:
                 distance = max(float(beside[place, other_place]), 0.0)
-                anybody = min(anybody, distance)
+                anybody.append(distance)
                 # An image accepted a moment ago into the same cell is what this one would challenge.
-                others = others if other.cell == subject.cell else min(others, distance)
-            subject.note("novelty", others)
-            verdicts = gates.judge_all(subject.values, distance=others, nearest_any=anybody, calibration=calibration)
+                others += [] if other.cell == subject.cell else [distance]
+            nearest = min(others, default=None)
+            if nearest is not None:
+                subject.note("novelty", nearest)
+            verdicts = gates.judge_all(
+                subject.values, distance=nearest, nearest_any=min(anybody, default=None), calibration=calibration
+            )
             subject.verdicts.extend(verdicts)
             outcome, cause = gates.overall(verdicts)
             self.settle(subject, OUTCOME_STATUS[outcome], cause)
@@ -207,7 +228,7 @@ class Draft:
         for subject in survivors:
             holder = self.archive.holder_as_of(subject.cell, lagged) if self.archive else None
             if holder is not None and holder != subject.id and self.live.preference.sure(subject.id, holder) is None:
-                pairs.append((self._shown(subject), self.live.exhibit(holder)))
+                pairs.append((self._shown(subject), self._exhibit(holder)))
         for duel in self.live.sitting.duel(pairs, purpose="cell", cycle=self.cycle):
             if duel is not None:
                 self._asked[duel.left, duel.right] = duel
@@ -221,6 +242,7 @@ class Draft:
                 self._place(subject)
         self._meet_the_best()
         self.live.remember(s.exhibit() for s in self._survivors() if s.critique is not None)
+        self.events.extend(Event(kind="critic", message=trouble) for trouble in self.live.sitting.troubles())
 
     def _place(self, subject: Subject) -> None:
         incumbent = self.holder(subject.cell)
@@ -311,9 +333,9 @@ class Draft:
             cycle=self.cycle,
             candidates=tuple(subject.candidate() for subject in self.batch),
             signals={s.id: s.fresh_signals for s in everybody if s.fresh_signals},
-            embeddings={s.id: s.embedding for s in self.batch if s.embedding is not None},
+            embeddings={s.id: s.embedding for s in everybody if s.embedding is not None and s.newly_embedded},
             verdicts={s.id: tuple(s.verdicts) for s in everybody if s.verdicts},
-            critiques={s.id: s.critique for s in everybody if s.critique is not None and s.newly_reviewed},
+            critiques={s.id: s.critique for s in everybody if s.critique and s.newly_reviewed} | self._critiques,
             duels=tuple(self.duels),
             resolutions=tuple(self.resolutions),
             placements=tuple(self.placements),
@@ -373,28 +395,17 @@ class Draft:
         for subject in self.returning + self.batch:
             if subject.id == candidate:
                 return self._shown(subject)
-        return self.live.exhibit(candidate)
+        exhibit = self.live.exhibit(candidate)
+        return exhibit if self.live.sitting.current(exhibit.critique) else self._renewed(exhibit)
+
+    def _renewed(self, exhibit: Exhibit) -> Exhibit:
+        """An elite that answered another bank, or another critic, is asked again before it is compared."""
+        asked = self.live.with_picture(exhibit)
+        critique = self.live.sitting.review([asked], cycle=self.cycle).get(exhibit.candidate)
+        if critique is not None:
+            self._critiques[exhibit.candidate] = critique
+            self.live.remember([replace(exhibit, pixels=None, critique=critique)])
+        return replace(exhibit, critique=critique)
 
     def _shown(self, subject: Subject) -> Exhibit:
         return self.live.shown(subject.exhibit(pixels=not self.live.sitting.immediate))
-
-
-def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
-    """Subjects of earlier cycles: signals, embedding and critique as stored, pixels not loaded."""
-    if not ids:
-        return []
-    found = {candidate.id: candidate for candidate in live.store.candidates(ids, current=True)}
-    signals = live.store.signals(ids)
-    critiques = live.store.critiques(ids)
-    known, rows = live.store.embeddings(ids, live.space)
-    vectors = {int(number): row for number, row in zip(known, rows, strict=True)}
-    return [
-        Subject.of_earlier(
-            found[number],
-            signals=signals.get(number, {}),
-            vector=vectors.get(number),
-            space=live.space,
-            critique=critiques.get(number),
-        )
-        for number in ids
-    ]

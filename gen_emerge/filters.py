@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen_emerge.types import Pixels, Verdict
 
@@ -37,20 +35,10 @@ class Rule:
     above: float | None = None
     name: str = ""
 
-    @property
-    def title(self) -> str:
-        """The rule's name, or what it says."""
-        if self.name:
-            return self.name
-        limit = f"below {self.below:g}" if self.below is not None else f"above {self.above:g}"
-        return f"{self.signal} {limit}"
 
-
-def not_a_number(image: NDArray[Any]) -> Verdict | None:
-    """The `nan` verdict for an array with NaN or infinite values, as a broken decoder gives."""
-    if np.issubdtype(image.dtype, np.floating) and not bool(np.isfinite(image).all()):
-        return _fail("nan", None, "the generator gave NaN or infinite values")
-    return None
+def not_finite() -> Verdict:
+    """The `nan` verdict, for an image in which the generator gave NaN or infinite values."""
+    return _fail("nan", None, "the generator gave NaN or infinite values")
 
 
 def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -> Verdict | None:
@@ -96,7 +84,7 @@ def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict 
         too_low = rule.below is not None and value < rule.below
         too_high = rule.above is not None and value > rule.above
         if too_low or too_high:
-            return _fail(f"rule: {rule.title}", value, f"{rule.signal} is {value:.4g}")
+            return _fail(f"rule: {rule.name or rule.signal}", value, f"{rule.signal} is {value:.4g}")
     return None
 
 

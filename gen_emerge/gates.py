@@ -50,8 +50,8 @@ def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
     )
 
 
-def judge_novelty(distance: float, nearest_any: float, bounds: Bounds, calibration: int) -> Verdict:
-    """Novelty's verdict.
+def judge_novelty(distance: float | None, nearest_any: float | None, bounds: Bounds, calibration: int) -> Verdict:
+    """Novelty's verdict. Where nobody is accepted yet, nothing was measured (None) and nobody is too near.
 
     Args:
         distance: to the nearest accepted image, leaving out the incumbent and past holders of the candidate's own cell.
@@ -59,7 +59,7 @@ def judge_novelty(distance: float, nearest_any: float, bounds: Bounds, calibrati
         bounds: lower bound, review width and duplicate bound, in units of 1 - cosine.
         calibration: the version they come from.
     """
-    if bounds.duplicate is not None and nearest_any < bounds.duplicate:
+    if bounds.duplicate is not None and nearest_any is not None and nearest_any < bounds.duplicate:
         return Verdict(
             gate="novelty",
             kind="gate",
@@ -70,11 +70,13 @@ def judge_novelty(distance: float, nearest_any: float, bounds: Bounds, calibrati
             reason=f"distance {nearest_any:.4g} to an accepted image is below the duplicate bound "
             f"{bounds.duplicate:.4g}",
         )
+    if distance is None:
+        return Verdict(gate="novelty", kind="gate", outcome="pass", value=None, bounds=bounds, calibration=calibration)
     return judge("novelty", distance, bounds, calibration)
 
 
 def judge_all(
-    signals: Mapping[str, float], *, distance: float, nearest_any: float, calibration: Calibration
+    signals: Mapping[str, float], *, distance: float | None, nearest_any: float | None, calibration: Calibration
 ) -> tuple[Verdict, ...]:
     """All four verdicts in the order of `GATES`.
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
-from gen_emerge.cycle import Draft, recall
+from gen_emerge.cycle import Draft
 from gen_emerge.preference.answers import as_duel
 from gen_emerge.preference.rounds import open_round
+from gen_emerge.recall import recall
 from gen_emerge.remeasure import remeasured
 from gen_emerge.store.answers import answers_from
 from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question, Round
@@ -41,7 +42,9 @@ def _settings_changed(draft: Draft) -> None:
     old = draft.calibration
     if old is None:
         return
-    evidence = remeasured(draft.live, old.evidence)
+    evidence, trouble = remeasured(draft.live, old.evidence)
+    if trouble:
+        draft.events.append(Event(kind="alarm", message=trouble))
     new = resolve(
         draft.live.crew.gates, evidence, version=old.version + 1, parent=old.version, reason="the series file changed"
     )

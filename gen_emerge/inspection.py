@@ -123,9 +123,12 @@ def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal]) ->
 
 
 def _clipped_per_axis(history: Any, axes: Axes) -> list[int]:
-    counts = [0] * len(axes.names)
+    counts, seen = [0] * len(axes.names), set[int]()
     for outcome in history:
         for placement in outcome.placements:
+            if placement.candidate in seen:
+                continue
+            seen.add(placement.candidate)
             for axis, value in enumerate(placement.descriptor):
                 counts[axis] += not axes.low[axis] <= value <= axes.high[axis]
     return counts

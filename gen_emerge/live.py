@@ -291,7 +291,11 @@ class Live:
 
     def shown(self, exhibit: Exhibit) -> Exhibit:
         """With its picture, read again, for a critic that looks at it; pictures are not kept in memory."""
-        if self.sitting.immediate or exhibit.pixels is not None:
+        return exhibit if self.sitting.immediate else self.with_picture(exhibit)
+
+    def with_picture(self, exhibit: Exhibit) -> Exhibit:
+        """The exhibit with its picture."""
+        if exhibit.pixels is not None:
             return exhibit
         (found,) = self.store.candidates([exhibit.candidate])
         return replace(exhibit, pixels=self.load(found.image)) if found.image else exhibit

@@ -1,4 +1,4 @@
-"""The probing process: renders and scores genomes one by one, saying so after each. Started by `crew.probe` only.
+"""The probing process, started by `crew.probe` only: renders, encodes and scores genomes one by one.
 
 Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes); writes "ready", then
 "done" after every genome that did not end the process. A genome that raises does not end it.
@@ -17,17 +17,20 @@ def main() -> None:
     from gen_emerge.config import parse
     from gen_emerge.crew import known_names, load_generator, load_scorers
     from gen_emerge.engines.local import to_pixels
+    from gen_emerge.scorers.measures import PixelMeasures
+    from gen_emerge.store.images import encode
     from gen_emerge.types import Genome
 
     asked: dict[str, Any] = json.load(sys.stdin)
     config = parse(asked["settings"], known=known_names())
     generator = load_generator(config)
-    scorers = load_scorers(config, asked["references"])
+    scorers = (PixelMeasures(), *load_scorers(config, asked["references"]))
     _say("ready")
     for values in asked["genomes"]:
         genome = Genome(**values)
         with contextlib.suppress(Exception, SystemExit):
             pixels, _ = to_pixels(generator.render([genome])[0])
+            encode(genome, pixels, series=config.name)
             for scorer in scorers:
                 scorer.score([pixels], [genome.prompt])
         _say("done")

@@ -112,8 +112,8 @@ class Proposer:
         return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=self._genome(sketch, genome.operator))
 
     def _draw(self, cycle: int, slot: int, name: str, sources: Sources, known: Callable[[str], bool]) -> Genome:
-        for chosen in (name, FRESH):
-            for attempt in range(MAX_REDRAWS):
+        for first, chosen in ((0, name), (MAX_REDRAWS, FRESH)):
+            for attempt in range(first, first + MAX_REDRAWS):
                 rng = draw(self._seed, cycle, slot, chosen, attempt)
                 sketch = self._emitters[chosen].propose(sources, rng)
                 if sketch is None:

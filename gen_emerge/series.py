@@ -117,9 +117,8 @@ def run(
     config = load(series_file(root, name), known=known_names())
     folder = archive / name
     target = cycles if cycles is not None else config.loop.cycles
-    if (folder / DATABASE).exists():
-        _check_unchanged(folder, config, root)
-    else:
+    if not (folder / DATABASE).exists() or _check_unchanged(folder, config, root):
+        # A new series: whatever is missing is said before anything is made.
         assemble(config, root=root, references=[])
     with hold(folder) as held, closing(_open(folder, config, root)) as store:
         crew = assemble(config, root=root, references=store.facts["reference_prompts"])
@@ -175,9 +174,9 @@ def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
         store = Store.open(folder)
         if store.committed() or changed_fixed(store.facts["fixed"], fixed(config)) is None:
             return store
-        # No cycle was ever committed, so nothing is lost by beginning anew with the file as it is now.
+        # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
         store.close()
-        for path in folder.glob(f"{DATABASE}*"):
+        for path in sorted(folder.glob(f"{DATABASE}*"), reverse=True):  # the database itself last
             path.unlink()
     prompts, _ = load_banks(config, root)
     facts = {"fixed": fixed(config), "reference_prompts": reference_prompts(prompts, config.seed)}
@@ -192,10 +191,17 @@ def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank
     return {"settings": table, "banks": banks}
 
 
-def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> None:
-    """Refuse what may not change once a series has cycles, before the series is touched."""
+def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
+    """Refuse what may not change once a series has cycles, before the series is touched.
+
+    Returns:
+        True when a fixed key changed before anything was derived or answered: the series then begins anew.
+    """
     with closing(Store.open(folder, readonly=True)) as store:
-        path = changed_fixed(store.facts["fixed"], fixed(config)) if store.committed() else None
+        path = changed_fixed(store.facts["fixed"], fixed(config))
+        begun = store.committed() > 0 or any(item.kind != "config" for item in store.inputs(0, store.attempted() + 2))
+        if path is not None and not begun:
+            return True
         if path is not None:
             old, new = store.facts["fixed"].get(path), fixed(config).get(path)
             raise FixedKeyChanged(
@@ -210,6 +216,7 @@ def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> None:
                         f"{bank} was edited after this series used it; a bank that was used never changes.",
                         hint="Restore it, save the new words under another name, and name that in the series file.",
                     )
+    return False
 
 
 def _note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gen_emerge.archive import Archive
 from gen_emerge.emitters.bandit import Bandit
+from gen_emerge.preference.rounds import Contest
 from gen_emerge.types import (
     Axes,
     Calibration,
@@ -40,11 +41,13 @@ class State:
         self.accepted: dict[int, str] = {}
         self.waiting: dict[int, tuple[Status, str]] = {}
         self.genomes: dict[int, str] = {}
+        self.operators: dict[int, str] = {}
         self.known: set[bytes] = set()
         self.pixels: set[bytes] = set()
         self.tries: Counter[str] = Counter()
         self.clipped: list[bool] = []
         self.contested: dict[int, tuple[Placement, int]] = {}
+        self.challengers: dict[int, dict[int, tuple[bool, int]]] = {}
         self.bests: dict[int, int | None] = {}
 
     # ---- the parts of a cycle ------------------------------------------------------------------------------------
@@ -56,6 +59,7 @@ class State:
             self.pixels.add(bytes.fromhex(fate.pixels))
         self.tries.update(fate.parents)
         self.genomes[fate.id] = fate.genome
+        self.operators[fate.id] = fate.operator
         self._enter(fate.id, fate.status, fate.cause)
 
     def resolve(self, resolution: Resolution) -> None:
@@ -72,6 +76,7 @@ class State:
             self.calibration = calibration
         if axes is not None:
             self.archive = Archive(axes)
+            self.challengers = {}
 
     def place(self, placement: Placement, cycle: int) -> None:
         """One outcome in the archive. A contested place waits in `contested` until its duel is back."""
@@ -80,6 +85,7 @@ class State:
         again = self.contested.pop(placement.candidate, None) is not None
         if placement.outcome == "pending":
             self.contested[placement.candidate] = (placement, cycle)
+        self._note_challenger(placement, cycle)
         if placement.reason != "human" and not again:
             self.clipped.append(placement.clipped)
             del self.clipped[:-1000]
@@ -87,11 +93,23 @@ class State:
     def close(self, outcome: CycleOutcome) -> None:
         """The cycle is complete: duels, credits and the cycle's number."""
         self.duels.extend(outcome.duels)
-        effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
-        self.bandit.learn((fate.operator, effect.get(fate.id)) for fate in outcome.fates)
+        self.bandit.learn(*self._results(outcome))
         self.bests[outcome.cycle] = outcome.best
         self.bests.pop(outcome.cycle - MAX_DEPTH - 2, None)
         self.cycle = outcome.cycle
+
+    def _results(self, outcome: CycleOutcome) -> tuple[list[tuple[str, str | None]], list[tuple[str, str]]]:
+        """What each emitter tried in this cycle and what came of it; and what came of earlier tries only now.
+
+        A warm-up image is tried when it is gated, at the warm-up's end: before, it could not have opened anything.
+        """
+        effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
+        tried = {fate.id: fate.operator for fate in outcome.fates if (fate.status, fate.cause) != ("pending", WARMUP)}
+        if outcome.axes is not None and outcome.axes.version == 1:
+            tried |= {r.candidate: self.operators.get(r.candidate, WARMUP_EMITTER) for r in outcome.resolutions}
+        results = [(operator, effect.pop(candidate, None)) for candidate, operator in tried.items()]
+        late = [(self.operators[candidate], what) for candidate, what in effect.items() if candidate in self.operators]
+        return results, late
 
     def apply(self, outcome: CycleOutcome) -> None:
         """Fold one recorded cycle in."""
@@ -105,6 +123,16 @@ class State:
         self.close(outcome)
 
     # ---- what it says --------------------------------------------------------------------------------------------
+
+    @property
+    def contests(self) -> list[Contest]:
+        """Every holder against the last few accepted images that met it, or held its cell before: by cell."""
+        return [
+            Contest(holder=elite.candidate, challenger=challenger, tie=tie, cycle=cycle)
+            for elite in self.archive or ()
+            for challenger, (tie, cycle) in self.challengers.get(elite.cell, {}).items()
+            if challenger in self.accepted
+        ]
 
     @property
     def candidates(self) -> int:
@@ -128,6 +156,17 @@ class State:
             }
         )
 
+    def _note_challenger(self, placement: Placement, cycle: int) -> None:
+        beaten = placement.incumbent if placement.outcome == "won" else placement.candidate
+        known = self.challengers.setdefault(placement.cell, {})
+        if placement.outcome in ("new", "won"):
+            known.pop(placement.candidate, None)
+        if placement.outcome in ("won", "lost", "tie") and beaten is not None:
+            known.pop(beaten, None)
+            known[beaten] = (placement.outcome == "tie", cycle)
+            for oldest in list(known)[:-CHALLENGERS_KEPT]:
+                del known[oldest]
+
     def _enter(self, candidate: int, status: Status, cause: str) -> None:
         self.statuses[status] += 1
         if status == "rejected":
@@ -141,10 +180,17 @@ class State:
         if status in ("rejected", "failed"):
             # Nothing later speaks of them; their genomes stay in the store and, as bytes, in `known`.
             self.genomes.pop(candidate, None)
+            self.operators.pop(candidate, None)
 
 
 MAX_DEPTH = 16
 """The largest `pipeline_depth`: how far back a cycle may look."""
+
+WARMUP_EMITTER = "fresh"
+"""Who proposed a warm-up image: fresh draws only."""
+
+CHALLENGERS_KEPT = 4
+"""So many images of a cell that do not hold it are remembered, the newest: a human may be asked about them."""
 
 WARMUP = "warm-up"
 """The cause of a candidate that waits for calibration version 1."""

@@ -48,6 +48,7 @@ class Subject:
     signals: dict[str, Signal] = field(default_factory=dict[str, Signal])
     measured: list[str] = field(default_factory=list[str])
     embedding: Embedding | None = None
+    newly_embedded: bool = False
     verdicts: list[Verdict] = field(default_factory=list[Verdict])
     critique: Critique | None = None
     critique_known: bool = False
@@ -98,6 +99,18 @@ class Subject:
             self.measured.append(signal.scorer)
         if reading.embedding is not None:
             self.embedding = reading.embedding
+            self.newly_embedded = True
+
+    def read_again(self, reading: Reading) -> None:
+        """What another version of a scorer measured: only what differs is new."""
+        for signal in reading.signals:
+            known = self.signals.get(signal.scorer)
+            if known is None or known.scorer_version != signal.scorer_version:
+                self.signals[signal.scorer] = signal
+                self.measured.append(signal.scorer)
+        if reading.embedding is not None and self.embedding is None:
+            self.embedding = reading.embedding
+            self.newly_embedded = True
 
     def note(self, name: str, value: float) -> None:
         """A signal that the archive measured."""

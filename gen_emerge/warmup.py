@@ -17,14 +17,17 @@ from gen_emerge.live import Crew
 from gen_emerge.subject import Subject
 from gen_emerge.types import Axes, Calibration
 
+LEAST_WARMUP = 2
+"""Scored images without which no threshold can be set: the warm-up then goes on."""
 
-def first_thresholds(crew: Crew, subjects: Sequence[Subject]) -> Calibration:
-    """Calibration version 1, from at least two scored images."""
+
+def first_thresholds(crew: Crew, subjects: Sequence[Subject], cycle: int) -> Calibration:
+    """Calibration version 1, from at least two scored images; `cycle` is the warm-up's last."""
     vectors = np.stack([subject.vector for subject in subjects])
     columns = {name: np.array([s.values[name] for s in subjects]) for name in ("quality", "prompt", "style")}
     return resolve(
         crew.gates,
-        warmup_evidence(columns, nearest_others(vectors), crew.versions),
+        {**warmup_evidence(columns, nearest_others(vectors), crew.versions), "cycles": cycle},
         version=1,
         parent=None,
         reason=f"warm-up of {len(subjects)} images",

@@ -114,8 +114,8 @@ class LoopConfig(_Table):
 class ImageConfig(_Table):
     """`[image]`: pixels."""
 
-    width: int = Field(default=512, ge=16, le=8192)
-    height: int = Field(default=512, ge=16, le=8192)
+    width: int = Field(default=512, ge=32, le=8192)
+    height: int = Field(default=512, ge=32, le=8192)
 
     @model_validator(mode="after")
     def _not_too_large(self) -> ImageConfig:

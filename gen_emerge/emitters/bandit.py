@@ -28,6 +28,13 @@ class Credit:
     total_opened: int = 0
     total_won: int = 0
 
+    def count(self, outcome: str | None) -> None:
+        """A cell opened or won."""
+        if outcome in ("new", "won"):
+            self.wins += 1
+            self.total_opened += outcome == "new"
+            self.total_won += outcome == "won"
+
 
 @dataclass(slots=True)
 class Bandit:
@@ -35,11 +42,12 @@ class Bandit:
 
     credits: dict[str, Credit] = field(default_factory=dict[str, Credit])
 
-    def learn(self, results: Iterable[tuple[str, str | None]]) -> None:
+    def learn(self, results: Iterable[tuple[str, str | None]], late: Iterable[tuple[str, str]] = ()) -> None:
         """Count one cycle.
 
         Args:
             results: for every candidate its emitter and what it did: "new", "won", or None.
+            late: emitter and outcome of candidates that were counted as tries in an earlier cycle.
         """
         for credit in self.credits.values():
             credit.tries *= DISCOUNT
@@ -48,10 +56,9 @@ class Bandit:
             credit = self.credits.setdefault(name, Credit())
             credit.tries += 1
             credit.total_tries += 1
-            if outcome in ("new", "won"):
-                credit.wins += 1
-                credit.total_opened += outcome == "new"
-                credit.total_won += outcome == "won"
+            credit.count(outcome)
+        for name, outcome in late:
+            self.credits.setdefault(name, Credit()).count(outcome)
 
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> str:
         """Who proposes next: usually the highest of one draw from every posterior, sometimes anybody.

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image as Pillow
+
 from gen_emerge.store.images import is_draft, walk
 from gen_emerge.store.lock import holder
 from gen_emerge.store.store import Store
@@ -37,8 +39,7 @@ def verify_files(store: Store) -> list[Problem]:
             problems.append(Problem(kind="missing", path=image.path))
         elif digest != image.file:
             problems.append(Problem(kind="hash", path=image.path))
-        if not (folder / image.thumbnail).is_file():
-            problems.append(Problem(kind="missing", path=image.thumbnail))
+        problems.extend(_thumbnail(folder, image.thumbnail))
     flying = _in_flight(store)
     for path, genome in walk(folder):
         name = path.relative_to(folder).as_posix()
@@ -59,6 +60,18 @@ def uncommitted(store: Store) -> int:
 def _in_flight(store: Store) -> bool:
     """Whether a cycle may be under way, or was cut off: its files are swept at the next start."""
     return holder(store.folder) is not None or store.attempted() > store.committed()
+
+
+def _thumbnail(folder: Path, name: str) -> list[Problem]:
+    """A thumbnail is made anew from its picture by anybody; it must be there and be a picture."""
+    try:
+        with Pillow.open(folder / name) as picture:
+            picture.load()
+    except FileNotFoundError:
+        return [Problem(kind="missing", path=name)]
+    except (OSError, SyntaxError, ValueError):
+        return [Problem(kind="hash", path=name)]
+    return []
 
 
 def _digest(path: Path) -> str | None:

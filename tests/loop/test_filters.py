@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gen_emerge.engines.local import to_pixels
 from gen_emerge.fakes import FakeGenerator
-from gen_emerge.filters import Rule, apply_rules, inspect_pixels, not_a_number
+from gen_emerge.filters import Rule, apply_rules, inspect_pixels, not_finite
 from gen_emerge.types import Genome
 
 
@@ -103,15 +104,18 @@ def test_a_large_picture_is_judged_as_its_small_copy_is():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_value_that_is_no_number_is_enough(value):
     picture = np.full((40, 40, 3), 0.5, dtype=np.float32)
-    assert not_a_number(picture) is None
+    assert to_pixels(picture)[1]
     picture[7, 3, 1] = value
-    assert not_a_number(picture).gate == "nan"
-    assert not_a_number(noise()) is None
+    pixels, finite = to_pixels(picture)
+    assert not finite
+    assert pixels[7, 3, 1] == 0
+    assert not_finite().gate == "nan"
+    assert to_pixels(noise())[1]
 
 
 # ---- rules of the user's own -------------------------------------------------------------------------------------
 
-DARK = Rule(signal="lightness", below=0.2)
+DARK = Rule(signal="lightness", below=0.2, name="lightness below 0.2")
 LOUD = Rule(signal="saturation", above=0.8, name="too loud")
 
 
@@ -131,7 +135,3 @@ def test_rules_compare_one_signal_with_one_number_in_their_order(signals, gate):
     assert (verdict and verdict.gate) == gate
     if verdict:
         assert verdict.value in signals.values() and verdict.kind == "filter"
-
-
-def test_a_rule_without_a_name_says_what_it_does():
-    assert Rule(signal="warmth", above=0.25).title == "warmth above 0.25"

@@ -1,0 +1,58 @@
+"""Candidates of earlier cycles, brought back into the one being derived.
+
+Takes the live series and candidate ids; gives subjects with what was stored of them. Answers to another bank, or
+another critic's, are left behind: they cannot be compared with today's. Pictures are loaded only to be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gen_emerge.live import Live
+from gen_emerge.measuring import score
+from gen_emerge.subject import Subject
+from gen_emerge.types import Reading
+
+
+def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
+    """Subjects in the order of `ids`: signals, embedding and critique as stored, pixels not loaded."""
+    if not ids:
+        return []
+    found = {candidate.id: candidate for candidate in live.store.candidates(ids, current=True)}
+    signals = live.store.signals(ids)
+    critiques = {n: c for n, c in live.store.critiques(ids).items() if live.sitting.current(c)}
+    known, rows = live.store.embeddings(ids, live.space)
+    vectors = {int(number): row for number, row in zip(known, rows, strict=True)}
+    return [
+        Subject.of_earlier(
+            found[number],
+            signals=signals.get(number, {}),
+            vector=vectors.get(number),
+            space=live.space,
+            critique=critiques.get(number),
+        )
+        for number in ids
+    ]
+
+
+def measure_again(live: Live, subjects: Sequence[Subject]) -> dict[int, str]:
+    """Measure what another version of a scorer measured, so that no two versions' numbers are put together.
+
+    Returns:
+        Candidate id -> why today's scorers could not measure it.
+    """
+    versions, failed = live.crew.versions, dict[int, str]()
+    for scorer in (live.crew.measures, *live.crew.scorers):
+        own = {name: versions[name] for name in scorer.versions if name != "novelty"}
+        for subject in subjects:
+            stored = {name: signal.scorer_version for name, signal in subject.signals.items() if name in own}
+            stale = stored != own or ("novelty" in scorer.roles and subject.embedding is None)
+            if not stale or subject.image is None or subject.id in failed:
+                continue
+            prompt, attempts = subject.genome.prompt, live.crew.rhythm.max_attempts
+            (reading,) = score(scorer, [live.load(subject.image)], [prompt], attempts=attempts)
+            if isinstance(reading, Reading):
+                subject.read_again(reading)
+            else:
+                failed[subject.id] = reading
+    return failed

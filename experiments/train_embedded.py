@@ -39,9 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=["paint", "trunk", "held", "quality", "evaluate"], action="append")
     parser.add_argument("--families", type=int, default=2000, help="training families of six pictures")
     parser.add_argument("--steps", type=int, default=1050, help="batches of the trunk")
-    parser.add_argument("--held-steps", type=int, default=700, help="batches of the network that misses two schools")
-    parser.add_argument("--damaged", type=int, default=600, help="training pictures for quality, six versions each")
-    parser.add_argument("--quality-epochs", type=int, default=6)
+    parser.add_argument("--held-steps", type=int, default=400, help="batches of the network that misses two schools")
+    parser.add_argument("--damaged", type=int, default=1200, help="training pictures for quality, six versions each")
+    parser.add_argument("--quality-epochs", type=int, default=5)
     return parser.parse_args()
 
 
@@ -129,6 +129,7 @@ def evaluate_all(pictures: dict[str, Families], damaged_pictures: dict[str, Dama
         "quality": evaluate.quality_figures(
             damaged_pictures["train"], damaged_pictures["test"], damaged_pictures["unseen"]
         ),
+        "gates_fire": evaluate.firing_figures(network, vocabulary, temperature, pictures["validate"], test),
         "milliseconds_512px": evaluate.timing_figures(),
         "machine": f"{platform.machine()}, one core of a shared virtual machine, no GPU",
     }

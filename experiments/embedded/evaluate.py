@@ -290,6 +290,46 @@ def _quality_of(judge: Callable[[np.ndarray], np.ndarray], test: Damaged, unseen
     }
 
 
+def firing_figures(
+    network: Look, vocabulary: Vocabulary, temperature: float, warm: Families, test: Families
+) -> Figures:
+    """Share of fresh pictures that each gate of the trunk stops, with first thresholds taken from 150 others."""
+    starts = np.cumsum([0, *[len(SLOTS[name]) for name in NAMES]])[:-1]
+    rng = np.random.default_rng(12)
+
+    def captions(words: np.ndarray) -> np.ndarray:
+        sums = vocabulary.vectors[words + starts].sum(-2)
+        return sums / np.linalg.norm(sums, axis=-1, keepdims=True)
+
+    drawn = np.stack([[rng.integers(len(SLOTS[name])) for name in NAMES] for _ in range(32)])
+    reference = captions(drawn).mean(0)
+
+    def signals(part: Families) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        seen, places, logits = look(network, part.pixels[:, 0])
+        shares = softmax(logits, temperature)
+        entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1) / math.log(shares.shape[1])
+        return (seen * captions(part.words[:, 0])).sum(1) - seen @ reference, places, entropy
+
+    first, second = signals(warm), signals(test)
+    between = 1 - first[1] @ first[1].T
+    np.fill_diagonal(between, np.inf)
+    threshold = float(np.percentile(between.min(1), 10))
+    accepted: list[np.ndarray] = list(first[1])
+    stopped = 0
+    for place in second[1]:
+        if 1 - float((np.stack(accepted) @ place).max()) < threshold:
+            stopped += 1
+        else:
+            accepted.append(place)
+    low, high = np.percentile(first[2], (1, 99))
+    return {
+        "prompt": round(float((second[0] < np.percentile(first[0], 5)).mean()), 4),
+        "novelty": round(stopped / len(second[1]), 4),
+        "style": round(float(((second[2] < low) | (second[2] > high)).mean()), 4),
+        "pictures": len(test),
+    }
+
+
 def timing_figures(repeats: int = 15) -> Figures:
     """Milliseconds for one 512 px image in a batch of 8 on one core: the least and the median of the repeats."""
     rng = np.random.default_rng(5)

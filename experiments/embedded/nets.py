@@ -95,22 +95,23 @@ class Trunk(nn.Module):
 class Quality(nn.Module):
     """(n, 6, 3, 64, 64): five native crops and the whole view -> (n, 10) log-shares of the grades 1..10.
 
-    Beside the three colours the first layer sees their Laplacians, squashed so that a faint trace of damage (two or
-    three levels of 255) is as plain as a strong one.
+    Beside the three colours the first layer sees the Laplacians of lightness and of two colour differences, squashed so
+    that a faint trace of damage (two or three levels of 255) is as plain as a strong one.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.stages = Stages((16, 24, 48, 96), channels=6)
         laplace = torch.tensor([[0.0, -0.25, 0.0], [-0.25, 1.0, -0.25], [0.0, -0.25, 0.0]])
-        self.register_buffer("laplace", laplace.expand(3, 1, 3, 3).clone())
+        opponents = torch.tensor([[0.3, 0.6, 0.1], [1.0, -1.0, 0.0], [0.0, -1.0, 1.0]])
+        self.register_buffer("laplace", opponents[:, :, None, None] * laplace)
         self.norm = nn.BatchNorm1d(3 * self.stages.width)
         self.grade = head(3 * self.stages.width, 128, BINS)
 
     def forward(self, x: Tensor) -> Tensor:
         n, views = x.shape[:2]
         x = x.flatten(0, 1)
-        fine = F.conv2d(x, self.laplace, padding=1, groups=3)
+        fine = F.conv2d(x, self.laplace, padding=1)
         x = torch.cat([x, fine / (fine.abs() + 0.05)], dim=1)
         gathered = self.stages(x)[0].unflatten(0, (n, views))
         near, far = gathered[:, : views - 1], gathered[:, views - 1]

@@ -99,10 +99,12 @@ def train_quality(data: Damaged, *, epochs: int, seed: int, log: list[str]) -> Q
     torch.manual_seed(seed)
     rng = np.random.default_rng((seed, 78))
     net = Quality()
+    pictures, versions = data.damage.shape
     views = data.views.reshape(-1, *data.views.shape[2:])
     wanted = soft_grades(data.damage.reshape(-1))
     grades = torch.tensor([damage.grade(value) for value in data.damage.reshape(-1)])
     steps = epochs * (len(views) // BATCH)
+    together = BATCH // versions
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, 1.5e-3, total_steps=steps, pct_start=0.2, cycle_momentum=False
@@ -110,9 +112,11 @@ def train_quality(data: Damaged, *, epochs: int, seed: int, log: list[str]) -> Q
     started, total, order = time.time(), 0.0, list[int]()
     net.train()
     for step in range(steps):
-        if len(order) < BATCH:
-            order = list(rng.permutation(len(views)))
-        chosen = [order.pop() for _ in range(BATCH)]
+        if len(order) < together:
+            order = list(rng.permutation(pictures))
+        # All versions of a picture together: the content is the same, only the damage differs.
+        chosen = [order[-1 - place] * versions + version for place in range(together) for version in range(versions)]
+        del order[-together:]
         batch = turned(views[chosen], int(rng.integers(8)))
         flat = torch.from_numpy(planes(batch.reshape(-1, *batch.shape[2:])))
         with torch.autocast("cpu", torch.bfloat16):

@@ -18,6 +18,7 @@ from gen_emerge.errors import Damaged
 from gen_emerge.gates import judge, overall
 from gen_emerge.state import State
 from gen_emerge.store import DATABASE, Store
+from gen_emerge.store.images import walk
 from gen_emerge.store.verify import Problem, uncommitted, verify_files
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import CycleOutcome, Signal
@@ -35,9 +36,14 @@ def verify(root: Path, archive: Path, name: str) -> dict[str, Any]:
     load(series_file(root, name), known=known_names())
     folder = archive / name
     if not (folder / DATABASE).exists():
-        return {"series": name, "ok": True, "uncommitted": 0, "problems": []}
+        lost = [{"kind": "orphan", "path": path.relative_to(folder).as_posix()} for path, _ in walk(folder)]
+        return {"series": name, "ok": not lost, "uncommitted": 0, "problems": lost}
     with closing(Store.open(folder, readonly=True)) as store:
-        problems = [*verify_files(store), *verify_history(store)]
+        problems = verify_files(store)
+        try:
+            problems.extend(verify_history(store))
+        except Damaged as error:  # a row that cannot even be read
+            problems.append(Problem(kind="replay", path=str(error)))
         return {
             "series": name,
             "ok": not problems,

@@ -210,8 +210,7 @@ class Draft:
     def _review(self, subjects: Sequence[Subject]) -> None:
         recalled = [subject for subject in subjects if subject.pixels is None and subject.image is not None]
         for subject in recalled:
-            assert subject.image is not None
-            subject.pixels = self.live.load(subject.image)
+            subject.pixels = self.live.picture(subject)
         found = self.live.sitting.review([s.exhibit(pixels=True) for s in subjects], cycle=self.cycle)
         for subject in recalled:
             subject.pixels = None

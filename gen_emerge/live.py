@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gen_emerge.asking import Sitting
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.engines.local import to_pixels
 from gen_emerge.errors import Damaged
 from gen_emerge.filters import Rule
 from gen_emerge.novelty import NoveltyIndex
@@ -24,7 +25,9 @@ from gen_emerge.propose import Proposer
 from gen_emerge.protocols import Critic, Emitter, Generator, Scorer
 from gen_emerge.state import State
 from gen_emerge.store import Store
+from gen_emerge.subject import Subject
 from gen_emerge.types import (
+    Candidate,
     CycleRecord,
     Embedding,
     Exhibit,
@@ -225,12 +228,23 @@ class Live:
         batch = self.crew.rhythm.batch
         for start in range(0, len(candidates), batch):
             chunk = self.store.candidates(candidates[start : start + batch])
-            images = [self.load(c.image) for c in chunk if c.image]
+            images = [self.picture(c) for c in chunk if c.image]
             readings = scorer.score(images, [c.genome.prompt for c in chunk if c.image])
             for candidate, reading in zip((c for c in chunk if c.image), readings, strict=True):
                 if reading.embedding is not None:
                     embeddings[candidate.id] = reading.embedding
         return embeddings
+
+    def picture(self, candidate: Candidate | Subject) -> Pixels:
+        """Its stored picture; where the file is lost, the same picture painted again, if its generator is at hand."""
+        assert candidate.image is not None
+        try:
+            return self.load(candidate.image)
+        except Damaged:
+            genome, generator = candidate.genome, self.crew.generator
+            if (genome.generator, genome.generator_version) != (generator.name, generator.version):
+                raise
+            return to_pixels(generator.render([genome])[0])[0]
 
     def _add_to_index(self, candidate: int, record: CycleRecord) -> None:
         embedding = record.embeddings.get(candidate)
@@ -298,7 +312,7 @@ class Live:
         if exhibit.pixels is not None:
             return exhibit
         (found,) = self.store.candidates([exhibit.candidate])
-        return replace(exhibit, pixels=self.load(found.image)) if found.image else exhibit
+        return replace(exhibit, pixels=self.picture(found)) if found.image else exhibit
 
     def remember(self, exhibits: Iterable[Exhibit]) -> None:
         """Keep this cycle's exhibits, without pixels, for the elites among them."""

@@ -91,6 +91,8 @@ class NoveltyIndex:
         shape = (rows, self._dimension)
         if self._path is None:
             return np.zeros(shape, dtype=np.float16)
+        if self._path.parent.is_file():
+            self._path.parent.unlink()  # what lies in the cache is derived, whatever took its place is not ours to keep
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # A new file beside the old one: the old map stays valid until its last reader lets go.
         self._path.unlink(missing_ok=True)

@@ -50,7 +50,7 @@ def measure_again(live: Live, subjects: Sequence[Subject]) -> dict[int, str]:
             if not stale or subject.image is None or subject.id in failed:
                 continue
             prompt, attempts = subject.genome.prompt, live.crew.rhythm.max_attempts
-            (reading,) = score(scorer, [live.load(subject.image)], [prompt], attempts=attempts)
+            (reading,) = score(scorer, [live.picture(subject)], [prompt], attempts=attempts)
             if isinstance(reading, Reading):
                 subject.read_again(reading)
             else:

@@ -51,8 +51,7 @@ def _readings(live: Live, cycles: int) -> Iterator[tuple[Mapping[str, Signal], N
         for candidate in found:
             signals, vector = dict[str, Signal](), None
             for scorer in live.crew.scorers:
-                assert candidate.image is not None
-                picture, attempts = live.load(candidate.image), live.crew.rhythm.max_attempts
+                picture, attempts = live.picture(candidate), live.crew.rhythm.max_attempts
                 (reading,) = score(scorer, [picture], [candidate.genome.prompt], attempts=attempts)
                 if isinstance(reading, Reading):
                     signals |= {signal.scorer: signal for signal in reading.signals}

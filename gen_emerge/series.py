@@ -20,7 +20,7 @@ from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold
-from gen_emerge.store.images import read_pixels, sweep, write
+from gen_emerge.store.images import read_pixels, sweep, walk, write
 from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
 from gen_emerge.types import CycleRecord, Genome, Image, Pixels, PromptBank, QuestionBank, content_hash
 
@@ -119,6 +119,7 @@ def run(
     target = cycles if cycles is not None else config.loop.cycles
     if not (folder / DATABASE).exists() or _check_unchanged(folder, config, root):
         # A new series: whatever is missing is said before anything is made.
+        _refuse_orphans(folder)
         assemble(config, root=root, references=[])
     with hold(folder) as held, closing(_open(folder, config, root)) as store:
         crew = assemble(config, root=root, references=store.facts["reference_prompts"])
@@ -126,6 +127,9 @@ def run(
         state = replay(store.history())
         if standing.waits(store, wait=config.loop.on_checkin == "wait"):
             standing.note_run(folder, "waiting", target)
+            return standing.status(root, archive, name, held=False)
+        if state.cycle >= target:
+            standing.note_run(folder, "done", target)
             return standing.status(root, archive, name, held=False)
         _sweep(store, folder)
         standing.note_run(folder, "running", target)
@@ -169,6 +173,15 @@ def _drive(
         live.sitting.close()
 
 
+def _refuse_orphans(folder: Path) -> None:
+    """Pictures without a database are somebody's lost series: a new one would sweep them away."""
+    if not (folder / DATABASE).exists() and (count := sum(1 for path, _ in walk(folder) if path.suffix == ".png")):
+        raise BadInput(
+            f"{folder} holds {count} pictures but no {DATABASE}, which says what they are.",
+            hint="Restore it from a copy, or move the folder away to begin anew. The PNGs carry their recipes.",
+        )
+
+
 def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
     if (folder / DATABASE).exists():
         store = Store.open(folder)
@@ -176,6 +189,7 @@ def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
             return store
         # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
         store.close()
+        sweep(folder, ())
         for path in sorted(folder.glob(f"{DATABASE}*"), reverse=True):  # the database itself last
             path.unlink()
     prompts, _ = load_banks(config, root)

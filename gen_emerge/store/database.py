@@ -5,6 +5,7 @@ Every statement of the store runs inside `reading` or `writing`, which translate
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, StatementError
 
 from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, WrongSchema
 from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
@@ -23,6 +24,7 @@ from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction."""
 
+RESTORE = "Restore the file from a copy; the pictures carry their recipes and are not touched."
 _ERROR, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 10, 11, 13, 14, 26
 
 
@@ -84,6 +86,26 @@ def translated(path: Path) -> Generator[None, None, None]:
         raise Damaged(f"A row for {path} could not be written: {error.orig}.") from error
     except sqlite3.Error as error:
         raise _ours(error, error, path) from error
+    except (NoResultFound, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Damaged(f"{path} holds what was never written to it: {error}.", hint=RESTORE) from error
+
+
+def still_there(path: Path, opened: tuple[int, int]) -> None:
+    """Refuse to write into a file that was deleted or replaced: SQLite would go on, and nobody would find it again.
+
+    Args:
+        path: the database.
+        opened: device and inode of the file that was opened under this name.
+
+    Raises:
+        Damaged: the file under this name is not the one that was opened.
+    """
+    try:
+        now = path.stat()
+    except OSError:
+        now = None
+    if now is None or (now.st_dev, now.st_ino) != opened:
+        raise Damaged(f"{path} was removed or replaced while the series ran.", hint=RESTORE)
 
 
 def _primary(origin: BaseException | None) -> int:
@@ -105,7 +127,9 @@ def _ours(error: Exception, origin: BaseException | None, path: Path) -> GenEmer
             f"{path} was locked by another process for {BUSY_SECONDS:.0f} seconds.", hint="Close it and try again."
         )
     if primary in (_CORRUPT, _NOTADB):
-        return Damaged(f"{path} is not a readable database: {origin}.", hint="Restore the file from a copy.")
+        return Damaged(f"{path} is not a readable database: {origin}.", hint=RESTORE)
+    if primary == _ERROR:
+        return Damaged(f"{path} lacks a table or column that belongs to its schema: {origin}.", hint=RESTORE)
     if isinstance(error, IntegrityError):
         return Damaged(f"What was to be stored in {path} contradicts what is there: {origin}.")
     return GenEmergeError(f"{path}: {origin}.")
@@ -131,13 +155,15 @@ def schema_version(path: Path, source: Engine) -> str:
     Raises:
         BadInput: it is no database, or not one of ours.
     """
-    hint = "A series folder holds the `series.db` that gen-emerge made."
+    hint = "A series folder holds the `series.db` that gen-emerge made. If it was one, restore it from a copy."
     try:
         with source.connect() as connection:
             identity = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
             if identity != APPLICATION_ID:
                 raise BadInput(f"{path} is not a gen-emerge series.", hint=hint)
             return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
+    except (NoResultFound, UnicodeDecodeError) as error:
+        raise Damaged(f"{path} does not say which schema it has.", hint=RESTORE) from error
     except (DBAPIError, sqlite3.Error) as error:
         origin = error.orig if isinstance(error, DBAPIError) else error
         if _primary(origin) in (_ERROR, _NOTADB):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gen_emerge.errors import Damaged
 from gen_emerge.types import (
     Axes,
     Bounds,
@@ -50,8 +51,15 @@ def recipe_json(genome: Genome) -> str:
 
 
 def genome_from(recipe: str, operator: str, parents: str) -> Genome:
-    """The genome of a stored recipe and its lineage."""
-    return Genome(**json.loads(recipe), operator=operator, parents=hashes_from(parents))
+    """The genome of a stored recipe and its lineage.
+
+    Raises:
+        Damaged: the recipe is not one that was stored.
+    """
+    try:
+        return Genome(**json.loads(recipe), operator=operator, parents=hashes_from(parents))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"A stored recipe cannot be read: {error}.", hint="Restore series.db from a copy.") from error
 
 
 def hashes_from(text: str) -> tuple[str, ...]:

@@ -15,15 +15,15 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, Select, func, insert, select
 
 from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
 from gen_emerge.store import tables as t
-from gen_emerge.store.database import check_schema, engine, readable, reading, sync_folder, writing
+from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
 from gen_emerge.store.read import Reader
-from gen_emerge.store.rows import to_json
+from gen_emerge.store.rows import round_payload, to_json
 from gen_emerge.store.write import Words, last_committed, write_cycle
-from gen_emerge.types import CycleRecord, Input
+from gen_emerge.types import CycleRecord, Input, Round
 
 DATABASE = "series.db"
 _DRAFT = "series.db.draft"
@@ -41,6 +41,8 @@ class Store(Reader):
     def __init__(self, folder: Path, source: Engine, *, readonly: bool) -> None:
         super().__init__(source, folder / DATABASE)
         self.folder = folder
+        file = (folder / DATABASE).stat()
+        self._file = (file.st_dev, file.st_ino)
         self.readonly = readonly
         self._words = Words()
         with reading(source, self._path) as connection:
@@ -133,6 +135,9 @@ class Store(Reader):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def _check_there(self) -> None:
+        still_there(self._path, self._file)
+
     def begin(self, cycle: int, started: float) -> int:
         """Note a start of a cycle, durable before it returns.
 
@@ -143,6 +148,7 @@ class Store(Reader):
         Returns:
             How many unfinished starts the cycle has now, this one included.
         """
+        self._check_there()
         with writing(self._engine, self._path) as connection:
             if cycle <= last_committed(connection):
                 raise Damaged(f"Cycle {cycle} is committed and cannot be started again.")
@@ -164,10 +170,24 @@ class Store(Reader):
         """Store several inputs: all of them or none."""
         return self._add_inputs(items, None)
 
-    def _add_inputs(self, items: Sequence[tuple[str, Mapping[str, Any]]], first_cycle: int | None) -> list[Input]:
+    def add_round(self, asked: Round) -> bool:
+        """Store a requested round, unless there is one of its id; False then."""
+        number = func.json_extract(t.InputRow.payload, "$.id")
+        taken = select(t.InputRow.id).where(t.InputRow.kind == "round", number == asked.id)
+        return bool(self._add_inputs([("round", round_payload(asked))], None, unless=taken))
+
+    def _add_inputs(
+        self,
+        items: Sequence[tuple[str, Mapping[str, Any]]],
+        first_cycle: int | None,
+        *,
+        unless: Select[int] | None = None,
+    ) -> list[Input]:
         texts = [to_json(payload) for _, payload in items]
         added: list[Input] = []
         with writing(self._engine, self._path) as connection:
+            if unless is not None and connection.execute(unless).first() is not None:
+                return []
             if first_cycle is None:
                 attempted = connection.execute(select(func.coalesce(func.max(t.AttemptRow.cycle), 0))).scalar_one()
                 first_cycle = 1 + max(attempted, last_committed(connection))
@@ -187,6 +207,7 @@ class Store(Reader):
             Damaged: it is not the next cycle, or contradicts what is stored; nothing was written.
             DiskFull: nothing was written, everything committed is still there.
         """
+        self._check_there()
         try:
             with writing(self._engine, self._path) as connection:
                 last = last_committed(connection)

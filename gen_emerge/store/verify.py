@@ -80,3 +80,5 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
+    except OSError:
+        return ""  # something else lies where the picture was: not its bytes

@@ -1,0 +1,117 @@
+"""A series folder that was tampered with or torn apart: nothing is swept away, nothing goes on in vain."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen_emerge import crew as crews
+from gen_emerge.audit import verify
+from gen_emerge.errors import BadInput, Damaged
+from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.series import Studio
+from gen_emerge.types import Pixels, Reading
+
+
+class NextScorer(FakeScorer):
+    versions: Mapping[str, str] = {**FakeScorer.versions, "novelty": "fake-2"}
+
+    def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
+        readings = super().score(images, prompts)
+        return [replace(r, embedding=replace(r.embedding, space="fake-2")) for r in readings if r.embedding]
+
+
+@pytest.fixture
+def house(studio: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    monkeypatch.setattr(crews, "load_generator", lambda config: FakeGenerator())
+    monkeypatch.setattr(crews, "load_scorers", lambda config, references: (FakeScorer(),))
+    house = Studio(studio)
+    house.new("night", image={"width": 48, "height": 48}, loop={"batch": 4, "warmup_cycles": 2, "cycles": 4})
+    return house
+
+
+def pictures(house: Studio) -> list[Path]:
+    return sorted((house.archive / "night" / "images").rglob("*.png"))
+
+
+def test_pictures_without_a_database_are_named_and_never_swept(house: Studio) -> None:
+    house.run("night")
+    before = pictures(house)
+    for file in (house.archive / "night").glob("series.db*"):
+        file.unlink()
+    found = verify(house.root, house.archive, "night")
+    assert not found["ok"]
+    assert {problem["kind"] for problem in found["problems"]} == {"orphan"}
+    assert sum(problem["path"].endswith(".png") for problem in found["problems"]) == len(before) == 16
+    with pytest.raises(BadInput, match=r"16 pictures but no series\.db"):
+        house.run("night")
+    assert pictures(house) == before
+
+
+def test_a_database_removed_while_the_series_runs_is_noticed(house: Studio) -> None:
+    def remove(figures: Any) -> None:
+        if figures["cycle"] == 2:
+            (house.archive / "night" / "series.db").unlink()
+
+    with pytest.raises(Damaged, match="removed or replaced"):
+        house.run("night", cycles=50, progress=remove)
+
+
+def test_a_run_with_nothing_to_do_needs_no_picture(house: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = house.run("night")
+    pictures(house)[0].unlink()
+    monkeypatch.setattr(crews, "load_scorers", lambda config, references: (NextScorer(),))
+    assert house.run("night")["digest"] == done["digest"]
+
+
+def test_a_lost_picture_is_painted_again_where_a_new_scorer_must_see_it(
+    house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.run("night")
+    for lost in pictures(house):
+        lost.unlink()
+    monkeypatch.setattr(crews, "load_scorers", lambda config, references: (NextScorer(),))
+    assert house.run("night", cycles=6)["state"] == "done"
+
+
+def damage(statement: str) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            for (name,) in connection.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+                connection.execute(f'drop trigger "{name}"')
+            connection.execute(statement)
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["delete from alembic_version", "drop table axes", "update genomes set recipe = '{}' where id = 1"],
+)
+def test_a_database_that_was_tampered_with_is_called_damaged(house: Studio, statement: str) -> None:
+    house.run("night")
+    damage(statement)(house.archive / "night" / "series.db")
+    try:
+        assert not verify(house.root, house.archive, "night")["ok"]
+    except Damaged as error:
+        assert "Restore" in str(error)
+
+
+def test_a_file_in_the_place_of_the_cache_or_of_a_picture_stops_nothing(house: Studio) -> None:
+    house.run("night")
+    cache = house.archive / "night" / "cache"
+    for file in cache.iterdir():
+        file.unlink()
+    cache.rmdir()
+    cache.write_text("not a folder")
+    assert house.run("night", cycles=5)["cycle"] == 5
+    picture = pictures(house)[0]
+    picture.unlink()
+    picture.mkdir()
+    found = verify(house.root, house.archive, "night")
+    assert {"kind": "hash", "path": picture.relative_to(house.archive / "night").as_posix()} in found["problems"]

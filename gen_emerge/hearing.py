@@ -6,17 +6,23 @@ counts in it, whenever the process was killed in between; nothing here asks anyb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import numpy as np
 
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft
-from gen_emerge.preference.answers import as_duel
+from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
+from gen_emerge.protocols import RoundKind
 from gen_emerge.recall import recall
 from gen_emerge.remeasure import remeasured
-from gen_emerge.store.answers import answers_from
-from gen_emerge.types import Duel, Event, HumanAnswer, Input, Question, Round
+from gen_emerge.state import State
+from gen_emerge.store import Store
+from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
 
 
 def hear(draft: Draft, inputs: Sequence[Input]) -> None:
@@ -30,10 +36,8 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
             message = f"Genome {item.payload['genome'][:12]} is quarantined: {item.payload['error']}"
             draft.events.append(Event(kind="quarantine", message=message, payload=dict(item.payload)))
     _return_pending(draft)
-    answers = answers_from(inputs).standing
-    if answers:
-        questions = {q.id: q for asked in draft.live.store.rounds() for q in asked.questions}
-        _take_answers(draft, [(questions[a.question], a) for a in answers if a.question in questions])
+    if any(item.kind in ("answer", "undo") for item in inputs):
+        _take_answers(draft)
 
 
 def _settings_changed(draft: Draft) -> None:
@@ -73,21 +77,49 @@ def _return_pending(draft: Draft) -> None:
             subject.contested_with = contested[subject.id].incumbent
 
 
-def _take_answers(draft: Draft, answers: Iterable[tuple[Question, HumanAnswer]]) -> None:
-    for question, answer in answers:
-        duel = as_duel(question, answer)
-        if duel is not None:
-            draft.duels.append(duel)
-            _override(draft, duel)
-        elif question.kind == "review" and answer.answer in ("keep", "discard"):
-            _decide_review(draft, question.images["only"], keep=answer.answer == "keep")
+def _take_answers(draft: Draft) -> None:
+    """What stands since this boundary, against what stood before it; question by question, in the order of rounds.
+
+    What was decided at an earlier boundary happened: an answer taken back takes its evidence along, no image.
+    """
+    store = draft.live.store
+    before = {(a.question, a.rater): a for a in store.answers(draft.cycle - 1).standing}
+    standing = store.answers(draft.cycle).standing
+    now = {(a.question, a.rater): a for a in standing}
+    changed: dict[str, list[str]] = defaultdict(list)
+    for question, rater in {**before, **now}:
+        was, says = before.get((question, rater)), now.get((question, rater))
+        if was is None or says is None or was.answer != says.answer:
+            changed[question].append(rater)
+    questions = {q.id: q for asked in store.rounds() for q in asked.questions}
+    for question in [q for q in questions.values() if q.id in changed]:
+        for rater in changed[question.id]:
+            _retell(draft, question, before.get((question.id, rater)), now.get((question.id, rater)))
+        decision = majority(question, standing, questions)
+        if question.kind == "pair" and question.ask == "quality" and isinstance(decision, int):
+            (loser,) = set(question.images.values()) - {decision}
+            _override(draft, decision, loser)
+        elif question.kind == "review" and decision is not None:
+            _decide_review(draft, question.images["only"], keep=decision == "keep")
+
+
+def _retell(draft: Draft, question: Question, was: HumanAnswer | None, says: HumanAnswer | None) -> None:
+    """One rater's word on one question, as duels: what was said before is withdrawn."""
+    if was is not None:
+        told = f'{was.rater} took back "{was.answer}" on question {question.id}'
+        message = f'{told} and says "{says.answer}".' if says else f"{told}."
+        payload = {"question": question.id, "rater": was.rater, "was": was.answer, "is": says and says.answer}
+        draft.events.append(Event(kind="withdrawn", message=message, payload=payload))
+    gone = was and as_duel(question, was)
+    duel = says and as_duel(question, says)
+    draft.duels += ([withdrawal(gone)] if gone else []) + ([duel] if duel else [])
 
 
 def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:
-    """A human lets an image in from the review band, or turns it away. Only then is it a neighbour to others."""
+    """Humans let an image in from the review band, or turn it away. Only then is it a neighbour to others."""
     status, cause = draft.live.state.waiting.get(candidate, ("", ""))
     if status != "review" or draft.archive is None or any(r.candidate == candidate for r in draft.resolutions):
-        return  # decided before, perhaps by another rater's answer at this very boundary
+        return  # decided before, perhaps by another question at this very boundary
     (subject,) = draft.recall([candidate])
     if keep:
         draft.locate(subject)
@@ -96,12 +128,9 @@ def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:
         draft.settle(subject, "rejected", cause)
 
 
-def _override(draft: Draft, duel: Duel) -> None:
+def _override(draft: Draft, winner: int, loser: int) -> None:
     """A human verdict between the holder of a cell and another image of the same cell decides it."""
-    if duel.question != "quality" or duel.outcome == "tie" or draft.archive is None:
-        return
-    winner, loser = (duel.left, duel.right) if duel.outcome == "left" else (duel.right, duel.left)
-    if winner not in draft.live.state.accepted:
+    if draft.archive is None or winner not in draft.live.state.accepted:
         return
     # Recalled for its place alone: a winner of another cell, or one that lost its own since, challenges nobody again.
     (subject,) = recall(draft.live, [winner])
@@ -116,27 +145,72 @@ def check_in(draft: Draft) -> None:
     rhythm = live.crew.rhythm
     if not rhythm.checkin_every or draft.cycle % rhythm.checkin_every or live.state.archive is None:
         return
-    axes = live.state.archive.axes
-    spread = [max(high - low, 1e-12) for low, high in zip(axes.low, axes.high, strict=True)]
-    elites = {
-        elite.candidate: [value / width for value, width in zip(elite.descriptor, spread, strict=True)]
-        for elite in live.state.archive
-    }
     decided = {resolution.candidate for resolution in draft.resolutions}
-    review = [c for c, (status, _) in live.state.waiting.items() if status == "review" and c not in decided]
-    prompts = {c.id: c.genome.prompt for c in live.store.candidates([*elites, *review])}
-    draft.round = open_round(
+    displaced = {placement.incumbent for placement in draft.placements if placement.outcome == "won"}
+    draft.round = ask(
         "checkin",
+        live.state,
+        live.store,
         number=draft.cycle,
         cycle=draft.cycle,
         reason="scheduled",
-        elites=elites,
-        review=review,
-        duels=live.state.duels,
-        prompts=prompts,
         rng=draw(rhythm.seed, draft.cycle, 0, "round"),
         earlier=_known_rounds(draft),
+        settled=decided | displaced,
     )
+
+
+def ask(
+    kind: RoundKind | Literal["checkin"],
+    state: State,
+    store: Store,
+    *,
+    number: int,
+    cycle: int,
+    reason: Literal["scheduled", "request"],
+    rng: np.random.Generator,
+    earlier: Sequence[Round],
+    settled: Collection[int | None] = (),
+) -> Round | None:
+    """A round about what a state holds; None when there is nothing to ask.
+
+    Args:
+        kind: see `open_round`, as of the other arguments.
+        state: who holds what, who waits.
+        store: knows the prompts.
+        number: the round's.
+        cycle: the cycle it opens in.
+        reason: why.
+        rng: a generator of this round alone.
+        earlier: every earlier round.
+        settled: candidates decided since: no longer in the review band, or no longer holding their cells.
+    """
+    places = _places(state)
+    review = [c for c, (status, _) in state.waiting.items() if status == "review" and c not in settled]
+    contests = [contest for contest in state.contests if contest.holder not in settled]
+    shown = {*places, *review, *(contest.challenger for contest in contests)}
+    return open_round(
+        kind,
+        number=number,
+        cycle=cycle,
+        reason=reason,
+        elites=places,
+        review=review,
+        duels=state.duels,
+        prompts={c.id: c.genome.prompt for c in store.candidates(sorted(shown))},
+        rng=rng,
+        contests=contests,
+        earlier=earlier,
+    )
+
+
+def _places(state: State) -> dict[int, list[float]]:
+    """Elite -> where it lies on the map, in units of the axes' ranges."""
+    if state.archive is None:
+        return {}
+    axes = state.archive.axes
+    spread = [max(high - low, 1e-12) for low, high in zip(axes.low, axes.high, strict=True)]
+    return {e.candidate: [v / s for v, s in zip(e.descriptor, spread, strict=True)] for e in state.archive}
 
 
 def _known_rounds(draft: Draft) -> list[Round]:

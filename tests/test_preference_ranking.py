@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,3 +136,30 @@ def test_asking_in_between_changes_no_answer(asked_after):
             asked.sure(100, 105)
     assert asked.best() == quiet.best() and asked.held_out() == quiet.held_out()
     assert asked._fitted().utilities.tobytes() == quiet._fitted().utilities.tobytes()
+
+
+@pytest.mark.parametrize("place", [0, 7, 44, 59])
+def test_a_withdrawn_verdict_is_as_if_it_had_never_been_said(place):
+    duels = [*verdicts_of_a_rater(60, sd=1.5, seed=3), *(duel(a, a + 1) for a in range(100, 111))]
+    gone = duels[place]
+    # The same verdict may have been said more than once: the last one goes.
+    last = max(n for n, each in enumerate(duels) if each == gone)
+    model, without = told(duels), told([*duels[:last], *duels[last + 1 :]])
+    model.best()
+    model.add(replace(gone, purpose="withdrawn", seconds=3.0))
+    assert model.best() == without.best() and model.held_out() == without.held_out()
+    assert model._fitted().utilities.tobytes() == without._fitted().utilities.tobytes()
+    assert model.sure(gone.left, gone.right) == without.sure(gone.left, gone.right)
+
+
+def test_an_answer_said_anew_counts_once():
+    said = duel(1, 2, "left", "human:ann", purpose="round")
+    model = told([said, replace(said, purpose="withdrawn"), replace(said, outcome="right")])
+    assert model.sure(1, 2) == "right" and model.best() == 2
+    model.add(replace(said, outcome="right", purpose="withdrawn"))
+    assert model.sure(1, 2) is None and model.best() is None
+
+
+def test_a_withdrawal_of_what_was_never_said_changes_nothing():
+    model = told([duel(1, 2, "left", "human:ann"), duel(1, 2, "left", "human:bob", purpose="withdrawn")])
+    assert model.sure(1, 2) == "left"

@@ -10,7 +10,7 @@ import pytest
 
 from gen_emerge.chance import draw
 from gen_emerge.errors import BadInput
-from gen_emerge.preference import open_round
+from gen_emerge.preference import Contest, open_round
 from gen_emerge.types import Duel
 
 GRID = {10 + i: (float(i % 5), float(i // 5)) for i in range(25)}
@@ -172,6 +172,54 @@ def test_opening_a_round_over_a_large_map_stays_quick():
     )
     assert len(asked.questions) == 5
     assert time.process_time() - started < 1.0
+
+
+def contest(holder, challenger, *, tie=True, cycle=3):
+    return Contest(holder=holder, challenger=challenger, tie=tie, cycle=cycle)
+
+
+CONTESTS = [contest(holder, holder + 100, tie=holder % 2 == 0, cycle=holder) for holder in GRID]
+
+
+@pytest.mark.parametrize(("kind", "review", "wanted"), [("checkin", (), 2), ("checkin", (3, 4), 1), ("pairs", (), 2)])
+def test_a_round_keeps_a_place_or_two_for_holders_against_their_challengers(kind, review, wanted):
+    for number in (1, 2, 3):
+        asked = ask(kind, number=number, review=review, contests=CONTESTS)
+        assert len(asked.questions) == 5
+        turning = [q for q in asked.questions if q.kind == "pair" and max(q.images.values()) >= 100]
+        assert [q.ask for q in turning] == ["quality"] * wanted, "only quality decides a cell"
+        # Undecided ones first, the newest of them first.
+        assert sorted(min(q.images.values()) for q in turning) == [34, 32][:wanted][::-1]
+        turns = sum((number + place) % 3 == 0 for place in range(len(pairs_of(asked))))
+        assert Counter(q.ask for q in asked.questions)["adherence"] == turns, "the others take its turns"
+
+
+def test_a_decided_meeting_is_asked_about_when_no_undecided_one_is_left():
+    some = [contest(10, 110, tie=False, cycle=9), contest(11, 111, cycle=2), contest(12, 112, tie=False, cycle=4)]
+    asked = ask("pairs", contests=some)
+    assert {frozenset((11, 111)), frozenset((10, 110))} <= set(pairs_of(asked))
+    later = ask("pairs", contests=some, earlier=[asked], number=2)
+    assert frozenset((12, 112)) in pairs_of(later) and not set(pairs_of(asked)) & set(pairs_of(later))
+
+
+def test_one_challenger_a_holder_in_a_round():
+    asked = ask("pairs", contests=[contest(10, 110 + n) for n in range(9)])
+    assert len([pair for pair in pairs_of(asked) if max(pair) >= 100]) == 1
+
+
+def test_contests_fill_a_round_that_runs_out_of_pairs():
+    small = {10: (0.0,), 11: (1.0,), 12: (2.0,)}
+    some = [contest(holder, holder + 100) for holder in small]
+    met = [human(10, 11), human(10, 12)]
+    asked = ask("pairs", elites=small, contests=some, duels=met)
+    assert set(pairs_of(asked)) == {frozenset((11, 12)), *(frozenset((h, h + 100)) for h in small)}
+
+
+def test_equal_contests_are_drawn_by_chance_whatever_their_order():
+    equal = [contest(holder, holder + 100) for holder in GRID]
+    assert ask("pairs", contests=equal) == ask("pairs", contests=equal[::-1])
+    drawn = {pair for seed in range(30) for pair in pairs_of(ask("pairs", contests=equal, seed=seed)) if max(pair) > 99}
+    assert len(drawn) > 15
 
 
 def test_an_unknown_kind_or_size_is_refused():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gen_emerge.errors import BadInput
-from gen_emerge.preference import Undo, as_duel, is_complete, parse_answers, standing
+from gen_emerge.preference import Undo, as_duel, is_complete, majority, parse_answers
+from gen_emerge.preference.answers import withdraw, withdrawal
 from gen_emerge.types import Duel, HumanAnswer, Question, Round
 
 PAIR = Question(id="r1-1", kind="pair", ask="quality", prompt="p", images={"left": 4, "right": 9})
@@ -93,20 +95,49 @@ def test_a_rater_without_a_name_is_refused():
         parse_answers([], QUESTIONS, rater=" ")
 
 
-def test_the_last_answer_stands_and_an_undo_brings_the_one_before_back():
-    history = [answer("r1-1", "left"), answer("r1-1", "right"), answer("r1-3", "keep")]
-    assert standing(history) == {"r1-1": answer("r1-1", "right"), "r1-3": answer("r1-3", "keep")}
-    history.append(Undo(question="r1-1", rater="ann"))
-    assert standing(history)["r1-1"] == answer("r1-1", "left")
-    history.append(Undo(question="r1-1", rater="ann"))
-    assert "r1-1" not in standing(history)
-    history.append(Undo(question="r1-1", rater="ann"))
-    assert standing(history) == {"r1-3": answer("r1-3", "keep")}
+def votes(*words, question=PAIR):
+    return [answer(question.id, word, f"rater {n}") for n, word in enumerate(words)]
 
 
-def test_an_undo_takes_back_only_the_raters_own_answer():
-    history = [answer("r1-1", "left", "bob"), answer("r1-1", "right", "ann"), Undo(question="r1-1", rater="bob")]
-    assert standing(history) == {"r1-1": answer("r1-1", "right", "ann")}
+@pytest.mark.parametrize(
+    ("words", "winner"),
+    [
+        ((), None),
+        (("left",), 4),
+        (("left", "right"), None),
+        (("right", "left", "right"), 9),
+        (("right", "tie", "tie"), 9),
+        (("tie", "skip"), None),
+    ],
+)
+def test_more_raters_decide_a_pair_and_ties_speak_for_neither(words, winner):
+    assert majority(PAIR, votes(*words), QUESTIONS) == winner
+
+
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [(("keep", "discard"), None), (("keep", "unsure"), "keep"), (("discard", "keep", "discard"), "discard")],
+)
+def test_more_raters_decide_about_a_single_image(words, decision):
+    assert majority(REVIEW, votes(*words, question=REVIEW), QUESTIONS) == decision
+
+
+def test_a_rater_counts_once_by_the_last_answer_about_the_same_images():
+    turned = Question(id="r2-1", kind="pair", ask="quality", prompt="p", images={"left": 9, "right": 4})
+    questions = {**QUESTIONS, turned.id: turned}
+    said = [answer("r1-1", "left"), answer("r1-1", "right", "bob"), answer("r2-1", "right")]
+    assert majority(PAIR, said, questions) is None
+    assert majority(PAIR, [*said, answer("r2-1", "right", "bob")], questions) == 4
+    assert majority(PAIR, [*said, answer("r2-1", "skip", "bob")], questions) is None
+    assert majority(FIT, said, questions) is None
+
+
+def test_a_withdrawal_strikes_out_the_last_such_verdict_and_no_other():
+    first, other = as_duel(PAIR, answer("r1-1", "left")), as_duel(PAIR, answer("r1-1", "left", "bob"))
+    duels = [first, other, first, replace(first, outcome="right")]
+    assert withdraw(duels, withdrawal(replace(first, seconds=9.0)))
+    assert duels == [first, other, replace(first, outcome="right")]
+    assert not withdraw(duels, withdrawal(replace(other, outcome="tie"))) and len(duels) == 3
 
 
 def test_an_undo_in_the_file_is_read():
@@ -114,9 +145,10 @@ def test_an_undo_in_the_file_is_read():
 
 
 def test_a_round_is_complete_when_every_question_has_a_standing_answer():
-    history = [answer(q, "skip") for q in QUESTIONS]
-    assert is_complete(ROUND, standing(history))
-    assert not is_complete(ROUND, standing(history[1:]))
+    given = {q: answer(q, "skip") for q in QUESTIONS}
+    assert is_complete(ROUND, given)
+    del given["r1-1"]
+    assert not is_complete(ROUND, given)
 
 
 def test_an_answered_pair_is_a_duel_of_its_rater():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from gen_emerge.protocols import RoundKind
 from gen_emerge.types import Question, Round
 
 if TYPE_CHECKING:
-    from gen_emerge.state import State
     from gen_emerge.store import Store
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -54,45 +54,34 @@ def request_round(store: Store, kind: RoundKind, *, seed: int) -> Round | None:
     Its id is "r", the committed cycle and a letter ("r30a"), so that it never meets a scheduled round's.
     """
     from gen_emerge.chance import draw
-    from gen_emerge.preference.rounds import open_round
+    from gen_emerge.hearing import ask
     from gen_emerge.state import replay
-    from gen_emerge.store import round_payload
 
     state = replay(store.history())
-    earlier = store.rounds()
-    requested = [asked for asked in earlier if asked.reason == "request" and asked.cycle == state.cycle]
-    elites = _places(state)
-    review = [candidate for candidate, (status, _) in state.waiting.items() if status == "review"]
-    asked = open_round(
-        kind,
-        number=max(state.cycle, 1),
-        cycle=state.cycle,
-        reason="request",
-        elites=elites,
-        review=review,
-        duels=state.duels,
-        prompts={c.id: c.genome.prompt for c in store.candidates([*elites, *review])},
-        rng=draw(seed, state.cycle, len(requested), "request"),
-        earlier=earlier,
-    )
-    if asked is None:
-        return None
-    name = f"r{state.cycle}{_suffix(len(requested))}"
-    questions = tuple(replace(q, id=f"{name}-{i}") for i, q in enumerate(asked.questions, start=1))
-    named = replace(asked, id=name, questions=questions)
-    store.add_input("round", round_payload(named))
-    return named
+    while True:
+        earlier = store.rounds()
+        requested = [asked for asked in earlier if asked.reason == "request" and asked.cycle == state.cycle]
+        asked = ask(
+            kind,
+            state,
+            store,
+            number=max(state.cycle, 1),
+            cycle=state.cycle,
+            reason="request",
+            rng=draw(seed, state.cycle, len(requested), "request"),
+            earlier=earlier,
+        )
+        if asked is None:
+            return None
+        taken = {each.id for each in earlier}
+        name = next(name for n in count(len(requested)) if (name := f"r{state.cycle}{_suffix(n)}") not in taken)
+        questions = tuple(replace(q, id=f"{name}-{i}") for i, q in enumerate(asked.questions, start=1))
+        named = replace(asked, id=name, questions=questions)
+        if store.add_round(named):
+            return named
+        # Another request was faster; this one asks what that one did not.
 
 
-def _places(state: State) -> dict[int, list[float]]:
-    """Elite -> where it lies on the map, in units of the axes' ranges."""
-    if state.archive is None:
-        return {}
-    axes = state.archive.axes
-    spread = [max(high - low, 1e-12) for low, high in zip(axes.low, axes.high, strict=True)]
-    return {e.candidate: [v / s for v, s in zip(e.descriptor, spread, strict=True)] for e in state.archive}
-
-
-def _suffix(count: int) -> str:
+def _suffix(number: int) -> str:
     """A, b, ... z, za, zb, ...: sorted as counted."""
-    return "z" * (count // 26) + _LETTERS[count % 26]
+    return "z" * (number // 26) + _LETTERS[number % 26]

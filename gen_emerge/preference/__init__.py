@@ -6,15 +6,16 @@ SciPy is imported by the first fit, not before.
 
 from __future__ import annotations
 
-from gen_emerge.preference.answers import Undo, as_duel, is_complete, parse_answers, standing
+from gen_emerge.preference.answers import Undo, as_duel, is_complete, majority, parse_answers
 from gen_emerge.preference.bradley_terry import Fit, NotIdentified, fit_bradley_terry
 from gen_emerge.preference.comparisons import Comparison, Comparisons
 from gen_emerge.preference.ranking import DuelPreference
-from gen_emerge.preference.rounds import open_round
+from gen_emerge.preference.rounds import Contest, open_round
 
 __all__ = [
     "Comparison",
     "Comparisons",
+    "Contest",
     "DuelPreference",
     "Fit",
     "NotIdentified",
@@ -22,7 +23,7 @@ __all__ = [
     "as_duel",
     "fit_bradley_terry",
     "is_complete",
+    "majority",
     "open_round",
     "parse_answers",
-    "standing",
 ]

@@ -1,4 +1,4 @@
-"""Takes lines of answers; gives checked answers, and which of them stand. Touches no store and no file.
+"""Takes lines of answers; gives checked answers, and what they say together. Touches no store and no file.
 
 A line is one JSON object: `{"question": "r3-1", "answer": "left", "confidence": "sure", "seconds": 2.5}` or
 `{"undo": "r3-1"}`. One bad line refuses all of them, so half a file is never taken.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
 
 from gen_emerge.errors import BadInput, nearest
@@ -52,25 +53,6 @@ def parse_answers(lines: Iterable[str], questions: Mapping[str, Question], *, ra
     return answers
 
 
-def standing(history: Iterable[HumanAnswer | Undo]) -> dict[str, HumanAnswer]:
-    """Question id -> the last answer that was not undone.
-
-    An undo takes back its rater's last answer to that question; the one before stands again. An undo with nothing
-    left to take back does nothing.
-    """
-    stacks: dict[str, list[HumanAnswer]] = {}
-    for entry in history:
-        stack = stacks.setdefault(entry.question, [])
-        if isinstance(entry, HumanAnswer):
-            stack.append(entry)
-            continue
-        for place in range(len(stack) - 1, -1, -1):
-            if stack[place].rater == entry.rater:
-                del stack[place]
-                break
-    return {question: stack[-1] for question, stack in stacks.items() if stack}
-
-
 def is_complete(asked: Round, answered: Mapping[str, HumanAnswer]) -> bool:
     """True when every question of the round has a standing answer (a skip is one)."""
     return all(question.id in answered for question in asked.questions)
@@ -91,6 +73,49 @@ def as_duel(question: Question, answer: HumanAnswer) -> Duel | None:
         seconds=answer.seconds,
         attention=question.attention,
     )
+
+
+def majority(
+    question: Question, standing: Iterable[HumanAnswer], questions: Mapping[str, Question]
+) -> int | str | None:
+    """What more raters say than the contrary: the candidate they prefer, or "keep" or "discard"; None for a draw.
+
+    A rater counts once, by their last answer about these images, in whatever round it was asked. Tie and unsure speak
+    for neither side, and a skip says nothing.
+
+    Args:
+        question: what is to be decided.
+        standing: the answers that stand, in order of arrival.
+        questions: id -> question, of all of them.
+    """
+    said: dict[str, int | str] = {}
+    for answer in standing:
+        other = questions.get(answer.question)
+        if other is not None and answer.answer != "skip" and _matter(other) == _matter(question):
+            said[answer.rater] = other.images.get(answer.answer, answer.answer)
+    one, two = question.images.values() if question.kind == "pair" else ("keep", "discard")
+    votes = Counter(said.values())
+    if votes[one] == votes[two]:
+        return None
+    return one if votes[one] > votes[two] else two
+
+
+def withdrawal(duel: Duel) -> Duel:
+    """The record that a verdict counts no longer: its rater took it back, or now says something else."""
+    return replace(duel, purpose="withdrawn")
+
+
+def withdraw(duels: list[Duel], gone: Duel) -> bool:
+    """Strike out the last verdict that a withdrawal speaks of; False when there is none."""
+    for place in range(len(duels) - 1, -1, -1):
+        if withdrawal(replace(duels[place], seconds=gone.seconds)) == gone:
+            del duels[place]
+            return True
+    return False
+
+
+def _matter(question: Question) -> tuple[str, str, frozenset[int]]:
+    return question.kind, question.ask, frozenset(question.images.values())
 
 
 def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater: str) -> HumanAnswer | Undo:

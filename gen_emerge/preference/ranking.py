@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from gen_emerge.preference.answers import withdraw
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
 from gen_emerge.preference.comparisons import Comparisons
 from gen_emerge.preference.evidence import PSEUDO_SD
@@ -39,6 +40,11 @@ class DuelPreference:
 
     def __init__(self, probability: float = 0.9) -> None:
         self.probability = probability
+        self._duels: list[Duel] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self._taken = 0
         self._place: dict[int, int] = {}
         self._ids: list[int] = []
         self._left: list[int] = []
@@ -54,9 +60,23 @@ class DuelPreference:
         self._humans = 0
 
     def add(self, duel: Duel) -> None:
-        """Take in one duel, in the order in which they happened."""
+        """Take in one duel, in the order in which they happened.
+
+        Once a verdict is withdrawn, all is as if it had never been said.
+        """
         if duel.question != "quality":
             return
+        if duel.purpose != "withdrawn":
+            self._duels.append(duel)
+        elif withdraw(self._duels, duel):
+            self._forget()
+
+    def _catch_up(self) -> None:
+        while self._taken < len(self._duels):
+            self._taken += 1
+            self._take(self._duels[self._taken - 1])
+
+    def _take(self, duel: Duel) -> None:
         human = duel.judge.startswith("human:")
         decisive = duel.outcome != "tie"
         if human:
@@ -84,6 +104,7 @@ class DuelPreference:
             incumbent: candidate id.
             probability: how sure the fit must be; None for the one given at the start.
         """
+        self._catch_up()
         direct = self._direct(challenger, incumbent)
         if direct is not None:
             return direct
@@ -104,6 +125,7 @@ class DuelPreference:
         Args:
             among: candidates allowed, such as the current elites; None for all.
         """
+        self._catch_up()
         known = self._ids if among is None else [i for i in among if i in self._place]
         if not known:
             return None
@@ -118,6 +140,7 @@ class DuelPreference:
 
     def held_out(self) -> tuple[float, float] | None:
         """Mean held-out log-loss of human verdicts (nats), and the upper end of its 95% interval. None below 2."""
+        self._catch_up()
         n = len(self._losses)
         if n < 2:
             return None

@@ -1,7 +1,8 @@
 """Takes what could be asked and what already was; gives one round of questions. Pure functions of ids and chance.
 
-A person's minute is the dearest thing here: pairs go where least is known (images rarely compared, against a near
-neighbour on the map), never twice, and the sides are drawn by chance.
+A person's minute is the dearest thing here: pairs go where an answer may turn a cell (its holder against an image that
+just missed it) and where least is known (images rarely compared, against a near neighbour on the map), never twice, and
+the sides are drawn by chance.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,10 +24,26 @@ CHECKIN_KEEPS = 1
 """So many keep / discard questions in a check-in: pairs alone cannot set an absolute bar."""
 ADHERENCE_EVERY = 3
 """One pair in so many asks for adherence to the prompt instead of quality."""
+CONTESTS = 2
+"""So many pairs of a round, up to half of them, are kept for holders against images of their own cells."""
 NEIGHBOURS = 8
 """A pair's partner is one of so many nearest on the map."""
 
+_T = TypeVar("_T")
+_Ask = Literal["quality", "adherence"]
 _KINDS = ("checkin", "pairs", "keep", "review")
+
+
+class Contest(NamedTuple):
+    """A holder and an accepted image of the same cell that does not hold it: a human's word may turn them.
+
+    `tie`: their duel was undecided; `cycle`: when they met last.
+    """
+
+    holder: int
+    challenger: int
+    tie: bool
+    cycle: int
 
 
 def open_round(
@@ -41,6 +58,7 @@ def open_round(
     prompts: Mapping[int, str],
     rng: np.random.Generator,
     size: int = 5,
+    contests: Iterable[Contest] = (),
     recent: Sequence[int] = (),
     earlier: Iterable[Round] = (),
 ) -> Round | None:
@@ -57,6 +75,7 @@ def open_round(
         prompts: candidate id -> the text it was made from, for all ids above.
         rng: a generator of this round alone.
         size: how many questions at most.
+        contests: holders and who could take their cells; undecided ones are asked first, then the newest.
         recent: ids accepted lately that may be asked keep / discard besides the elites.
         earlier: every earlier round, so that nothing already asked is asked again before the rest.
 
@@ -74,25 +93,43 @@ def open_round(
     reviews = _least_asked(sorted(set(review)), asked.reviews)
     keeps = _least_asked(_shuffled(sorted({*elites, *recent} - set(review)), rng), asked.keeps)
     pairs_left, reviews_left, keeps_left = _shares(kind, size, len(reviews))
-    pairs = _pairs(elites, asked, pairs_left, rng)
+    contested = _contested(contests, asked, pairs_left, rng)
+    reserved = contested[: min(CONTESTS, (pairs_left + 1) // 2)]
+    others = _pairs(elites, asked, reserved, pairs_left - len(reserved), rng)
+    pairs = _laid_out(contested[: pairs_left - len(others)], others, number)
     if kind == "checkin":
         # What pairs cannot fill goes to the review queue, then to keep / discard.
         reviews_left += pairs_left - len(pairs)
         keeps_left = size - len(pairs) - min(len(reviews), reviews_left)
     reviews, keeps = reviews[:reviews_left], keeps[:keeps_left]
-    questions = [_pair_question(pair, prompts, number + place, rng) for place, pair in enumerate(pairs)]
+    questions = [_pair_question(pair, ask, prompts, rng) for pair, ask in pairs]
     questions += [_single_question("review", candidate, prompts) for candidate in reviews]
     questions += [_single_question("keep", candidate, prompts) for candidate in keeps]
     numbered = tuple(replace(question, id=f"r{number}-{k}") for k, question in enumerate(questions, start=1))
     return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=numbered) if numbered else None
 
 
-def _pair_question(pair: tuple[int, int], prompts: Mapping[int, str], turn: int, rng: np.random.Generator) -> Question:
+def _laid_out(
+    contested: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]], number: int
+) -> list[tuple[tuple[int, int], _Ask]]:
+    """All pairs in the order in which they are asked. Only quality decides a cell: others take adherence's turns."""
+    pairs: list[tuple[tuple[int, int], _Ask]] = []
+    waiting, rest = list(contested), list(others)
+    while waiting or rest:
+        turn: _Ask = "adherence" if (number + len(pairs)) % ADHERENCE_EVERY == 0 else "quality"
+        if rest and (turn == "adherence" or not waiting):
+            pairs.append((rest.pop(0), turn))
+        else:
+            pairs.append((waiting.pop(0), "quality"))
+    return pairs
+
+
+def _pair_question(pair: tuple[int, int], ask: _Ask, prompts: Mapping[int, str], rng: np.random.Generator) -> Question:
     left, right = pair if rng.random() < 0.5 else pair[::-1]
     return Question(
         id="",
         kind="pair",
-        ask="adherence" if turn % ADHERENCE_EVERY == 0 else "quality",
+        ask=ask,
         prompt=_prompt_of(prompts[left], prompts[right]),
         images={"left": left, "right": right},
     )
@@ -136,8 +173,25 @@ def _shares(kind: str, size: int, reviews: int) -> tuple[int, int, int]:
     return (size if kind == "pairs" else 0, size if kind == "review" else 0, size if kind == "keep" else 0)
 
 
+def _contested(
+    contests: Iterable[Contest], asked: _Asked, wanted: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """The closest decisions nobody was asked about: ties first, then the newest; equals by chance, one a holder."""
+    open_ones = sorted(c for c in contests if frozenset((c.holder, c.challenger)) not in asked.pairs)
+    chosen: dict[int, tuple[int, int]] = {}
+    if open_ones:
+        for contest in sorted(_shuffled(open_ones, rng), key=lambda c: (not c.tie, -c.cycle)):
+            if len(chosen) < wanted:
+                chosen.setdefault(contest.holder, (contest.holder, contest.challenger))
+    return list(chosen.values())
+
+
 def _pairs(
-    elites: Mapping[int, Sequence[float]], asked: _Asked, wanted: int, rng: np.random.Generator
+    elites: Mapping[int, Sequence[float]],
+    asked: _Asked,
+    contested: Sequence[tuple[int, int]],
+    wanted: int,
+    rng: np.random.Generator,
 ) -> list[tuple[int, int]]:
     """Greedy: an image rarely compared, against the rarest compared of its near neighbours not yet met."""
     ids = sorted(elites)
@@ -146,7 +200,10 @@ def _pairs(
     places = np.array([elites[i] for i in ids], dtype=np.float64).reshape(len(ids), -1)
     index = {candidate: k for k, candidate in enumerate(ids)}
     counts = Counter({i: asked.compared[i] for i in ids})
-    met = set(asked.pairs)
+    for pair in contested:
+        # Twice, as below.
+        counts.update([*pair, *pair])
+    met = asked.pairs | {frozenset(pair) for pair in contested}
     chosen: list[tuple[int, int]] = []
     order = _shuffled(ids, rng)
     while len(chosen) < wanted:
@@ -188,7 +245,7 @@ def _least_asked(ids: Sequence[int], asked: Mapping[int, int]) -> list[int]:
     return sorted(ids, key=lambda i: asked.get(i, 0))
 
 
-def _shuffled(ids: Sequence[int], rng: np.random.Generator) -> list[int]:
+def _shuffled(ids: Sequence[_T], rng: np.random.Generator) -> list[_T]:
     return [ids[int(k)] for k in rng.permutation(len(ids))]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,22 +45,50 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool) -> 
         candidates = {c.id: c for c in store.candidates([elite.candidate for elite in ranked])}
     if not ranked:
         raise BadInput(f'"{folder.name}" has no elites yet.', hint=f"Go on: gen-emerge run {folder.name}")
-    dest.mkdir(parents=True, exist_ok=True)
     digits = len(str(len(ranked)))
     files: list[dict[str, Any]] = []
+    stored: list[Path] = []
     for rank, elite in enumerate(ranked, start=1):
         candidate = candidates[elite.candidate]
         name = f"{rank:0{digits}d}-{slug(candidate.genome.prompt)}-{candidate.genome.hash[:8]}.png"
-        write_bytes(dest / name, _content(folder, candidate.image.path if candidate.image else ""))
+        stored.append(folder / (candidate.image.path if candidate.image else ""))
         files.append({"file": name, "cell": elite.cell, "candidate": elite.candidate, "genome": candidate.genome.hash})
+        _refuse_another(folder, dest / name, stored[-1])
+    dest.mkdir(parents=True, exist_ok=True)
+    for file, picture in zip(files, stored, strict=True):
+        write_bytes(dest / file["file"], _content(folder, picture))
     drawn = None
     if sheet:
-        from gen_emerge.reports.contact import contact_sheet
-
-        pictures = [dest / file["file"] for file in files]
         prompts = [candidates[elite.candidate].genome.prompt for elite in ranked]
-        drawn = str(contact_sheet(pictures, dest / SHEET, captions=prompts, title=folder.name))
+        drawn = str(_write_sheet(dest, [dest / file["file"] for file in files], prompts, folder.name))
     return {"series": folder.name, "dest": str(dest), "files": files, "contact_sheet": drawn}
+
+
+def _refuse_another(folder: Path, target: Path, picture: Path) -> None:
+    """Nothing of the user's is overwritten: a file of that name has to be the very picture, from an earlier export."""
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_file() or target.read_bytes() != _content(folder, picture):
+        raise BadInput(
+            f"{target} is there already and is not this picture: nothing was exported.",
+            hint="Move it away, or name another folder.",
+        )
+
+
+def _write_sheet(dest: Path, pictures: Sequence[Path], prompts: Sequence[str], title: str) -> Path:
+    """Draw the contact sheet; where its name is taken by another picture, it gets a number."""
+    from gen_emerge.reports.contact import contact_sheet
+    from gen_emerge.reports.files import write_bytes
+
+    with tempfile.TemporaryDirectory(prefix="gen-emerge-") as drawer:
+        content = contact_sheet(pictures, Path(drawer) / SHEET, captions=prompts, title=title).read_bytes()
+    for number in count(1):
+        place = dest / (SHEET if number == 1 else f"{Path(SHEET).stem}-{number}.png")
+        if not os.path.lexists(place):
+            return write_bytes(place, content)
+        if place.is_file() and not place.is_symlink() and place.read_bytes() == content:
+            return place
+    raise AssertionError
 
 
 def ranking(state: State) -> list[Elite]:
@@ -77,15 +109,16 @@ def ranking(state: State) -> list[Elite]:
 
 def _check_dest(folder: Path, dest: Path) -> None:
     if dest.exists() and not dest.is_dir():
-        raise BadInput(f"{dest} is a file: wanted a folder.", hint="Name another.")
+        raise BadInput(f"{dest} is a file: wanted a folder.", hint="Name another folder; it is made when missing.")
     if dest.resolve().is_relative_to(folder.resolve()):
         raise BadInput(f"{dest} lies inside the series itself.", hint="Name a folder outside archive/.")
 
 
-def _content(folder: Path, path: str) -> bytes:
+def _content(folder: Path, picture: Path) -> bytes:
     try:
-        return (folder / path).read_bytes()
+        return picture.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         raise Damaged(
-            f"The stored picture {path} is missing.", hint=f"See what else is: gen-emerge verify {folder.name}"
+            f"The stored picture {picture.relative_to(folder).as_posix()} is missing.",
+            hint=f"See what else is: gen-emerge verify {folder.name}",
         ) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gen_emerge.errors import BadInput, NotFound, nearest
+from gen_emerge.reports.files import check_target
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -112,6 +113,7 @@ def check_png_target(path: Path) -> None:
         raise BadInput(f"-o {path} is a folder: wanted a file.", hint=f"Try {path / 'picture.png'}")
     if not path.parent.is_dir():
         raise NotFound(f"-o {path}: there is no folder {path.parent}.", hint="Make it first, or name another.")
+    check_target(path)
 
 
 def slug(text: str, *, longest: int = 48) -> str:

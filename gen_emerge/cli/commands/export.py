@@ -21,7 +21,7 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     """Copy elites into the folder DEST, named by their rank and prompt; each PNG carries its recipe.
 
     The order is that of comparisons between images, yours and the critic's; images nobody compared come last, oldest
-    first. It says who wins duels, not how good an image is.
+    first. It says who wins duels, not how good an image is. A file that is in DEST already is never overwritten.
 
     \b
     Example:
@@ -29,10 +29,12 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     """  # noqa: D301
     if top is not None and all_elites:
         raise click.UsageError("Either --top N or --all-elites, not both.")
-    from gen_emerge.cli.exporting import export_elites
+    from gen_emerge.cli.exporting import SHEET, export_elites
     from gen_emerge.cli.series_folder import series_folder
 
     folder, _ = series_folder(app, series)
     result = export_elites(folder, dest, top=top, sheet=contact_sheet)
+    if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
+        app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")
     sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""
     app.give(result, f"{len(result['files'])} images in {dest}{sheet}")

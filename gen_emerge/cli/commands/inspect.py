@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gen_emerge.cli.app import App, json_option
+from gen_emerge.errors import BadInput
 
 
 @click.command("inspect")
@@ -30,11 +31,14 @@ def command(app: App, series: str, html: Path | None, png: Path | None) -> None:
         gen-emerge --json inspect first-light
     """  # noqa: D301
     from gen_emerge import inspection
+    from gen_emerge.reports.files import check_target
 
     root, archive = app.folders()
+    targets = [check_target(path) for path in (html, png) if path is not None]
+    if len(set(targets)) < len(targets):
+        raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")
     found = inspection.inspect(root, archive, series)
-    wanted = {"html": html, "png": png}
-    if app.json and not any(wanted.values()):
+    if app.json and not targets:
         app.give(found, "")
         return
     data = inspection.report_data(root, archive, series)

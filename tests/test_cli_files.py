@@ -1,0 +1,99 @@
+"""Files the command line writes: nothing of the user's is overwritten or replaced by surprise."""
+
+# ruff: noqa: F811
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli_series import call, fakes, night, run_studio  # noqa: F401
+
+from gen_emerge.errors import BadInput
+from gen_emerge.reports.files import check_target, write_bytes
+
+Outcome = tuple[int, str, str]
+Call = Callable[..., Outcome]
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+
+
+def error_of(outcome: Outcome, code: int = 2) -> dict[str, Any]:
+    """The error object of a call that must fail, with a hint."""
+    assert outcome[0] == code, outcome
+    error = json.loads(outcome[1])["error"]
+    assert error["hint"]
+    return error
+
+
+@posix
+@pytest.mark.parametrize("write", [check_target, lambda path: write_bytes(path, b"x")])
+def test_only_a_regular_file_is_replaced(tmp_path: Path, write: Callable[[Path], Any]) -> None:
+    pipe, folder, loop = tmp_path / "pipe", tmp_path / "folder", tmp_path / "loop"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    loop.symlink_to(loop)
+    to_pipe = tmp_path / "to-pipe"
+    to_pipe.symlink_to(pipe)
+    for path in (pipe, folder, loop, to_pipe, Path("/dev/null"), tmp_path / "no" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(BadInput) as refused:
+            write(path)
+        assert str(path)[:100] in refused.value.message
+        assert refused.value.hint
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").lstat().st_mode)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "loop", "pipe", "to-pipe"]
+
+
+@posix
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link, target = tmp_path / "link.png", tmp_path / "far" / "real.png"
+    link.symlink_to(target)
+    for content in (b"one", b"two"):
+        assert write_bytes(link, content) == link
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert [p.name for p in target.parent.iterdir()] == ["real.png"]
+
+
+@posix
+def test_paint_and_inspect_refuse_before_any_work(call: Call, night: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    assert "pipe" in error_of(call("--json", "paint", "a print", "--size", 64, "-o", pipe))["message"]
+    for option in ("--html", "--png"):
+        error = error_of(call("--root", night, "--json", "inspect", "night", option, "/dev/null"))
+        assert "device" in error["message"]
+    twice = call("--root", night, "--json", "inspect", "night", "--html", tmp_path / "x", "--png", tmp_path / "x")
+    assert "both" in error_of(twice)["message"]
+    assert not (tmp_path / "x").exists()
+
+
+def test_export_overwrites_nothing(call: Call, night: Path, tmp_path: Path) -> None:
+    def export() -> Outcome:
+        return call("--root", night, "--json", "export", "night", tmp_path / "out", "--top", 2, "--contact-sheet")
+
+    first = export()
+    assert first[0] == 0
+    assert export() == first  # the same pictures again
+    mine = tmp_path / "out" / json.loads(first[1])["files"][1]["file"]
+    mine.write_text("mine")
+    other = tmp_path / "out" / json.loads(first[1])["files"][0]["file"]
+    other.unlink()
+    assert mine.name in error_of(export())["message"]
+    assert mine.read_text() == "mine"
+    assert not other.exists()
+
+
+def test_export_gives_a_taken_contact_sheet_another_name_and_says_so(call: Call, night: Path, tmp_path: Path) -> None:
+    (tmp_path / "contact-sheet.png").write_text("mine")
+    code, out, err = call("--root", night, "--json", "export", "night", tmp_path, "--top", 2, "--contact-sheet")
+    assert code == 0
+    assert (tmp_path / "contact-sheet.png").read_text() == "mine"
+    assert Path(json.loads(out)["contact_sheet"]).name == "contact-sheet-2.png"
+    assert "contact-sheet-2.png" in err

@@ -1,10 +1,10 @@
 """Milliseconds an image of the loop itself: no painting, no scoring, no PNG; thumbnails, fsync and SQLite included.
 
-    python experiments/bench/bench_loop.py [--cycles 500] [--memory]
+    python experiments/bench/bench_loop.py [--cycles 500] [--json FILE]
 
 Pictures are drawn from a small stock, signals and embeddings from a counted generator, so that what is left is ours:
 proposals, hard filters, gates, duels, the archive, thumbnails, `synchronous=FULL` commits.
-`--memory` runs 2,000 cycles and compares the resident memory with that after 200.
+`resident_mib` is the memory after 200 cycles and at the end: run `--cycles 2000 --side 64` to compare the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -84,7 +83,8 @@ class Numbers:
 
     def __init__(self, roles: frozenset[str]) -> None:
         self.roles = roles
-        self.versions: Mapping[str, str] = {}
+        names = LIMITS if "measures" in roles else ("quality", "prompt", "prompt_cosine", "style")
+        self.versions: Mapping[str, str] = {**dict.fromkeys(names, "n"), "novelty": "numbers"}
 
     def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
         return [self._read(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
@@ -186,6 +186,9 @@ if __name__ == "__main__":
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--png", action="store_true", help="write real PNGs too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures down")
     options = parser.parse_args()
-    json.dump(bench(options.cycles, options.side, png=options.png), sys.stdout, indent=1)
-    print()
+    figures = json.dumps(bench(options.cycles, options.side, png=options.png), indent=1)
+    print(figures)
+    if options.json:
+        options.json.write_text(figures + "\n", encoding="utf-8")

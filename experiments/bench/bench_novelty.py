@@ -1,6 +1,6 @@
 """Milliseconds of one exact novelty query: 100,000 accepted vectors of 256, a batch of 8, memory-mapped float16.
 
-    python experiments/bench/bench_novelty.py [--json]
+    python experiments/bench/bench_novelty.py [--json FILE]
 
 Beside it, in the same run: NumPy's own float16 -> float32 conversion, and float32 vectors in memory.
 """
@@ -64,7 +64,9 @@ def bench(count: int = 100_000, dimension: int = 256, batch: int = 8) -> dict[st
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures down")
     options = parser.parse_args()
-    figures = bench()
-    print(json.dumps(figures) if options.json else "\n".join(f"{k}: {v}" for k, v in figures.items()))
+    figures = json.dumps(bench(), indent=1)
+    print(figures)
+    if options.json:
+        options.json.write_text(figures + "\n", encoding="utf-8")

@@ -20,6 +20,8 @@ from gen_emerge.errors import GeneratorFailed, OutOfBudget
 from gen_emerge.protocols import Generator
 from gen_emerge.types import Genome, Image, Pixels
 
+SAVERS = 2
+"""Threads that encode and save: most of the time they wait for the disk."""
 Save = Callable[[Genome, Pixels], Image]
 
 _RAISED = (Exception, SystemExit)
@@ -58,7 +60,7 @@ class LocalEngine:
 
     Args:
         generator: renders; called from one thread at a time.
-        save: writes one picture; called from one other thread at a time.
+        save: writes one picture; called from `SAVERS` other threads.
         max_attempts: how often one genome may raise before it is given up.
     """
 
@@ -67,7 +69,7 @@ class LocalEngine:
         self._save = save
         self._max_attempts = max_attempts
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
-        self._saving = ThreadPoolExecutor(max_workers=1, thread_name_prefix="save")
+        self._saving = ThreadPoolExecutor(max_workers=SAVERS, thread_name_prefix="save")
         self._cycles: dict[int, Future[Rendering]] = {}
 
     def has(self, cycle: int) -> bool:

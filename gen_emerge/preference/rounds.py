@@ -25,7 +25,7 @@ CHECKIN_KEEPS = 1
 ADHERENCE_EVERY = 3
 """One pair in so many asks for adherence to the prompt instead of quality."""
 CONTESTS = 2
-"""So many pairs of a round, up to half of them, are kept for holders against images of their own cells."""
+"""So many pairs of a round, one where there are but two, are kept for holders against images of their own cells."""
 NEIGHBOURS = 8
 """A pair's partner is one of so many nearest on the map."""
 
@@ -93,10 +93,8 @@ def open_round(
     reviews = _least_asked(sorted(set(review)), asked.reviews)
     keeps = _least_asked(_shuffled(sorted({*elites, *recent} - set(review)), rng), asked.keeps)
     pairs_left, reviews_left, keeps_left = _shares(kind, size, len(reviews))
-    contested = _contested(contests, asked, pairs_left, rng)
-    reserved = contested[: min(CONTESTS, (pairs_left + 1) // 2)]
-    others = _pairs(elites, asked, reserved, pairs_left - len(reserved), rng)
-    pairs = _laid_out(contested[: pairs_left - len(others)], others, number)
+    contested, others = _both_kinds(elites, contests, asked, pairs_left, rng)
+    pairs = _laid_out(contested, others, number)
     if kind == "checkin":
         # What pairs cannot fill goes to the review queue, then to keep / discard.
         reviews_left += pairs_left - len(pairs)
@@ -171,6 +169,20 @@ def _shares(kind: str, size: int, reviews: int) -> tuple[int, int, int]:
         some = min(CHECKIN_REVIEWS, reviews, max(0, size - keep - 1))
         return size - keep - some, some, keep
     return (size if kind == "pairs" else 0, size if kind == "review" else 0, size if kind == "keep" else 0)
+
+
+def _both_kinds(
+    elites: Mapping[int, Sequence[float]],
+    contests: Iterable[Contest],
+    asked: _Asked,
+    wanted: int,
+    rng: np.random.Generator,
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Pairs that may turn a cell, and pairs of elites; the first also fill what the second leave open."""
+    contested = _contested(contests, asked, wanted, rng)
+    reserved = contested[: min(CONTESTS, (wanted + 1) // 2)]
+    others = _pairs(elites, asked, reserved, wanted - len(reserved), rng)
+    return contested[: wanted - len(others)], others
 
 
 def _contested(

@@ -89,16 +89,15 @@ def archive_folder(root: Path, archive: Path | None = None, *, writable: bool = 
     return folder
 
 
-def _cannot_write(what: str, path: Path, error: OSError) -> BadInput | DiskFull:
+def _cannot_write(
+    what: str, path: Path, error: OSError, hint: str = "Make it writable, or name another with --archive DIR."
+) -> BadInput | DiskFull:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(
             f"{what} {path} has no room left ({reason}).", hint="Free some space and run the command again."
         )
-    return BadInput(
-        f"{what} {path} cannot be written to ({reason}).",
-        hint="Make it writable, or name another with --archive DIR.",
-    )
+    return BadInput(f"{what} {path} cannot be written to ({reason}).", hint=hint)
 
 
 def series_names(root: Path) -> list[str]:
@@ -137,7 +136,8 @@ def new_series_file(root: Path, name: str, text: str) -> Path:
             hint=f"Choose another name, or continue it: gen-emerge run {name}",
         ) from None
     except OSError as error:
-        raise _cannot_write("The series file", path, error) from error
+        hint = "Make experiments/series writable, or name another studio folder with --root DIR."
+        raise _cannot_write("The series file", path, error, hint) from error
     return path
 
 
@@ -173,7 +173,13 @@ def make_studio_folder(folder: Path, *, archive: Path | None = None) -> Made:
             (folder / Path(*part)).mkdir(parents=True, exist_ok=True)
             _copy(source.joinpath(*part), folder, Path(*part), made, kept)
     except OSError as error:
-        raise _cannot_write("The folder", folder, error) from error
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            raise BadInput(
+                f"{folder} cannot become a studio folder: a file is in its way, wanted a folder.",
+                hint="Name a folder, such as: gen-emerge init studio",
+            ) from error
+        hint = "Make it writable, or name another: gen-emerge init DIR"
+        raise _cannot_write("The folder", folder, error, hint) from error
     images = archive_folder(folder, archive, writable=True)
     readme = images / "README.md"
     if images == (folder / "archive").absolute() and not readme.exists():

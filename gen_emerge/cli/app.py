@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +15,28 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GivenPath(click.Path):
+    """A path as typed: not empty, in letters and of a length that files can have."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check what was typed."""
+        text = os.fspath(value)
+        if not text:
+            self.fail("an empty path: wanted the name of a file or folder", param, ctx)
+        try:
+            os.lstat(text)
+        except ValueError as error:
+            self.fail(f"{text!r}: {error}", param, ctx)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                self.fail(f'"{text[:60]}..." is too long for a path ({len(text)} letters)', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = GivenPath(path_type=Path)
+"""The type of every argument and option that names a file or folder."""
 
 
 @dataclass(slots=True)
@@ -51,7 +76,8 @@ class App:
 
     def note(self, text: str) -> None:
         """Say something on the side: stderr, so that stdout stays the result."""
-        click.echo(text, err=True)
+        with contextlib.suppress(OSError):
+            click.echo(text, err=True)
 
 
 def _after(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -5,6 +5,7 @@ All of it goes to stderr: stdout stays the result. Only display: nothing here de
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -52,19 +53,16 @@ class Live:
         line = self._line(figures, cycle)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[2K{line[:width]}")
-            sys.stderr.flush()
+            _write(f"\r\x1b[2K{line[:width]}")
             self._open = True
         elif now - self._said_at >= PLAIN_SECONDS or cycle - self._said_cycle >= PLAIN_CYCLES or cycle == self._target:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            _write(line + "\n")
             self._said_at, self._said_cycle = now, cycle
 
     def close(self) -> None:
         """End the live line."""
         if self._open:
-            sys.stderr.write("\n")
-            sys.stderr.flush()
+            _write("\n")
             self._open = False
 
     def _line(self, figures: Mapping[str, Any], cycle: int) -> str:
@@ -98,6 +96,13 @@ class Live:
             return None
         (first, then, _), (last, now, _) = self._times[0], self._times[-1]
         return (now - then) / max(last - first, 1) * (self._target - cycle)
+
+
+def _write(text: str) -> None:
+    """The line is only for people: where it cannot be written, the series goes on."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:

@@ -6,20 +6,19 @@ disk; 130 interrupted.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gen_emerge import __version__
-from gen_emerge.cli.app import App
+from gen_emerge.cli.app import PATH, App
 from gen_emerge.cli.group import LazyGroup, UnknownCommand
-from gen_emerge.errors import BadInput, DiskFull, GenEmergeError, nearest
+from gen_emerge.cli.system import closed_pipe, from_system, open_streams, settle
+from gen_emerge.errors import GenEmergeError, nearest
 
 INTERRUPTED = 130
 
@@ -36,8 +35,8 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )
-@click.option("--root", type=click.Path(path_type=Path), metavar="DIR", help="The studio folder.  [default: found]")
-@click.option("--archive", type=click.Path(path_type=Path), metavar="DIR", help="Where images go.  [ROOT/archive]")
+@click.option("--root", type=PATH, metavar="DIR", help="The studio folder.  [default: found]")
+@click.option("--archive", type=PATH, metavar="DIR", help="Where images go.  [ROOT/archive]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout; logs go to stderr.")
 @click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
@@ -70,19 +69,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if not open_streams():
+        return 1
+    code = _called(arguments)
+    settle()
+    return code
+
+
+def _called(arguments: list[str]) -> int:
     before_end = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in before_end, "--debug" in before_end
-    _tolerate_any_text()
     try:
-        code = cli.main(args=arguments, prog_name="gen-emerge", standalone_mode=False, obj=arguments)
+        try:
+            code = cli.main(args=arguments, prog_name="gen-emerge", standalone_mode=False, obj=arguments)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            code = 0
+        except click.exceptions.Exit as error:
+            code = error.exit_code
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except (BrokenPipeError, SystemExit):  # click turns the former into the latter
-        return _closed_pipe()
+        return closed_pipe()
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(as_json)
     except Exception as error:
@@ -100,7 +107,7 @@ def _fail(error: Exception, *, as_json: bool, debug: bool) -> int:
     if isinstance(error, click.ClickException):
         _say(as_json, "bad-input", error.format_message(), None)
         return 2
-    known = error if isinstance(error, GenEmergeError) else _from_system(error)
+    known = error if isinstance(error, GenEmergeError) else from_system(error)
     if known is not None:
         if debug:
             _traceback(error, to_stderr=True)
@@ -109,17 +116,6 @@ def _fail(error: Exception, *, as_json: bool, debug: bool) -> int:
     place = _traceback(error, to_stderr=debug)
     _say(as_json, "unexpected", f"{type(error).__name__}: {error}", f"This is a bug; the traceback is {place}.")
     return 1
-
-
-def _from_system(error: Exception) -> GenEmergeError | None:
-    """A full disk and a folder that may not be written to are not bugs."""
-    if not isinstance(error, OSError):
-        return None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"The disk is full: {error}.", hint="Free some space and run the command again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return BadInput(f"This may not be read or written: {error}.", hint="Change its permissions, or name another.")
-    return None
 
 
 def _usage_hint(error: click.UsageError) -> str:
@@ -136,15 +132,15 @@ def _usage_hint(error: click.UsageError) -> str:
 
 def _say(as_json: bool, code: str, message: str, hint: str | None) -> None:
     """One door for errors: an object on stdout, or sentences on stderr."""
-    try:
-        if as_json:
+    lines = [f"{click.style('Error:', fg='red', bold=True)} {message}", *([f"       {hint}"] if hint else [])]
+    if as_json:
+        try:
             click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint or None}}))
-        else:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
-            if hint:
-                click.echo(f"       {hint}", err=True)
-    except BrokenPipeError:
-        _closed_pipe()
+            return
+        except OSError:  # stdout is what failed
+            pass
+    with contextlib.suppress(OSError):
+        click.echo("\n".join(lines), err=True)
 
 
 def _traceback(error: Exception, *, to_stderr: bool) -> str:
@@ -153,7 +149,8 @@ def _traceback(error: Exception, *, to_stderr: bool) -> str:
 
     lines = "".join(traceback.format_exception(error))
     if to_stderr:
-        click.echo(lines, err=True)
+        with contextlib.suppress(OSError):
+            click.echo(lines, err=True)
         return "above"
     try:
         with tempfile.NamedTemporaryFile(
@@ -168,25 +165,6 @@ def _traceback(error: Exception, *, to_stderr: bool) -> str:
 def _interrupted(as_json: bool) -> int:
     _say(as_json, "interrupted", "Interrupted.", "Everything committed is kept; run the command again to go on.")
     return INTERRUPTED
-
-
-def _closed_pipe() -> int:
-    """Whoever read our output has left; say nothing more."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            os.dup2(null, stream.fileno())
-        except (OSError, ValueError):
-            continue
-    return 0
-
-
-def _tolerate_any_text() -> None:
-    """A file name or prompt that the terminal cannot show must not end a run."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure: Any = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 
 
 @click.command("distance")
-@click.argument("images", metavar="IMAGE IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("images", metavar="IMAGE IMAGE...", type=PATH, nargs=-1, required=True)
 @click.option("--profile", default="embedded", show_default=True, metavar="PROFILE", help="Whose scorers.")
 @json_option
 @click.pass_obj

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 
 
 @click.command("export")
 @click.argument("series")
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=PATH)
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The N elites that win most comparisons.")
 @click.option("--all-elites", is_flag=True, help="Every elite of the map (the default).")
 @click.option("--contact-sheet", is_flag=True, help="Also write contact-sheet.png.")

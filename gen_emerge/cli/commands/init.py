@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 
 
 @click.command("init")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", metavar="[DIR]", type=PATH, required=False)
 @json_option
 @click.pass_obj
 def command(app: App, folder: Path | None) -> None:

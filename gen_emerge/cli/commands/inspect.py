@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 from gen_emerge.errors import BadInput
 
 
 @click.command("inspect")
 @click.argument("series")
-@click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one self-contained page."
-)
-@click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write the map as one picture.")
+@click.option("--html", type=PATH, metavar="FILE", help="Write the report, one self-contained page.")
+@click.option("--png", type=PATH, metavar="FILE", help="Write the map as one picture.")
 @json_option
 @click.pass_obj
 def command(app: App, series: str, html: Path | None, png: Path | None) -> None:

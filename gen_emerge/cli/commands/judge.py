@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("judge")
 @click.argument("series")
-@click.option("--answers", type=click.Path(path_type=Path), metavar="FILE", help="Lines of JSON; - for stdin.")
+@click.option("--answers", type=PATH, metavar="FILE", help="Lines of JSON; - for stdin.")
 @click.option("--rater", metavar="NAME", help="Who answers.  [your login name]")
 @json_option
 @click.pass_obj

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 
 
 @click.command("paint")
 @click.argument("prompt")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Another picture of it.")
 @click.option("--size", default="512", show_default=True, metavar="N|WxH", help="Pixels, 16 to 8192 a side.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PNG", help="The file.  [named by the prompt]")
+@click.option("-o", "--output", type=PATH, metavar="PNG", help="The file.  [named by the prompt]")
 @json_option
 @click.pass_obj
 def command(app: App, prompt: str, seed: int, size: str, output: Path | None) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import PATH, App, json_option
 
 
 @click.command("score")
-@click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("images", metavar="IMAGE...", type=PATH, nargs=-1, required=True)
 @click.option("--prompt", metavar="TEXT", help="Also measure how well the pictures fit this text.")
 @click.option("--profile", default="embedded", show_default=True, metavar="PROFILE", help="Whose scorers.")
 @json_option

@@ -88,12 +88,17 @@ def _bad(path: Path, problem: str, hint: str = "") -> BadInput:
 
 
 def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise NotFound(f"The prompt bank {path} is a folder, wanted a file.", hint=_nearest_in(path, path.name))
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        there = sorted(file.name for file in path.parent.glob("*.toml"))
-        hint = nearest(path.name, there) or "Make the studio's own banks again: gen-emerge init"
-        raise NotFound(f"There is no prompt bank {path}.", hint=hint) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"There is no prompt bank {path}.", hint=_nearest_in(path.parent, path.name)) from None
+
+
+def _nearest_in(folder: Path, name: str) -> str:
+    there = sorted(file.name for file in folder.glob("*.toml"))
+    return nearest(name, there) or "Make the studio's own banks again: gen-emerge init"
 
 
 def _parse(path: Path, content: bytes) -> dict[str, Any]:
@@ -103,6 +108,10 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
         raise _bad(path, f"not text in UTF-8 (byte {error.start})") from None
     except tomllib.TOMLDecodeError as error:
         raise _bad(path, f"not valid TOML: {error}") from None
+    except RecursionError:
+        raise _bad(path, "arrays or tables are nested too deeply to be read") from None
+    except ValueError as error:  # a number of thousands of digits, or a date that is none
+        raise _bad(path, f"a value cannot be read: {error}") from None
 
 
 def _refuse_unknown(path: Path, where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:

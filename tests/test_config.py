@@ -53,6 +53,14 @@ def _with(path: str, value: Any) -> dict[str, Any]:
     return table
 
 
+def _nested(depth: int) -> Any:
+    """Lists in lists."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def test_only_the_name_is_needed_and_the_profile_fills_in_the_rest() -> None:
     config = parse({"name": "a"})
     assert (config.schema_, config.seed, config.profile, config.brief) == (1, 7, "embedded", DEFAULT_BRIEF)
@@ -135,7 +143,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("loop.warmup_cycles", 0, ["loop.warmup_cycles", "from 1 to 1000"]),
         ("loop.pipeline_depth", 17, ["loop.pipeline_depth", "from 0 to 16"]),
         ("loop.on_checkin", "stop", ["loop.on_checkin", '"continue" or "wait"']),
-        ("image.width", 9000, ["image.width = 9000", "from 16 to 8192"]),
+        ("image.width", 9000, ["image.width = 9000", "from 32 to 8192"]),
         ("image", {"width": 8192, "height": 8192}, ["image", "33,000,000"]),
         ("prompts.bank", 3, ["prompts.bank = 3", "a text"]),
         ("generator.use", "paintr", ['generator.use = "paintr"', '"painter"']),
@@ -170,6 +178,32 @@ def test_a_config_cannot_be_changed() -> None:
         ("filters.rules", [{"signal": "detail", "below": float("inf")}], ["filters.rules[0].below", "finite"]),
         ("filters.rules", ["lightness < 0.05"], ["filters.rules[0]", "a table"]),
         ("filters.rules", [{"signal": "detail", "below": 0}] * 2, ["detail-below", "twice"]),
+        ("filters.rules", [{"signal": "detail", "below": 10**400}], ["filters.rules[0].below", "finite"]),
+        *[
+            ("filters.rules", [{"signal": "detail", "below": 0, "name": name}], ["filters.rules[0].name", "printable"])
+            for name in ("", " ", "a/b", "a\\b", "a\n", "a\x1b[31m")
+        ],
+        ("gates.quality.lower", 10**400, ["gates.quality.lower", '"auto" or "off"']),
+        ("gates.style.upper", -(10**400), ["gates.style.upper", "a number"]),
+        ("gates.prompt.review", 10**400, ["gates.prompt.review", "a width"]),
+        ("gates.novelty.duplicate", 10**400, ["gates.novelty.duplicate", "from 0"]),
+        ("archive", {"kind": "cvt", "cells": 9, "dims": [3, 3]}, ["archive", 'no dims for kind = "cvt"', "cells"]),
+        *[
+            (key, bank, [key, "a path"])
+            for key in ("prompts.bank", "critic.bank")
+            for bank in (
+                "a\0b",
+                "x" * 100_000,
+                "/etc/a.toml",
+                "..",
+                "../a.toml",
+                "a/../../b",
+                "C:\\a",
+                "..\\a",
+                "x" * 256,
+            )
+        ],
+        ("generator", {"use": "diffusion", "deep": _nested(2_000)}, ["nested too deeply"]),
     ],
 )
 def test_a_wrong_key_is_refused_with_its_path(path: str, value: Any, said: list[str]) -> None:
@@ -278,6 +312,8 @@ def test_a_file_is_loaded_by_its_own_name(tmp_path: Path) -> None:
         (b'name = "x"\nseed = 1\nseed = 2\n', "line 3"),
         (b'name = "\xff"\n', "UTF-8"),
         (b"seed = 3\n", "name is missing"),
+        (b'name = "x"\n[generator]\ndeep = ' + b"[" * 5_000 + b"]" * 5_000, "nested too deeply"),
+        (b'name = "x"\nseed = ' + b"9" * 5_000, "cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, said: str) -> None:

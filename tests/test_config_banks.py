@@ -84,6 +84,15 @@ def test_a_missing_bank_names_the_nearest(tmp_path: Path) -> None:
         load_prompts(tmp_path / "smal-1.toml")
     with pytest.raises(NotFound, match="gen-emerge init"):
         load_prompts(tmp_path / "nowhere" / "smal-1.toml")
+    with pytest.raises(NotFound, match=r"is a folder.*small-1\.toml"):
+        load_prompts(tmp_path)
+
+
+@pytest.mark.parametrize("value", [b"[" * 5_000 + b"]" * 5_000, b"9" * 5_000])
+def test_a_value_nobody_can_read_is_refused(tmp_path: Path, value: bytes) -> None:
+    with pytest.raises(BadInput, match="read") as refused:
+        load_prompts(_bank(tmp_path, b"schema = " + value))
+    assert refused.value.hint
 
 
 def test_a_bank_that_is_no_text_is_refused(tmp_path: Path) -> None:

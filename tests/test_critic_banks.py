@@ -79,16 +79,18 @@ def test_words_that_only_look_like_a_rating_are_allowed(tmp_path, text):
 
 
 def test_the_same_id_twice_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="like an earlier one"):
+    with pytest.raises(BadInput, match="like an earlier one") as refused:
         load_bank(written(tmp_path, GOOD, GOOD))
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize("count", [0, 201])
 def test_none_or_too_many_questions_are_refused(tmp_path, count):
     head = 'schema = 1\nid = "b-1"' + ("\nquestions = []" if count == 0 else "")
     file = written(tmp_path, *({**GOOD, "id": f"q{i}"} for i in range(count)), head=head)
-    with pytest.raises(BadInput, match=f"{count} questions; wanted 1 to 200"):
+    with pytest.raises(BadInput, match=f"{count} questions; wanted 1 to 200") as refused:
         load_bank(file)
+    assert refused.value.hint
     assert len(load_bank(written(tmp_path, *({**GOOD, "id": f"q{i}"} for i in range(200)))).questions) == 200
 
 
@@ -96,7 +98,9 @@ def test_none_or_too_many_questions_are_refused(tmp_path, count):
     ("content", "said"),
     [
         (b"schema = ", "not TOML"),
-        (b"\xff\xfe", "not TOML"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"a = " + b"[" * 5_000 + b"]" * 5_000, "nested too deeply"),
+        (b"schema = " + b"9" * 5_000, "not TOML"),
         (b'schema = 2\nid = "b"', "schema is 2"),
         (b'schema = true\nid = "b"', "schema is True"),
         (b'id = "b"', "schema is None"),
@@ -108,12 +112,19 @@ def test_none_or_too_many_questions_are_refused(tmp_path, count):
 def test_a_file_that_is_no_bank_is_refused(tmp_path, content, said):
     file = tmp_path / "b.toml"
     file.write_bytes(content)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=said) as refused:
         load_bank(file)
+    assert refused.value.hint
 
 
 def test_a_missing_bank_names_the_nearest():
     with pytest.raises(NotFound, match=r"general-1\.toml"):
         load_bank(GENERAL.with_name("genral-1.toml"))
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match=r"is a folder.*general-1\.toml"):
         load_bank(GENERAL.parent)
+
+
+def test_a_missing_bank_in_an_empty_folder_has_a_hint_too(tmp_path):
+    for path in (tmp_path / "b.toml", tmp_path):
+        with pytest.raises(BadInput, match="gen-emerge init"):
+            load_bank(path)

@@ -65,9 +65,15 @@ def parse(table: Mapping[str, Any], *, where: str = "the series file", known: Kn
     except ValidationError as error:
         message, hint = explain(error, SeriesConfig, where)
         raise BadConfig(message, hint=hint) from None
+    except RecursionError:
+        raise _too_deep(where) from None
     if known is not None:
         check(config, known, where=where)
     return config
+
+
+def _too_deep(where: str) -> BadConfig:
+    return BadConfig(f"{where}: arrays or tables are nested too deeply to be read.", hint="Write them flat.")
 
 
 def load(path: Path, *, known: Known | None = KNOWN) -> SeriesConfig:
@@ -85,6 +91,10 @@ def load(path: Path, *, known: Known | None = KNOWN) -> SeriesConfig:
         raise BadConfig(f"{path} is not text in UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfig(f"{path} is not valid TOML: {error}.", hint="Correct that line.") from None
+    except RecursionError:
+        raise _too_deep(str(path)) from None
+    except ValueError as error:  # a number of thousands of digits, or a date that is none
+        raise BadConfig(f"{path} holds a value that cannot be read: {error}.", hint="Correct that value.") from None
     config = parse(table, where=path.name, known=known)
     if config.name != path.stem:
         raise BadConfig(

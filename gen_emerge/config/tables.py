@@ -6,10 +6,12 @@ One class a table of the series file; unknown keys are refused. It must never re
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gen_emerge.types import GATES, Gate
 
@@ -65,9 +67,26 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
 def _number(value: Any, wanted: str, *, words: tuple[str, ...], least: float = -math.inf) -> Any:
     if isinstance(value, str) and value in words:
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least:
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError(wanted) from None
+        if math.isfinite(number) and number >= least:
+            return number
     raise ValueError(wanted)
+
+
+def _inside(path: str) -> str:
+    """A bank's path: relative, and nowhere out of the studio folder."""
+    if len(path) > 1000 or any(len(part.encode("utf-8", "replace")) > 255 for part in path.split("/")):
+        raise ValueError("a path of at most 1000 letters, 255 between slashes")
+    if not path.isprintable():
+        raise ValueError("a path of printable letters")
+    outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or path.startswith("\\")
+    if outside or posixpath.normpath(path.replace("\\", "/")).split("/")[0] == "..":
+        raise ValueError('a path inside the studio folder, such as "prompts/painter-1.toml"')
+    return path
 
 
 def _bound(value: Any) -> Any:
@@ -91,6 +110,7 @@ def _schema(value: Any) -> Any:
 Bound = Annotated[float | Literal["auto", "off"], BeforeValidator(_bound)]
 Duplicate = Annotated[float | Literal["auto", "off"], BeforeValidator(_distance)]
 Review = Annotated[float | Literal["auto"], BeforeValidator(_width)]
+BankPath = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 Counts = Annotated[tuple[int, ...], Field(strict=False)]
 
@@ -127,7 +147,7 @@ class ImageConfig(_Table):
 class PromptsConfig(_Table):
     """`[prompts]`: the vocabulary, relative to the studio folder."""
 
-    bank: str = Field(default=DEFAULT_PROMPTS, min_length=1)
+    bank: BankPath = DEFAULT_PROMPTS
 
 
 class UseConfig(_Table):
@@ -193,6 +213,8 @@ class ArchiveConfig(_Table):
         if len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes that differ, not {list(self.axes)}")
         if self.kind == "cvt":
+            if "dims" in self.model_fields_set:
+                raise ValueError('no dims for kind = "cvt"; it has cells, such as cells = 400, in their place')
             object.__setattr__(self, "dims", ())
             return self
         dims = list(self.dims)
@@ -256,6 +278,18 @@ class RuleConfig(_Table):
     above: float | None = None
     name: str = Field(default="", max_length=64)
 
+    @field_validator("below", "above", mode="before")
+    @classmethod
+    def _finite(cls, value: Any) -> Any:
+        return None if value is None else _number(value, "a number that is finite", words=())
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if not name.strip() or not name.isprintable() or "/" in name or "\\" in name:
+            raise ValueError("1 to 64 printable letters without slashes")
+        return name
+
     @model_validator(mode="after")
     def _one_side(self) -> RuleConfig:
         if (self.below is None) == (self.above is None):
@@ -285,7 +319,7 @@ class FiltersConfig(_Table):
 class CriticConfig(UseConfig):
     """`[critic]`: who answers the question bank and judges duels."""
 
-    bank: str = Field(default=DEFAULT_QUESTIONS, min_length=1)
+    bank: BankPath = DEFAULT_QUESTIONS
 
 
 class SeriesConfig(_Table):
@@ -347,5 +381,7 @@ def as_table(config: SeriesConfig) -> dict[str, Any]:
         for key in ("below", "above"):
             if rule[key] is None:
                 del rule[key]
+        if not rule["name"]:
+            del rule["name"]
     del table["archive"]["cells" if config.archive.kind == "grid" else "dims"]
     return table

@@ -30,6 +30,9 @@ _ASKS_FOR_A_NUMBER = re.compile(
 """Refuses on the safe side: a question about a real score (in music, say) has to be put in other words."""
 
 
+_CORRECT = "Correct the bank; if it was used already, add a new version beside it instead."
+
+
 def load_bank(path: Path | str) -> QuestionBank:
     """Read and check a bank. Its hash is the SHA-256 (hex) of the file's bytes.
 
@@ -41,17 +44,24 @@ def load_bank(path: Path | str) -> QuestionBank:
     try:
         content = file.read_bytes()
     except FileNotFoundError:
-        beside = [other.name for other in sorted(file.parent.glob("*.toml"))]
-        raise NotFound(f"No question bank at {file}.", hint=nearest(file.name, beside) or None) from None
+        raise NotFound(f"No question bank at {file}.", hint=_nearest_in(file.parent, file.name)) from None
+    except IsADirectoryError:
+        hint = _nearest_in(file, file.name)
+        raise BadInput(f"The question bank {file} is a folder, wanted a file.", hint=hint) from None
     except OSError as error:
-        raise BadInput(f"The question bank {file} cannot be read ({error.strerror}).") from None
+        hint = "Make it readable, or name another under [critic] bank."
+        raise BadInput(f"The question bank {file} cannot be read ({error.strerror}).", hint=hint) from None
     try:
-        table = tomllib.loads(content.decode("utf-8"))
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not text in UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from None
+    except RecursionError:
+        raise BadInput(f"{file}: arrays or tables are nested too deeply to be read.", hint=_CORRECT) from None
     except ValueError as error:
-        raise BadInput(f"{file} is not TOML: {error}.") from None
+        raise BadInput(f"{file} is not TOML: {error}.", hint=_CORRECT) from None
     _known_keys(str(file), table, _BANK_KEYS)
     if type(table.get("schema")) is not int or table["schema"] != _SCHEMA:
-        raise BadInput(f"{file}: schema is {table.get('schema')!r}; wanted {_SCHEMA}.")
+        raise BadInput(f"{file}: schema is {table.get('schema')!r}; wanted {_SCHEMA}.", hint=_CORRECT)
     questions = _questions(file, table.get("questions"))
     return QuestionBank(
         id=_identifier(f"{file}: id", table.get("id")),
@@ -60,17 +70,22 @@ def load_bank(path: Path | str) -> QuestionBank:
     )
 
 
+def _nearest_in(folder: Path, name: str) -> str:
+    there = [other.name for other in sorted(folder.glob("*.toml"))]
+    return nearest(name, there) or "Make the studio's own banks again: gen-emerge init"
+
+
 def _questions(file: Path, entries: Any) -> tuple[BankQuestion, ...]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", entries)):
-        raise BadInput(f"{file}: questions is missing or no list of tables; wanted [[questions]].")
+        raise BadInput(f"{file}: questions is missing or no list of tables; wanted [[questions]].", hint=_CORRECT)
     tables = cast("list[dict[str, Any]]", entries)
     if not 1 <= len(tables) <= MOST_QUESTIONS:
-        raise BadInput(f"{file} has {len(tables)} questions; wanted 1 to {MOST_QUESTIONS}.")
+        raise BadInput(f"{file} has {len(tables)} questions; wanted 1 to {MOST_QUESTIONS}.", hint=_CORRECT)
     found: dict[str, BankQuestion] = {}
     for number, entry in enumerate(tables, start=1):
         question = _question(f"{file}: question {number}", entry)
         if question.id in found:
-            raise BadInput(f'{file}: question {number} has the id "{question.id}", like an earlier one.')
+            raise BadInput(f'{file}: question {number} has the id "{question.id}", like an earlier one.', hint=_CORRECT)
         found[question.id] = question
     return tuple(found.values())
 
@@ -86,9 +101,9 @@ def _question(where: str, entry: dict[str, Any]) -> BankQuestion:
             f"{where}: dimension is {dimension!r}; wanted {wanted}.", hint=nearest(str(dimension), DIMENSIONS)
         )
     if good not in ("yes", "no"):
-        raise BadInput(f'{where}: good is {good!r}; wanted "yes" or "no".')
+        raise BadInput(f'{where}: good is {good!r}; wanted "yes" or "no".', hint=_CORRECT)
     if not isinstance(text, str) or not text.strip().endswith("?"):
-        raise BadInput(f"{where}: text is {text!r}; wanted a question, ending with a question mark.")
+        raise BadInput(f"{where}: text is {text!r}; wanted a question, ending with a question mark.", hint=_CORRECT)
     asked = _ASKS_FOR_A_NUMBER.search(text)
     if asked:
         raise BadInput(
@@ -100,7 +115,7 @@ def _question(where: str, entry: dict[str, Any]) -> BankQuestion:
 
 def _identifier(where: str, value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadInput(f"{where} is {value!r}; wanted small letters, digits and hyphens, at most 64.")
+        raise BadInput(f"{where} is {value!r}; wanted small letters, digits and hyphens, at most 64.", hint=_CORRECT)
     return value
 
 

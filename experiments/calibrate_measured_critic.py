@@ -185,7 +185,7 @@ def report(images, signals, prompts) -> None:
     ends = {"left": 0, "right": 0, "tie": 0}
     for _ in range(1000):
         a, b = rng.choice(len(exhibits), 2, replace=False)
-        ends[critic.duel(exhibits[a], exhibits[b], brief="", bank=bank)] += 1
+        ends[critic.duel(exhibits[a], exhibits[b], brief="", bank=bank).outcome] += 1
     print("duels:", ends)
     for e in exhibits[:6]:
         print("-", e.prompt, "\n ", e.critique.summary, "\n ", e.critique.weaknesses)

@@ -14,7 +14,7 @@ from typing import Any
 
 from gen_emerge.protocols import Critic, CriticDown
 from gen_emerge.store import Store
-from gen_emerge.types import Critique, Duel, Exhibit, QuestionBank, Side, Usage
+from gen_emerge.types import Critique, Duel, DuelReply, Exhibit, QuestionBank, Usage
 
 
 class Sitting:
@@ -70,13 +70,13 @@ class Sitting:
             cycle: the first cycle that may use the replies.
         """
         if self._pool is None:
-            sides: list[Side | None] = [self._duel_now(left, right) for left, right in pairs]
+            replies: list[DuelReply | None] = [self._duel_now(left, right) for left, right in pairs]
         else:
             lefts, rights = [left for left, _ in pairs], [right for _, right in pairs]
-            sides = list(self._pool.map(self._duel_once, lefts, rights, [cycle] * len(pairs)))
+            replies = list(self._pool.map(self._duel_once, lefts, rights, [cycle] * len(pairs)))
         return [
-            None if side is None else self._as_duel(left, right, side, purpose)
-            for (left, right), side in zip(pairs, sides, strict=True)
+            None if reply is None else self._as_duel(left, right, reply, purpose)
+            for (left, right), reply in zip(pairs, replies, strict=True)
         ]
 
     def current(self, critique: Critique | None) -> bool:
@@ -93,12 +93,12 @@ class Sitting:
         if self._pool is not None:
             self._pool.shutdown(wait=True)
 
-    def _as_duel(self, left: Exhibit, right: Exhibit, side: Side, purpose: str) -> Duel:
+    def _as_duel(self, left: Exhibit, right: Exhibit, reply: DuelReply, purpose: str) -> Duel:
         return Duel(
             left=left.candidate,
             right=right.candidate,
             question="quality",
-            outcome=side,
+            outcome=reply.outcome,
             judge=self.critic.name,
             order="both",
             purpose="best" if purpose == "best" else "cell",
@@ -111,7 +111,7 @@ class Sitting:
             self._note(error)
             return None
 
-    def _duel_now(self, left: Exhibit, right: Exhibit) -> Side | None:
+    def _duel_now(self, left: Exhibit, right: Exhibit) -> DuelReply | None:
         try:
             return self.critic.duel(left, right, brief=self._brief, bank=self._bank)
         except Exception as error:
@@ -136,7 +136,7 @@ class Sitting:
         self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle)
         return critique
 
-    def _duel_once(self, left: Exhibit, right: Exhibit, cycle: int) -> Side | None:
+    def _duel_once(self, left: Exhibit, right: Exhibit, cycle: int) -> DuelReply | None:
         payload: dict[str, Any] = {
             "ask": "duel",
             "left": left.candidate,
@@ -146,10 +146,10 @@ class Sitting:
         }
         known, ask = self._known(payload, cycle)
         if not ask:
-            return known["outcome"] if known is not None else None
-        side = self._duel_now(left, right)
-        self._keep(payload, None if side is None else {"outcome": side}, cycle)
-        return side
+            return _duel_from(known) if known is not None else None
+        reply = self._duel_now(left, right)
+        self._keep(payload, None if reply is None else asdict(reply), cycle)
+        return reply
 
     def _known(self, asked: Mapping[str, Any], cycle: int) -> tuple[Mapping[str, Any] | None, bool]:
         """The reply this cycle may use, and whether the critic is to be asked: not again when it was down in it."""
@@ -167,6 +167,10 @@ class Sitting:
             self._replies[_key(asked)] = (cycle, payload)
         else:
             self._down.add((cycle, _key(asked)))
+
+
+def _duel_from(plain: Mapping[str, Any]) -> DuelReply:
+    return DuelReply(as_given=plain["as_given"], swapped=plain["swapped"], usage=Usage(**plain["usage"]))
 
 
 def _key(payload: Mapping[str, Any]) -> tuple[Any, ...]:

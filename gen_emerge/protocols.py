@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Critique, Exhibit, Genome, Pixels, QuestionBank, Reading, Side, Sketch, Sources
+from gen_emerge.types import Critique, DuelReply, Exhibit, Genome, Pixels, QuestionBank, Reading, Side, Sketch, Sources
 
 
 class Generator(Protocol):
@@ -105,8 +105,8 @@ class Critic(Protocol):
         """
         ...
 
-    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:
-        """Which serves the brief better? Asked in both orders; a split is a tie. Both exhibits carry a critique.
+    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> DuelReply:
+        """Which serves the brief better? Asked in both orders. Both exhibits carry a critique.
 
         Raises:
             CriticDown: it cannot answer now.

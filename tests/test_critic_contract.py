@@ -83,14 +83,14 @@ def test_a_duel_does_not_depend_on_which_is_shown_first(critic, reviewed):
     ends = set()
     for a in reviewed:
         for b in reviewed:
-            end = critic.duel(a, b, brief="", bank=BANK)
-            assert critic.duel(b, a, brief="", bank=BANK) == turned[end]
+            end = critic.duel(a, b, brief="", bank=BANK).outcome
+            assert critic.duel(b, a, brief="", bank=BANK).outcome == turned[end]
             ends.add(end)
     assert ends == {"left", "right", "tie"}, "pictures this different must not all be tied"
 
 
 def test_an_image_ties_with_itself(critic, reviewed):
-    assert all(critic.duel(one, one, brief="", bank=BANK) == "tie" for one in reviewed)
+    assert all(critic.duel(one, one, brief="", bank=BANK).outcome == "tie" for one in reviewed)
 
 
 def test_nothing_it_was_shown_is_changed(critic):

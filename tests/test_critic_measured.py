@@ -157,23 +157,23 @@ def test_a_duel_is_won_by_more_good_answers_only():
     critic = MeasuredCritic()
     good = with_answers(1, balance="yes", focus="yes", empty="yes")
     bad = with_answers(2, balance="no", focus="no", empty="no")
-    assert critic.duel(good, bad, brief="", bank=BANK) == "left", "two questions against one"
-    assert critic.duel(bad, good, brief="", bank=BANK) == "right"
+    assert critic.duel(good, bad, brief="", bank=BANK).outcome == "left", "two questions against one"
+    assert critic.duel(bad, good, brief="", bank=BANK).outcome == "right"
     even = with_answers(3, balance="no", focus="yes", empty="no")
-    assert critic.duel(good, even, brief="", bank=BANK) == "tie", "one question each"
+    assert critic.duel(good, even, brief="", bank=BANK).outcome == "tie", "one question each"
 
 
 @pytest.mark.parametrize("other", ["unsure", "unanswered", None])
 def test_an_open_answer_counts_for_nobody(other):
     one = with_answers(1, balance="yes")
     two = with_answers(2, **({} if other is None else {"balance": other}))
-    assert MeasuredCritic().duel(one, two, brief="", bank=BANK) == "tie"
+    assert MeasuredCritic().duel(one, two, brief="", bank=BANK).outcome == "tie"
 
 
 def test_a_duel_never_looks_at_signals():
     one, two = with_answers(1, balance="yes"), with_answers(2, balance="yes")
     better = replace(one, signals={"quality": 10.0, "prompt": 1.0, "contrast": 1.0})
-    assert MeasuredCritic().duel(better, two, brief="", bank=BANK) == "tie"
+    assert MeasuredCritic().duel(better, two, brief="", bank=BANK).outcome == "tie"
 
 
 def test_a_duel_without_a_review_or_a_review_without_an_image_is_refused():
@@ -185,9 +185,9 @@ def test_a_duel_without_a_review_or_a_review_without_an_image_is_refused():
 
 
 def test_a_judge_who_prefers_the_left_side_ties_everything():
-    assert both_orders(lambda swapped: "left") == "tie"
-    assert both_orders(lambda swapped: "right" if swapped else "left") == "left"
-    assert both_orders(lambda swapped: "tie" if swapped else "left") == "tie"
+    assert both_orders(lambda swapped: "left").outcome == "tie"
+    assert both_orders(lambda swapped: "right" if swapped else "left").outcome == "left"
+    assert both_orders(lambda swapped: "tie" if swapped else "left").outcome == "tie"
 
 
 def test_answers_to_questions_outside_the_bank_do_not_count():
@@ -220,7 +220,7 @@ def test_the_painters_own_pictures_get_different_answers():
         reviewed.append(replace(shown, critique=critic.review(shown, brief="", bank=BANK)))
     decided = [i for i in (q.id for q in BANK.questions) if len({r.critique.answers[i] for r in reviewed}) > 1]
     assert len(decided) >= 6, decided
-    ends = [critic.duel(a, b, brief="", bank=BANK) for a, b in pairwise(reviewed)]
+    ends = [critic.duel(a, b, brief="", bank=BANK).outcome for a, b in pairwise(reviewed)]
     assert 4 <= sum(end != "tie" for end in ends) <= 22
 
 
@@ -236,4 +236,4 @@ def test_a_scripted_critic_can_be_slow_silent_or_down():
     assert not critic.immediate and answers["balance"] == "yes" and answers["focus"] == "unanswered"
     with pytest.raises(CriticDown):
         critic.review(shown, brief="", bank=BANK)
-    assert critic.duel(shown, shown, brief="", bank=BANK) == "tie"
+    assert critic.duel(shown, shown, brief="", bank=BANK).outcome == "tie"

@@ -38,13 +38,13 @@ from gen_emerge.store import images as image_files
 from gen_emerge.types import (
     Answer,
     Critique,
+    DuelReply,
     Embedding,
     Exhibit,
     Genome,
     Pixels,
     QuestionBank,
     Reading,
-    Side,
     Signal,
 )
 
@@ -122,9 +122,10 @@ class Coins:
             weaknesses=("a",) * 3,
         )
 
-    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:
+    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> DuelReply:
         assert left.critique is not None and right.critique is not None
-        return better_answers(left.critique.answers, right.critique.answers, bank)
+        side = better_answers(left.critique.answers, right.critique.answers, bank)
+        return DuelReply(as_given=side, swapped=side)
 
 
 def crew_of(side: int) -> Crew:

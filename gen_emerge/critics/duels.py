@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from gen_emerge.types import Answer, QuestionBank, Side
+from gen_emerge.types import Answer, DuelReply, QuestionBank, Side
 
 Standing = Literal["good", "bad", "open"]
 
 
-def both_orders(ask: Callable[[bool], Side]) -> Side:
+def both_orders(ask: Callable[[bool], Side]) -> DuelReply:
     """Ask twice, the second time with the sides swapped; a split answer is a tie.
 
     Args:
         ask: swapped -> the side that won, as shown.
     """
-    first = ask(False)
-    second = ask(True)
-    turned: Side = {"left": "right", "right": "left", "tie": "tie"}[second]  # type: ignore[assignment]
-    return first if first == turned else "tie"
+    turned: dict[Side, Side] = {"left": "right", "right": "left", "tie": "tie"}
+    return DuelReply(as_given=ask(False), swapped=turned[ask(True)])
 
 
 def standings(answers: Mapping[str, Answer], bank: QuestionBank) -> dict[str, Standing]:

@@ -17,7 +17,7 @@ from typing import Any
 from gen_emerge.critics.duels import better_answers, both_orders
 from gen_emerge.critics.looks import Looks, look
 from gen_emerge.errors import BadInput
-from gen_emerge.types import Answer, Critique, Exhibit, QuestionBank, Side
+from gen_emerge.types import Answer, Critique, DuelReply, Exhibit, QuestionBank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class MeasuredCritic:
             weaknesses=self._weaknesses(values, looks, bank),
         )
 
-    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:
+    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> DuelReply:
         """The side that is better on more questions; otherwise a tie. Signals are never compared.
 
         Raises:

@@ -7,7 +7,7 @@ from itertools import count
 
 from gen_emerge.critics.duels import better_answers
 from gen_emerge.protocols import CriticDown
-from gen_emerge.types import Answer, Critique, Exhibit, QuestionBank, Side
+from gen_emerge.types import Answer, Critique, DuelReply, Exhibit, QuestionBank
 
 
 class ScriptedCritic:
@@ -47,12 +47,13 @@ class ScriptedCritic:
             weaknesses=("scripted, first", "scripted, second", "scripted, third"),
         )
 
-    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> Side:
+    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> DuelReply:
         """By the critiques' answers: better on more questions."""
         self._call()
         if left.critique is None or right.critique is None:
-            return "tie"
-        return better_answers(left.critique.answers, right.critique.answers, bank)
+            return DuelReply(as_given="tie", swapped="tie")
+        side = better_answers(left.critique.answers, right.critique.answers, bank)
+        return DuelReply(as_given=side, swapped=side)
 
     def _call(self) -> None:
         number = next(self._calls)

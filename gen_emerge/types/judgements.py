@@ -91,6 +91,26 @@ class Critique:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DuelReply:
+    """A critic's two answers to one duel, and what they cost. `outcome` is a tie unless both orders agree.
+
+    Args:
+        as_given: the winner when left was shown left.
+        swapped: the winner when left was shown right; "left" still means the same image.
+        usage: of both calls.
+    """
+
+    as_given: Side
+    swapped: Side
+    usage: Usage = Usage()
+
+    @property
+    def outcome(self) -> Side:
+        """A split answer is a tie."""
+        return self.as_given if self.as_given == self.swapped else "tie"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
     """Which of two candidates is better? `left` and `right` are candidate ids, as shown.
 

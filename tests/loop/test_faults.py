@@ -14,7 +14,7 @@ from loop_crew import QUESTIONS, RankCritic, Series, Traits, crew, edges, own_di
 from gen_emerge.errors import DiskFull
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.state import WARMUP
-from gen_emerge.types import Embedding, Reading
+from gen_emerge.types import Embedding, Reading, Usage
 
 
 class Troubled(FakeScorer):
@@ -174,3 +174,16 @@ def test_where_nobody_is_accepted_no_distance_is_made_up(tmp_path: Path) -> None
     assert numbers == pytest.approx([1.0, 1.0])
     verdicts = [v for v in first.verdicts[1] if v.gate == "novelty"]
     assert [(v.outcome, v.value) for v in verdicts] == [("pass", None)]
+
+
+def test_what_a_duel_cost_is_stored_with_its_reply(tmp_path: Path) -> None:
+    class Dear(RankCritic):
+        def duel(self, left, right, *, brief, bank):
+            reply = super().duel(left, right, brief=brief, bank=bank)
+            return replace(reply, usage=Usage(input_tokens=900, output_tokens=12, cost_usd=0.0014))
+
+    series = Series(tmp_path / "a", crew(critic=Dear(lambda candidate: candidate % 9))).run(8)
+    replies = [item.payload for item in series.store.inputs_of("critic") if item.payload["ask"] == "duel"]
+    assert replies
+    assert {reply["usage"]["cost_usd"] for reply in replies} == {0.0014}
+    assert len(replies) == len(series.live.sitting.critic.dueled)

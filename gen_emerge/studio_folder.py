@@ -67,12 +67,12 @@ def find_root(root: Path | None = None, *, start: Path | None = None) -> Path:
 
 
 def archive_folder(root: Path, archive: Path | None = None, *, writable: bool = False) -> Path:
-    """The folder that holds one folder a series; made when missing.
+    """The folder that holds one folder a series. Only who means to write makes it.
 
     Args:
         root: the studio folder.
         archive: what the user named (`--archive`), or None for ROOT/archive.
-        writable: also make sure that files can be written there.
+        writable: make it when it is missing, and make sure that files can be written there.
 
     Raises:
         BadInput: it cannot be made, is no folder, or cannot be written to.
@@ -80,10 +80,12 @@ def archive_folder(root: Path, archive: Path | None = None, *, writable: bool = 
     """
     folder = (archive or root / "archive").absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if writable:
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
+        elif folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     except OSError as error:
         raise _cannot_write("The archive", folder, error) from error
     return folder
@@ -115,6 +117,12 @@ def series_file(root: Path, name: str) -> Path:
     if _NAME.fullmatch(name) and path.is_file():
         return path
     there = series_names(root)
+    if name in there:
+        raise BadInput(
+            f'The file name "{name}.toml" cannot name a series: wanted lower-case letters, digits and hyphens, 64 at '
+            "most, beginning with a letter or digit.",
+            hint=f"Rename {path}, and the name inside it; or move it away.",
+        )
     hint = nearest(name, there) if there else "Make one: gen-emerge new NAME"
     raise NotFound(f'There is no series "{name}" in {root}.', hint=hint)
 

@@ -148,8 +148,14 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     Image.new("1", (8192, 8192)).save(tmp_path / "huge.png")
     with pytest.raises(BadInput, match=r"huge\.png is too large"):
         read_picture(tmp_path / "huge.png")
-    with pytest.raises(NotFound, match="There is no picture"):
+    with pytest.raises(BadInput, match="is a folder"):
         read_picture(tmp_path)
+    with pytest.raises(BadInput, match="is a device"):
+        read_picture(Path("/dev/null"))
+    for kind in ("PPM", "EPS"):  # of all that Pillow knows, only what pictures come in
+        Image.new("RGB", (32, 32)).save(tmp_path / "other.png", kind)
+        with pytest.raises(BadInput, match=r"other\.png is no picture.*TIFF"):
+            read_picture(tmp_path / "other.png")
 
 
 def test_score_measures_every_picture(call: Call, tmp_path: Path) -> None:
@@ -197,13 +203,20 @@ def test_distance_is_a_matrix(call: Call) -> None:
         (["distance", "a.png"], "two or more"),
         (["distance", "a.png", "no.png"], "There is no picture no.png"),
         (["distance", "a.png", "a.png", "--profile", "x"], '"x" is not known'),
+        (["score", "."], "is a folder"),
+        (["score", "tiny.png"], "is too small"),
+        (["score", "huge.png"], "is too large"),
+        (["score", "a.png", "--prompt", "\udcff"], "--prompt is not text in UTF-8"),
     ],
 )
 def test_wrong_pictures_are_refused(call: Call, tmp_path: Path, arguments: list[str], said: str) -> None:
     _save(tmp_path / "a.png", np.zeros((32, 32, 3), np.uint8))
     (tmp_path / "words.png").write_text("words")
+    _save(tmp_path / "tiny.png", np.zeros((8, 32, 3), np.uint8))
+    Image.new("1", (8192, 8192)).save(tmp_path / "huge.png")
     code, found, _ = call(*arguments)
     assert code == 2
+    assert found["error"]["hint"]
     assert said in found["error"]["message"]
 
 
@@ -226,6 +239,14 @@ def test_the_doctor_tells_what_works(call: Call, studio: Path) -> None:
     assert {"torch", "diffusers"} <= set(said["extras"])
     assert said["cores"] >= 1 and said["disk_free_gb"] > 0
     assert said["terminal"]["inline_pictures"] is None
+
+
+def test_the_doctor_tries_to_write(call: Call, studio: Path) -> None:
+    (studio / "archive").rmdir()
+    (studio / "archive").write_text("a file")
+    for place in (Path("/proc/x"), studio / "archive"):
+        code, said, _ = call("--root", studio, "--archive", place, "doctor")
+        assert (code, said["archive_writable"]) == (1, False)
 
 
 def test_the_doctor_says_what_does_not(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,9 +30,11 @@ def test_what_is_no_studio_folder_is_refused(tmp_path: Path) -> None:
         studio_folder.find_root(start=tmp_path)
 
 
-def test_a_missing_archive_is_made_and_can_be_elsewhere(studio: Path, tmp_path: Path) -> None:
+def test_a_missing_archive_is_made_by_who_writes_and_can_be_elsewhere(studio: Path, tmp_path: Path) -> None:
     (studio / "archive").rmdir()
     assert studio_folder.archive_folder(studio) == studio / "archive"
+    assert not (studio / "archive").exists()
+    assert studio_folder.archive_folder(studio, writable=True) == studio / "archive"
     assert (studio / "archive").is_dir()
     assert studio_folder.archive_folder(studio, tmp_path / "far" / "away", writable=True).is_dir()
 

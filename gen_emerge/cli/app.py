@@ -49,10 +49,10 @@ class App:
     debug: bool = False
 
     def folders(self, *, writable: bool = False) -> tuple[Path, Path]:
-        """The studio folder and the archive, which is made when missing.
+        """The studio folder and the archive.
 
         Args:
-            writable: refuse an archive that cannot be written to.
+            writable: make the archive when it is missing, and refuse one that cannot be written to.
         """
         from gen_emerge.studio_folder import archive_folder, find_root
 
@@ -78,6 +78,29 @@ class App:
         """Say something on the side: stderr, so that stdout stays the result."""
         with contextlib.suppress(OSError):
             click.echo(text, err=True)
+
+
+def plain_text(value: str, what: str, *, longest: int, printable: bool = False) -> str:
+    """What was typed, when it is text in UTF-8 and short enough.
+
+    Args:
+        value: as typed.
+        what: how to name it, such as "--rater".
+        longest: letters.
+        printable: also refuse line breaks and other signs that steer a terminal.
+
+    Raises:
+        BadInput: it is not.
+    """
+    from gen_emerge.errors import BadInput
+
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadInput(f"{what} is not text in UTF-8.", hint="Type it again in a terminal that uses UTF-8.")
+    if printable and not value.isprintable():
+        raise BadInput(f"{what} holds signs that cannot be printed: {value!r}.", hint="Leave them out.")
+    if len(value) > longest:
+        raise BadInput(f"{what} has {len(value):,} letters: wanted at most {longest:,}.", hint="Make it shorter.")
+    return value
 
 
 def _after(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

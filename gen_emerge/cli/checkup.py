@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,12 +77,21 @@ def _folders(root: Path | None, archive: Path | None) -> dict[str, Any]:
             raise
         found = None
     place = archive or (found / "archive" if found else None)
-    writable = None if place is None else os.access(_existing(place), os.W_OK)
+    writable = None if place is None else _can_write(_existing(place))
     return {
         "root": str(found) if found else None,
         "archive": str(place) if place else None,
         "archive_writable": writable,
     }
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether a file can be made there; it has no name and is gone at once."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _existing(path: Path) -> Path:

@@ -11,6 +11,9 @@ from gen_emerge.types import Genome, Pixels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LONGEST_PROMPT = 2_000
+"""Letters: longer than any prompt a person means, short enough for a PNG's text."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Painted:

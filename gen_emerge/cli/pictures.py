@@ -18,19 +18,26 @@ if TYPE_CHECKING:
     from gen_emerge.types import Pixels
 
 SMALLEST, LARGEST, MAX_PIXELS = 16, 8192, 33_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""What is opened; Pillow knows more, some of which start other programs."""
+_SMALLER = "Make it smaller."
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Read N or WxH: pixels, 16 to 8192 a side and at most 33 megapixels."""
-    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[xX×]\s*(\d{1,9}))?\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:[xX×]\s*([0-9]{1,9}))?\s*", text)
     if not match:
-        raise BadInput(f'--size "{text}" is no size: wanted N or WxH, such as 512 or 640x480.')
+        raise BadInput(f'--size "{text}" is no size: wanted N or WxH.', hint="Such as --size 512 or --size 640x480")
     width = int(match[1])
     height = int(match[2] or width)
     if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
-        raise BadInput(f"--size {width}x{height}: wanted {SMALLEST} to {LARGEST} pixels a side.")
+        raise BadInput(
+            f"--size {width}x{height}: wanted {SMALLEST} to {LARGEST} pixels a side.", hint="Such as --size 512"
+        )
     if width * height > MAX_PIXELS:
-        raise BadInput(f"--size {width}x{height} is {width * height:,} pixels: wanted at most {MAX_PIXELS:,}.")
+        raise BadInput(
+            f"--size {width}x{height} is {width * height:,} pixels: wanted at most {MAX_PIXELS:,}.", hint=_SMALLER
+        )
     return width, height
 
 
@@ -42,7 +49,7 @@ def check_pictures(paths: Sequence[Path]) -> None:
 
 
 def read_picture(path: Path) -> Pixels:
-    """Read any picture Pillow can: (h, w, 3) uint8 sRGB, upright, transparency on white.
+    """Read a picture: (h, w, 3) uint8 sRGB, upright, transparency on white.
 
     Raises:
         NotFound: there is no such file; the nearest one beside it is named.
@@ -67,21 +74,31 @@ def _opened(path: Path) -> Generator[Picture]:
     """A picture whose size is right; whatever is wrong with the file while it is used becomes `BadInput`."""
     from PIL import Image, UnidentifiedImageError
 
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder: wanted a picture.", hint="Name the pictures in it, such as DIR/*.png")
+    if path.exists() and not path.is_file():
+        raise BadInput(
+            f"{path} is a device, a pipe or a socket: wanted a picture.", hint="Save the picture to a file first."
+        )
     if not path.is_file():
         folder = path.parent
         there = sorted(p.name for p in folder.iterdir() if p.is_file())[:2000] if folder.is_dir() else []
         hint = nearest(path.name, there)
-        raise NotFound(f"There is no picture {path}.", hint=hint if hint.startswith("Did") else None)
+        raise NotFound(
+            f"There is no picture {path}.", hint=hint if hint.startswith("Did") else "Name a file that is there."
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as opened:
+            with Image.open(path, formats=FORMATS) as opened:
                 _refuse_size(path, *opened.size)
                 yield opened
         except Image.DecompressionBombError:
-            raise BadInput(f"{path} is too large: wanted at most {MAX_PIXELS:,} pixels.") from None
+            raise BadInput(f"{path} is too large: wanted at most {MAX_PIXELS:,} pixels.", hint=_SMALLER) from None
         except UnidentifiedImageError:
-            raise BadInput(f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, ...") from None
+            raise BadInput(
+                f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, TIFF, BMP or GIF."
+            ) from None
         except PermissionError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -90,9 +107,12 @@ def _opened(path: Path) -> Generator[Picture]:
 
 def _refuse_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise BadInput(f"{path} is too large: {width} x {height}, wanted at most {MAX_PIXELS:,} pixels.")
+        raise BadInput(f"{path} is too large: {width} x {height}, wanted at most {MAX_PIXELS:,} pixels.", hint=_SMALLER)
     if min(width, height) < SMALLEST:
-        raise BadInput(f"{path} is too small: {width} x {height}, wanted at least {SMALLEST} pixels a side.")
+        raise BadInput(
+            f"{path} is too small: {width} x {height}, wanted at least {SMALLEST} pixels a side.",
+            hint="Give the picture itself, not a thumbnail of it.",
+        )
 
 
 def _from_deep(values: object) -> Pixels:

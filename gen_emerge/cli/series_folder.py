@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gen_emerge.cli.app import App
 from gen_emerge.errors import BadInput, NotFound, nearest
 
 DATABASE = "series.db"
+
+
+def known_series(app: App, name: str, *, writable: bool = False) -> tuple[Path, Path]:
+    """The studio folder and the archive, for a command that reads the series' file.
+
+    Raises:
+        NotFound: the file is gone, but the archive still holds the series: says so, and what to do.
+    """
+    from gen_emerge.studio_folder import find_root, series_names
+
+    root = find_root(app.root)
+    if name not in series_names(root):
+        refuse_orphan(root, app.folders()[1], name)
+    return app.folders(writable=writable)
+
+
+def refuse_orphan(root: Path, archive: Path, name: str) -> None:
+    """Refuse a name whose images are there while its file is not.
+
+    Raises:
+        NotFound: naming both places and what to do.
+    """
+    if "/" in name or os.sep in name or not (archive / name / DATABASE).is_file():
+        return
+    file = root / "experiments" / "series" / f"{name}.toml"
+    raise NotFound(
+        f"{archive / name} holds a series, but its file {file} is gone.",
+        hint="Restore that file, or write one with the same seed, profile, archive, batch, warmup_cycles and "
+        f"pipeline_depth. To begin anew, move {archive / name} away first: gen-emerge new {name}",
+    )
 
 
 def series_folder(app: App, name: str) -> tuple[Path, str]:

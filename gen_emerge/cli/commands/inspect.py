@@ -29,9 +29,10 @@ def command(app: App, series: str, html: Path | None, png: Path | None) -> None:
         gen-emerge --json inspect first-light
     """  # noqa: D301
     from gen_emerge import inspection
+    from gen_emerge.cli.series_folder import known_series
     from gen_emerge.reports.files import check_target
 
-    root, archive = app.folders()
+    root, archive = known_series(app, series)
     targets = [check_target(path) for path in (html, png) if path is not None]
     if len(set(targets)) < len(targets):
         raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")

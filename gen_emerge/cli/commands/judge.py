@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, json_option, plain_text
 from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 
 if TYPE_CHECKING:
@@ -47,16 +48,16 @@ def command(app: App, series: str, answers: Path | None, rater: str | None) -> N
     from gen_emerge.cli.series_folder import series_folder
     from gen_emerge.store import Store
 
-    name = (rater if rater is not None else _login()).strip()
+    name = plain_text((rater if rater is not None else _login()).strip(), "The rater", longest=64, printable=True)
     if not name:
         raise BadInput("The rater has no name.", hint="Give one, such as --rater anna")
+    folder, brief = series_folder(app, series)
     if answers is None and (app.json or not sys.stdin.isatty()):
         raise BadInput("Judging in the terminal needs one.", hint="Give the answers: --answers FILE --rater NAME")
-    folder, brief = series_folder(app, series)
     lines = None if answers is None else _lines(answers)
     with Store.open(folder) as store:
         if lines is not None:
-            _from_lines(app, store, series, lines, name)
+            _from_lines(app, store, series, lines, name, answers or Path())
         else:
             _from_keys(app, store, series, name, brief)
 
@@ -69,11 +70,12 @@ def _login() -> str:
 
 
 def _lines(path: Path) -> list[str]:
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder: wanted a file of answers.", hint=_nearest_in(path, path.name))
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        there = [p.name for p in path.parent.glob("*.jsonl")] if path.parent.is_dir() else []
-        raise NotFound(f"There is no file {path}.", hint=nearest(path.name, there) or None) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"There is no file {path}.", hint=_nearest_in(path.parent, path.name)) from None
     try:
         return content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -81,13 +83,49 @@ def _lines(path: Path) -> list[str]:
         raise BadInput(f"{path}: line {line} is not text in UTF-8.", hint="Save it as UTF-8.") from None
 
 
-def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str) -> None:
+def _nearest_in(folder: Path, name: str) -> str:
+    there = sorted(p.name for p in folder.glob("*.jsonl")) if folder.is_dir() else []
+    return nearest(name, there) or "Name a file of answers, one JSON object a line, or - for stdin."
+
+
+def _refuse_idle_undo(
+    store: Store, lines: Sequence[str], entries: Sequence[tuple[str, dict[str, Any]]], rater: str
+) -> None:
+    """An undo takes back an answer of this rater: where none stands, the file is refused."""
+    standing: Counter[str] = Counter()
+
+    def counted(question: str, *, undo: bool) -> bool:
+        if undo and not standing[question]:
+            return False
+        standing[question] += -1 if undo else 1
+        return True
+
+    stored = [*store.inputs_of("answer"), *store.inputs_of("undo")]
+    for given in sorted(stored, key=lambda each: each.id):
+        if given.payload.get("rater") in (None, rater):
+            counted(str(given.payload["question"]), undo=given.kind == "undo")
+    numbers = (number for number, line in enumerate(lines, start=1) if line.strip())
+    for number, (kind, payload) in zip(numbers, entries, strict=True):
+        if not counted(payload["question"], undo=kind == "undo"):
+            raise BadInput(
+                f'Line {number}: {rater} has no answer to "{payload["question"]}" to take back.',
+                hint="Leave that line out, or give the name of the one who answered: --rater NAME",
+            )
+
+
+def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str, file: Path) -> None:
     from gen_emerge.cli.judging import as_input
     from gen_emerge.preference.answers import parse_answers
     from gen_emerge.standing import open_rounds
 
     questions = {question.id: question for asked in store.rounds() for question in asked.questions}
-    entries = [as_input(entry) for entry in parse_answers(lines, questions, rater=rater)]
+    try:
+        parsed = parse_answers(lines, questions, rater=rater)
+    except BadInput as error:
+        hint = error.hint or f"Correct that line of {file}; nothing was stored."
+        raise BadInput(error.message, hint=hint) from None
+    entries = [as_input(entry) for entry in parsed]
+    _refuse_idle_undo(store, lines, entries, rater)
     store.add_inputs(entries)
     kinds = [kind for kind, _ in entries]
     result: dict[str, Any] = {

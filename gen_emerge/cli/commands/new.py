@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import App, json_option, plain_text
 from gen_emerge.errors import BadInput
 
 
@@ -27,21 +27,24 @@ def command(app: App, name: str, profile: str | None, brief: str | None) -> None
         gen-emerge new quiet-rooms --brief "Prints for a hotel: calm, warm, no two alike."
         gen-emerge run quiet-rooms --cycles 20
     """  # noqa: D301
+    from gen_emerge.cli.series_folder import refuse_orphan
     from gen_emerge.config import parse, write_series
     from gen_emerge.config.tables import NAME_PATTERN
-    from gen_emerge.studio_folder import find_root, new_series_file
+    from gen_emerge.studio_folder import new_series_file, series_names
 
-    root = find_root(app.root)
+    root, archive = app.folders()
     if not re.fullmatch(NAME_PATTERN, name) or "\n" in name:
         near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
         raise BadInput(
             f'"{name}" cannot name a series: wanted lower-case letters, digits and hyphens, 64 at most.',
             hint=f'Try "{near}".' if near else "Such as quiet-rooms.",
         )
+    if name not in series_names(root):
+        refuse_orphan(root, archive, name)
     given: dict[str, Any] = {"name": name}
     if profile is not None:
         given["profile"] = profile
     if brief is not None:
-        given["brief"] = brief
+        given["brief"] = plain_text(brief, "--brief", longest=4000)
     path = new_series_file(root, name, write_series(parse(given, where="gen-emerge new")))
     app.give({"series": name, "path": str(path)}, f"{path}\nNext: gen-emerge run {name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, json_option, plain_text
 
 
 @click.command("paint")
@@ -26,11 +26,12 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     Example:
         gen-emerge paint "a stormy marbled print in ember colours" --seed 3 -o storm.png
     """  # noqa: D301
-    from gen_emerge.cli.painting import paint_prompt, png_of
+    from gen_emerge.cli.painting import LONGEST_PROMPT, paint_prompt, png_of
     from gen_emerge.cli.pictures import check_png_target, parse_size, slug
     from gen_emerge.reports.files import write_bytes
 
     app.optional_root()
+    plain_text(prompt, "The prompt", longest=LONGEST_PROMPT)
     width, height = parse_size(size)
     path = output or Path(f"{slug(prompt)}-{seed}.png")
     check_png_target(path)

@@ -14,10 +14,13 @@ import click
 from gen_emerge.cli.app import App, json_option, unicode_stdout
 from gen_emerge.errors import BadInput, WaitingForHuman
 
+MOST_CYCLES = 10_000_000
+"""As in the series file."""
+
 
 @click.command("run")
 @click.argument("series")
-@click.option("--cycles", type=click.IntRange(1), metavar="N", help="Cycles in all, not further ones.")
+@click.option("--cycles", type=click.IntRange(1, MOST_CYCLES), metavar="N", help="Cycles in all, not further ones.")
 @click.option("--until", metavar="HH:MM", help="Stop after the cycle in which this local time passes.")
 @json_option
 @click.pass_context
@@ -39,7 +42,9 @@ def command(context: click.Context, series: str, cycles: int | None, until: str 
     """  # noqa: D301
     app = context.ensure_object(App)
     deadline = None if until is None else next_time(until, datetime.datetime.now())
-    root, archive = app.folders(writable=True)
+    from gen_emerge.cli.series_folder import known_series
+
+    root, archive = known_series(app, series, writable=True)
     status = _run(app, root, archive, series, cycles, deadline)
     from gen_emerge.cli.text import status_text
 
@@ -72,7 +77,7 @@ def next_time(text: str, now: datetime.datetime) -> datetime.datetime:
     Raises:
         BadInput: it is no time of day.
     """
-    match = re.fullmatch(r"(\d{1,2}):(\d{2})", text.strip())
+    match = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", text.strip())
     if not match or int(match[1]) > 23 or int(match[2]) > 59:
         raise BadInput(f'--until "{text}" is no time of day: wanted HH:MM.', hint="Such as --until 07:30")
     moment = now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, json_option, plain_text
 
 
 @click.command("score")
@@ -30,6 +30,8 @@ def command(app: App, images: tuple[Path, ...], prompt: str | None, profile: str
     from gen_emerge.cli.measuring import score_pictures
 
     app.optional_root()
+    if prompt is not None:
+        plain_text(prompt, "--prompt", longest=100_000)
     result = score_pictures(images, prompt, profile)
     app.give(result, lambda: _text(result["images"]))
 

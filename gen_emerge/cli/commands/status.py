@@ -26,9 +26,10 @@ def command(app: App, series: str | None) -> None:
         gen-emerge --json status first-light
     """  # noqa: D301
     from gen_emerge import standing
+    from gen_emerge.cli.series_folder import known_series
     from gen_emerge.cli.text import series_table, status_text
 
-    root, archive = app.folders()
+    root, archive = app.folders() if series is None else known_series(app, series)
     look = {"unicode": unicode_stdout(), "colour": sys.stdout.isatty()}
     if series is not None:
         status = standing.status(root, archive, series)

@@ -31,9 +31,10 @@ def command(context: click.Context, series: str) -> None:
         gen-emerge verify first-light
     """  # noqa: D301
     from gen_emerge import audit
+    from gen_emerge.cli.series_folder import known_series
 
     app = context.ensure_object(App)
-    root, archive = app.folders()
+    root, archive = known_series(app, series)
     found = audit.verify(root, archive, series)
     app.give(found, lambda: _text(series, found))
     context.exit(0 if found["ok"] else 1)

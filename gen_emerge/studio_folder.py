@@ -104,7 +104,7 @@ def _cannot_write(
 
 def series_names(root: Path) -> list[str]:
     """Names of all series files of a studio folder, sorted."""
-    return sorted(path.stem for path in (root / "experiments" / "series").glob("*.toml"))
+    return sorted(path.stem for path in (root / "experiments" / "series").glob("*.toml") if path.is_file())
 
 
 def series_file(root: Path, name: str) -> Path:
@@ -117,7 +117,7 @@ def series_file(root: Path, name: str) -> Path:
     if _NAME.fullmatch(name) and path.is_file():
         return path
     there = series_names(root)
-    if name in there:
+    if name in there:  # and yet not a name
         raise BadInput(
             f'The file name "{name}.toml" cannot name a series: wanted lower-case letters, digits and hyphens, 64 at '
             "most, beginning with a letter or digit.",

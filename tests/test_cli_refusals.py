@@ -134,3 +134,19 @@ def test_a_file_cannot_be_a_studio_folder_and_the_hint_says_how(call: Call, tmp_
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert "gen-emerge init" in refused(call, "init", place)["hint"]
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "../night", "a/b", "", "a\0b", "Night"])
+@pytest.mark.parametrize("command", ["run", "status", "inspect", "verify", "judge", "rounds", "upgrade"])
+def test_no_name_is_a_bug(call: Call, studio: Path, command: str, name: str) -> None:
+    assert "no series" in refused(call, "--root", studio, command, name)["message"]
+
+
+def test_a_folder_is_no_series_file(call: Call, studio: Path) -> None:
+    (studio / "experiments" / "series" / "folder.toml").mkdir()
+    assert 'no series "folder"' in refused(call, "--root", studio, "status", "folder")["message"]
+    assert call("--root", studio, "status")[0] == 0
+
+
+def test_paint_says_that_a_device_is_one(call: Call) -> None:
+    assert "a device" in refused(call, "paint", "a print", "--size", 16, "-o", "/dev/null")["message"]

@@ -127,10 +127,12 @@ def _from_deep(values: object) -> Pixels:
 
 def check_png_target(path: Path) -> None:
     """Refuse a target that cannot become a PNG, before any work is done."""
-    if path.suffix.lower() != ".png":
-        raise BadInput(f"-o {path}: wanted a name that ends in .png.", hint=f"Try {path.with_suffix('.png')}")
     if path.is_dir():
         raise BadInput(f"-o {path} is a folder: wanted a file.", hint=f"Try {path / 'picture.png'}")
+    if path.exists():
+        check_target(path)
+    if path.suffix.lower() != ".png":
+        raise BadInput(f"-o {path}: wanted a name that ends in .png.", hint=f"Try {path.with_suffix('.png')}")
     if not path.parent.is_dir():
         raise NotFound(f"-o {path}: there is no folder {path.parent}.", hint="Make it first, or name another.")
     check_target(path)

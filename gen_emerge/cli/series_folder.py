@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 
 from gen_emerge.cli.app import App
@@ -31,7 +31,7 @@ def refuse_orphan(root: Path, archive: Path, name: str) -> None:
     Raises:
         NotFound: naming both places and what to do.
     """
-    if "/" in name or os.sep in name or not (archive / name / DATABASE).is_file():
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name) or not (archive / name / DATABASE).is_file():
         return
     file = root / "experiments" / "series" / f"{name}.toml"
     raise NotFound(

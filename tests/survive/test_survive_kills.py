@@ -54,6 +54,8 @@ def killed_often(house: House, name: str, *, seed: int, env: dict[str, str]) -> 
     rng = np.random.default_rng(seed)
     # Instants over the whole run, then a piece of a cycle more; the first ones and a few others during start-up.
     goals = [int((strike + rng.random()) * (CYCLES - 2) / KILLS) for strike in range(KILLS)]
+    # A quick machine must not be done before the last kill: each strikes before the next one's instant at the latest.
+    ceiling = [max(goal + 1, int((strike + 1) * (CYCLES - 2) / KILLS)) for strike, goal in enumerate(goals)]
     blind = {0, 1, *(int(k) for k in rng.choice(np.arange(2, KILLS), START_UP - 2, replace=False))}
     cold = {0, *(int(k) for k in rng.choice(np.arange(1, KILLS), COLD - 1, replace=False))}
     kills: list[tuple[int, str]] = []
@@ -62,11 +64,20 @@ def killed_often(house: House, name: str, *, seed: int, env: dict[str, str]) -> 
         running = house.start("run", name, env=env, cold=strike in cold)
         if strike not in blind:
             wait_for_progress(house, running, name, goals[strike])
-        time.sleep(float(rng.uniform(0.0, 1.5 if strike in cold and strike in blind else 0.5)))
+        linger(
+            house, name, float(rng.uniform(0.0, 1.5 if strike in cold and strike in blind else 0.5)), ceiling[strike]
+        )
         assert running.kill(), f"it ended by itself: {running.err.read_text()}"
         kills.append((house.committed(name), "start-up" if strike in blind else "work"))
     assert house.committed(name) < CYCLES
     return kills
+
+
+def linger(house: House, name: str, seconds: float, ceiling: int) -> None:
+    """So long, or until `ceiling` cycles are committed."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and house.committed(name) < ceiling:
+        time.sleep(0.01)
 
 
 def wait_for_progress(house: House, running: Running, name: str, goal: int) -> None:

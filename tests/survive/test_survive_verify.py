@@ -134,7 +134,7 @@ def test_a_running_series_has_no_orphans_and_a_stopped_one_counts_what_it_left(h
     assert beside["ok"] and not running.ended()
     assert running.kill()
     left = house.call("verify", "night")
-    on_disk = sum(p.suffix in (".png", ".webp") for p in house.folder("night").glob("images/*/*"))
+    on_disk = len(list(house.folder("night").glob("images/*/*")))  # a draft that was being written counts too
     assert left["ok"] and left["uncommitted"] == on_disk - 2 * 4 * house.committed("night")
     house.call("run", "night")
     house.healthy("night")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli_series import call, fakes, night, run_studio  # noqa: F401
+from PIL import Image
+from test_cli_series import _json, call, fakes, night, run_studio  # noqa: F401
 
 from gen_emerge.errors import BadInput
 from gen_emerge.reports.files import check_target, write_bytes
@@ -97,3 +99,27 @@ def test_export_gives_a_taken_contact_sheet_another_name_and_says_so(call: Call,
     assert (tmp_path / "contact-sheet.png").read_text() == "mine"
     assert Path(json.loads(out)["contact_sheet"]).name == "contact-sheet-2.png"
     assert "contact-sheet-2.png" in err
+
+
+def test_export_copies_elites_with_their_recipes(call: Call, night: Path, tmp_path: Path) -> None:
+    elites = _json(call("--root", night, "--json", "inspect", "night"))["elites"]
+    said = _json(call("--root", night, "--json", "export", "night", tmp_path / "all"))
+    assert {file["candidate"] for file in said["files"]} == {elite["candidate"] for elite in elites}
+    assert said["contact_sheet"] is None
+    for file in said["files"]:
+        assert re.fullmatch(r"\d+-[a-z0-9-]+-[0-9a-f]{8}\.png", file["file"])
+        with Image.open(tmp_path / "all" / file["file"]) as picture:
+            assert json.loads(picture.info["gen-emerge"])["hash"] == file["genome"]
+    top = _json(call("--root", night, "--json", "export", "night", tmp_path / "top", "--top", 3, "--contact-sheet"))
+    assert [file["candidate"] for file in top["files"]] == [file["candidate"] for file in said["files"][:3]]
+    assert Path(top["contact_sheet"]).is_file()
+    assert len(list((tmp_path / "top").iterdir())) == 4
+
+
+def test_export_refuses_places_that_are_none(call: Call, night: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    assert "is a file" in _json(call("--root", night, "--json", "export", "night", taken), 2)["error"]["message"]
+    inside = night / "archive" / "night" / "images"
+    assert "inside" in _json(call("--root", night, "--json", "export", "night", inside), 2)["error"]["message"]
+    assert _json(call("--root", night, "--json", "verify", "night"))["ok"]

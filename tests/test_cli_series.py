@@ -261,29 +261,6 @@ def test_verify_names_what_is_wrong(call: Callable[..., Outcome], night: Path) -
     assert "2 problems" in out and "the file is not there" in out
 
 
-def test_export_copies_elites_with_their_recipes(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
-    elites = _json(call("--root", night, "--json", "inspect", "night"))["elites"]
-    said = _json(call("--root", night, "--json", "export", "night", tmp_path / "all"))
-    assert {file["candidate"] for file in said["files"]} == {elite["candidate"] for elite in elites}
-    assert said["contact_sheet"] is None
-    for file in said["files"]:
-        assert re.fullmatch(r"\d+-[a-z0-9-]+-[0-9a-f]{8}\.png", file["file"])
-        with Image.open(tmp_path / "all" / file["file"]) as picture:
-            assert json.loads(picture.info["gen-emerge"])["hash"] == file["genome"]
-    top = _json(call("--root", night, "--json", "export", "night", tmp_path / "top", "--top", 3, "--contact-sheet"))
-    assert [file["candidate"] for file in top["files"]] == [file["candidate"] for file in said["files"][:3]]
-    assert Path(top["contact_sheet"]).is_file()
-    assert len(list((tmp_path / "top").iterdir())) == 4
-
-
-def test_export_refuses_places_that_are_none(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
-    taken = _write(tmp_path / "taken", "mine")
-    assert "is a file" in _json(call("--root", night, "--json", "export", "night", taken), 2)["error"]["message"]
-    inside = night / "archive" / "night" / "images"
-    assert "inside" in _json(call("--root", night, "--json", "export", "night", inside), 2)["error"]["message"]
-    assert _json(call("--root", night, "--json", "verify", "night"))["ok"]
-
-
 # ---- rounds and judge --------------------------------------------------------------------------------------------
 
 

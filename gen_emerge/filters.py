@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gen_emerge.types import Pixels, Verdict
 
@@ -55,11 +56,11 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     height, width = pixels.shape[:2]
     rows = pixels[:: max(1, height // SAMPLE_SIDE)]
     channels = np.ascontiguousarray(rows[:, :: max(1, width // SAMPLE_SIDE)].reshape(-1, 3).T)
-    ordered = np.sort(channels, axis=1).astype(np.int16)
-    low, top, brightest = (ordered[:, int(share * (ordered.shape[1] - 1))] for share in (0.01, 0.99, 0.995))
-    if int(brightest.max()) < BLACK_LEVEL:
-        return _fail("black", float(brightest.max()), "the image is black")
-    spread = float(np.max(top - low))
+    levels = [_levels(channel, (0.01, 0.99, 0.995)) for channel in channels]
+    brightest = max(top for *_, top in levels)
+    if brightest < BLACK_LEVEL:
+        return _fail("black", float(brightest), "the image is black")
+    spread = float(max(high - low for low, high, _ in levels))
     if spread < BLANK_SPREAD:
         return _fail("blank", spread, "the image is one flat colour")
     clipped = float(np.mean((channels.max(axis=0) <= 1) | (channels.min(axis=0) >= 254)))
@@ -68,6 +69,12 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     if pixels_hash in seen:
         return _fail("duplicate", None, "exactly these pixels are already in the series")
     return None
+
+
+def _levels(channel: NDArray[np.uint8], shares: Sequence[float]) -> list[int]:
+    """Levels 0..255 below which these shares of the values lie (the lower of two where one falls between)."""
+    reached = np.cumsum(np.bincount(channel, minlength=256))
+    return [int(np.searchsorted(reached, int(share * (channel.size - 1)) + 1)) for share in shares]
 
 
 def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict | None:

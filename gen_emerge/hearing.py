@@ -160,6 +160,18 @@ def check_in(draft: Draft) -> None:
     )
 
 
+class _Prompts(dict[int, str]):
+    """Candidate id -> its prompt, looked up when it is asked for: only a few of all elites are."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    def __missing__(self, candidate: int) -> str:
+        (found,) = self._store.candidates([candidate])
+        return self.setdefault(candidate, found.genome.prompt)
+
+
 def ask(
     kind: RoundKind | Literal["checkin"],
     state: State,
@@ -188,7 +200,6 @@ def ask(
     places = _places(state)
     review = [c for c, (status, _) in state.waiting.items() if status == "review" and c not in settled]
     contests = [contest for contest in state.contests if contest.holder not in settled]
-    shown = {*places, *review, *(contest.challenger for contest in contests)}
     return open_round(
         kind,
         number=number,
@@ -197,7 +208,7 @@ def ask(
         elites=places,
         review=review,
         duels=state.duels,
-        prompts={c.id: c.genome.prompt for c in store.candidates(sorted(shown))},
+        prompts=_Prompts(store),
         rng=rng,
         contests=contests,
         earlier=earlier,

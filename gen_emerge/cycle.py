@@ -19,9 +19,9 @@ from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
 from gen_emerge.measuring import score
 from gen_emerge.recall import measure_again, recall
-from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import WARMUP
 from gen_emerge.subject import Subject
+from gen_emerge.telling import clipping_alarm, figures
 from gen_emerge.types import (
     Calibration,
     Critique,
@@ -40,10 +40,6 @@ from gen_emerge.types import (
 )
 from gen_emerge.warmup import LEAST_WARMUP, first_axes, first_thresholds
 
-VENDI_EVERY = 10
-"""Cycles between Vendi scores: an eigenvalue decomposition each."""
-CLIPPED_ALARM = 0.05
-"""Share of the last 1,000 placements outside the axis ranges above which an alarm is raised."""
 SHOWN_AT_ONCE = 32
 """Pictures of earlier cycles loaded for the critic at a time: memory stays bounded after a long warm-up."""
 
@@ -327,7 +323,8 @@ class Draft:
         state = self.live.state
         new_calibration = self.calibration if self.calibration is not state.calibration else None
         new_axes = self.archive.axes if self.archive is not None and self.archive is not state.archive else None
-        self._check_clipping()
+        alarm = clipping_alarm(state, self.cycle)
+        opened = sum(1 for placement in self.placements if placement.outcome == "new")
         return CycleRecord(
             cycle=self.cycle,
             candidates=tuple(subject.candidate() for subject in self.batch),
@@ -341,36 +338,11 @@ class Draft:
             calibration=new_calibration,
             axes=new_axes,
             round=self.round,
-            events=tuple(self.events),
-            measures=self._measures(),
+            events=(*self.events, *((alarm,) if alarm else ())),
+            measures=figures(self.live, self.cycle, self.batch, opened),
             render_seconds=self.render_seconds,
             cycle_seconds=seconds,
         )
-
-    def _measures(self) -> dict[str, float]:
-        vectors = self.live.elite_vectors()
-        batch = [s.vector for s in self.batch if s.embedding is not None]
-        filled = len(self.live.state.archive) if self.live.state.archive else 0
-        found: dict[str, float | None] = {
-            "cells_filled": float(filled + sum(1 for p in self.placements if p.outcome == "new")),
-            "elites_mean_pairwise_distance": mean_pairwise_distance(vectors),
-            "batch_mean_pairwise_distance": mean_pairwise_distance(np.stack(batch)) if batch else None,
-        }
-        if self.cycle % VENDI_EVERY == 0:
-            found["elites_vendi"] = vendi_score(vectors)
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _check_clipping(self) -> None:
-        recent = self.live.state.clipped
-        if len(recent) >= 100 and self.cycle % 25 == 0 and sum(recent) / len(recent) > CLIPPED_ALARM:
-            share = sum(recent) / len(recent)
-            self.events.append(
-                Event(
-                    kind="alarm",
-                    message=f"{share:.0%} of the last {len(recent)} placements lay outside the axis ranges.",
-                    payload={"clipped": share},
-                )
-            )
 
     # ---- small things --------------------------------------------------------------------------------------------
 

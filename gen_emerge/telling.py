@@ -1,0 +1,64 @@
+"""What a cycle tells about the series as a whole: figures for the report, and alarms. Nothing is decided here.
+
+Takes the live series and the cycle's subjects; gives plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gen_emerge.live import Live
+from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
+from gen_emerge.state import State
+from gen_emerge.subject import Subject
+from gen_emerge.types import Event
+
+VENDI_EVERY = 10
+"""Cycles between Vendi scores: an eigenvalue decomposition each."""
+CLIPPED_ALARM = 0.05
+"""Share of the last 1,000 placements outside the axis ranges above which an alarm is raised."""
+ALARM_EVERY = 25
+"""Cycles between two looks at it."""
+LEAST_PLACEMENTS = 100
+"""Placements without which a share says little."""
+
+
+def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Mapping[str, float]:
+    """Whole-series figures after one cycle.
+
+    Args:
+        live: the series before this cycle is folded in.
+        cycle: its number.
+        batch: its own candidates.
+        opened: cells it opened.
+
+    Returns:
+        `cells_filled`; `elites_mean_pairwise_distance` and `batch_mean_pairwise_distance` (1 - cosine) where there are
+        two; every tenth cycle `elites_vendi`.
+    """
+    vectors = live.elite_vectors()
+    own = [subject.vector for subject in batch if subject.embedding is not None]
+    filled = len(live.state.archive) if live.state.archive else 0
+    found: dict[str, float | None] = {
+        "cells_filled": float(filled + opened),
+        "elites_mean_pairwise_distance": mean_pairwise_distance(vectors),
+        "batch_mean_pairwise_distance": mean_pairwise_distance(np.stack(own)) if own else None,
+    }
+    if cycle % VENDI_EVERY == 0:
+        found["elites_vendi"] = vendi_score(vectors)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def clipping_alarm(state: State, cycle: int) -> Event | None:
+    """An alarm when the axes no longer span what is placed, None otherwise."""
+    recent = state.clipped
+    if len(recent) < LEAST_PLACEMENTS or cycle % ALARM_EVERY or sum(recent) / len(recent) <= CLIPPED_ALARM:
+        return None
+    share = sum(recent) / len(recent)
+    return Event(
+        kind="alarm",
+        message=f"{share:.0%} of the last {len(recent)} placements lay outside the axis ranges.",
+        payload={"clipped": share},
+    )

@@ -252,6 +252,15 @@ def test_new_writes_a_series_file(call: Callable[..., Outcome], studio: Path) ->
     assert load(studio / "experiments" / "series" / "gpu.toml").generator.use == "diffusion"
 
 
+def test_a_series_can_be_given_a_seed_of_its_own(call: Callable[..., Outcome], studio: Path) -> None:
+    assert call("--root", studio, "new", "night", "--seed", "41")[0] == 0
+    assert load(studio / "experiments" / "series" / "night.toml").seed == 41
+    code, _, err = call("--root", studio, "new", "noon", "--seed", "-1")
+    assert code == 2
+    assert "-1" in err
+    assert not (studio / "experiments" / "series" / "noon.toml").exists()
+
+
 def test_series_that_differ_only_in_name_differ_only_in_name(call: Callable[..., Outcome], studio: Path) -> None:
     for name in ("aa", "bb"):
         assert call("--root", studio, "new", name)[0] == 0

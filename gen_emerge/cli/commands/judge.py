@@ -173,4 +173,4 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
     )
     tally = sitting.run()
     rest = f"; {tally.left} left for later" if tally.left else ""
-    click.echo(f"\n{tally.answered} answered{rest}. They count from the next cycle: gen-emerge run {series}")
+    click.echo(f"\n{tally.answered} answered{rest}. They count from the next cycle that is run.")

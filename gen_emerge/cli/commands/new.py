@@ -15,16 +15,18 @@ from gen_emerge.errors import BadInput
 @click.argument("name")
 @click.option("--profile", metavar="PROFILE", help='"embedded" (the default: no downloads, no GPU) or "diffusion".')
 @click.option("--brief", metavar="TEXT", help="What the images are for; every judge reads it.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="All chance comes from it (default: 7).")
 @json_option
 @click.pass_obj
-def command(app: App, name: str, profile: str | None, brief: str | None) -> None:
+def command(app: App, name: str, profile: str | None, brief: str | None, seed: int | None) -> None:
     """Make a series: experiments/series/NAME.toml, every key written out with a comment.
 
-    NAME: lower-case letters, digits and hyphens. Nothing runs yet; edit the file as you like, then run it.
+    NAME: lower-case letters, digits and hyphens. Nothing runs yet; edit the file as you like, then run it. Two series
+    with the same seed and settings make the same pictures: give each its own seed.
 
     \b
     Example:
-        gen-emerge new quiet-rooms --brief "Prints for a hotel: calm, warm, no two alike."
+        gen-emerge new quiet-rooms --seed 41 --brief "Prints for a hotel: calm, warm, no two alike."
         gen-emerge run quiet-rooms --cycles 20
     """  # noqa: D301
     from gen_emerge.cli.series_folder import refuse_orphan
@@ -44,6 +46,8 @@ def command(app: App, name: str, profile: str | None, brief: str | None) -> None
     given: dict[str, Any] = {"name": name}
     if profile is not None:
         given["profile"] = profile
+    if seed is not None:
+        given["seed"] = seed
     if brief is not None:
         given["brief"] = plain_text(brief, "--brief", longest=4000)
     path = new_series_file(root, name, write_series(parse(given, where="gen-emerge new")))

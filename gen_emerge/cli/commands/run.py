@@ -53,6 +53,10 @@ def command(context: click.Context, series: str, cycles: int | None, until: str 
     if status["state"] == "waiting":
         app.note(f"Waiting for your answers: gen-emerge judge {series}")
         context.exit(WaitingForHuman.exit_code)
+    if status["state"] == "done":
+        app.note(
+            f"It has its {status['cycle']} cycles. To go on: gen-emerge run {series} --cycles {status['cycle'] * 2}"
+        )
 
 
 def _run(

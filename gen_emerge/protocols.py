@@ -42,7 +42,8 @@ class Generator(Protocol):
             genomes: (n,) genomes.
 
         Returns:
-            (n,) arrays in the same order, each (genome.height, genome.width, 3), uint8 sRGB, or float in [0, 1].
+            (n,) arrays in the same order, each (genome.height, genome.width, 3), uint8 sRGB, or float in [0, 1]. They
+            are given away: set read-only by the engine, and never changed by the generator again.
 
         Raises:
             Exception: anything; the engine then renders the genomes one by one, and only the ones that raise again

@@ -163,14 +163,15 @@ def _checked(generator: Generator, genomes: Sequence[Genome]) -> list[NDArray[An
 
 
 def to_pixels(array: NDArray[Any]) -> tuple[Pixels, bool]:
-    """8-bit pixels (read-only) of a uint8 or [0, 1] float array, and whether all values were finite (NaN -> black)."""
+    """8-bit pixels (read-only) of a uint8 or [0, 1] float array, and whether all values were finite (NaN -> black).
+
+    A uint8 array is taken over, not copied: what a generator returns it gives away.
+    """
     if array.dtype == np.uint8:
         pixels, finite = np.ascontiguousarray(array), True
     else:
         finite = bool(np.isfinite(array).all())
         safe = array if finite else np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
         pixels = np.rint(np.clip(safe, 0.0, 1.0) * 255.0).astype(np.uint8)
-    if pixels.flags.writeable:
-        pixels = pixels.copy() if pixels is array else pixels
-        pixels.setflags(write=False)
+    pixels.setflags(write=False)
     return pixels, finite

@@ -51,12 +51,20 @@ def load_banks(config: SeriesConfig, root: Path) -> tuple[PromptBank, QuestionBa
     """
     from gen_emerge.critics import load_bank
 
-    prompts = load_prompts(root / config.prompts.bank)
+    prompts = load_prompts(_file(root, config.prompts.bank, "prompts.bank"))
     if config.generator.use == "painter":
         from gen_emerge.generators.painter import SLOTS
 
         check_words(prompts, SLOTS, generator="painter")
-    return prompts, load_bank(root / config.critic.bank)
+    return prompts, load_bank(_file(root, config.critic.bank, "critic.bank"))
+
+
+def _file(root: Path, bank: str, key: str) -> Path:
+    """The file of a bank; links are followed. Anything else, such as a pipe, would be waited for."""
+    path = root / bank
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise BadInput(f'{key} = "{bank}" is no ordinary file.', hint="Write the bank into a file in prompts/.")
+    return path
 
 
 def reference_prompts(bank: PromptBank, seed: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,4 +123,14 @@ def test_a_bank_with_a_word_nobody_paints_is_refused_before_the_series_begins(
     said = cli("run", "night", root=studio, as_json=True, code=2)
     assert "marbeled" in said.out
     assert "marbled" in json.loads(said.out)["error"]["hint"]
+    assert not (studio / "archive" / "night").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_bank_that_is_a_pipe_is_refused_and_not_waited_for(studio: Path, cli: Callable[..., Any]) -> None:
+    cli("new", "night", root=studio)
+    bank = studio / "prompts" / "painter-1.toml"
+    bank.unlink()
+    os.mkfifo(bank)
+    assert "no ordinary file" in cli("run", "night", root=studio, as_json=True, code=2, timeout=60).out
     assert not (studio / "archive" / "night").exists()

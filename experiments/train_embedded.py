@@ -42,19 +42,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--held-steps", type=int, default=400, help="batches of the network that misses two schools")
     parser.add_argument("--damaged", type=int, default=1200, help="training pictures for quality, six versions each")
     parser.add_argument("--quality-epochs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="processes that paint")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch; they change the last digits only")
     return parser.parse_args()
 
 
 def sets(options: argparse.Namespace) -> dict[str, Families]:
     counts = {"train": options.families, "validate": 150, "test": 300}
-    return {name: families(SETS[name], count, options.cache) for name, count in counts.items()}
+    return {name: families(SETS[name], count, options.cache, options.workers) for name, count in counts.items()}
 
 
 def damaged_sets(options: argparse.Namespace) -> dict[str, Damaged]:
     return {
-        "train": damaged(SETS["damaged-train"], options.damaged, options.cache),
-        "test": damaged(SETS["damaged-test"], 220, options.cache),
-        "unseen": damaged(SETS["damaged-unseen"], 100, options.cache, unseen=True),
+        "train": damaged(SETS["damaged-train"], options.damaged, options.cache, workers=options.workers),
+        "test": damaged(SETS["damaged-test"], 220, options.cache, workers=options.workers),
+        "unseen": damaged(SETS["damaged-unseen"], 100, options.cache, unseen=True, workers=options.workers),
     }
 
 
@@ -75,7 +77,7 @@ def train_and_export_trunk(options: argparse.Namespace, pictures: dict[str, Fami
     held = pictures["validate"]
     logits = evaluate.look(network, held.pixels[:, 0])[2]
     export.set_temperature(evaluate.fit_temperature(logits, held.words[:, 0, SCHOOL]))
-    return {"seconds": round(time.time() - started), "log": log, **about}
+    return {"seconds": round(time.time() - started), "threads": options.threads, "log": log, **about}
 
 
 def train_held(options: argparse.Namespace, pictures: dict[str, Families]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def train_and_export_quality(options: argparse.Namespace, pictures: dict[str, Da
     net = train_quality(pictures["train"], epochs=options.quality_epochs, seed=3, log=log)
     about = facts(options, pictures=options.damaged, versions=6, epochs=options.quality_epochs, seed=3)
     export.export_quality(net, about)
-    return {"seconds": round(time.time() - started), "log": log, **about}
+    return {"seconds": round(time.time() - started), "threads": options.threads, "log": log, **about}
 
 
 def evaluate_all(pictures: dict[str, Families], damaged_pictures: dict[str, Damaged]) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def main() -> None:
     if {"trunk", "held", "quality"} & set(parts):
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(options.threads)
     pictures = sets(options) if set(parts) != {"quality"} else {}
     damaged_pictures = damaged_sets(options) if {"paint", "quality", "evaluate"} & set(parts) else {}
     if "trunk" in parts:

@@ -110,7 +110,7 @@ def family(key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(pixels), np.array(labels)
 
 
-def families(seed: int, count: int, cache: Path, workers: int = 2) -> Families:
+def families(seed: int, count: int, cache: Path, workers: int) -> Families:
     """Paint `count` families of set `seed`, or read them from the cache (keyed by the painter's sources too)."""
     stored = cache / f"families-{painter_digest()}-{seed}-{count}.npz"
     if not stored.exists():

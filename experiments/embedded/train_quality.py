@@ -57,7 +57,7 @@ def picture(key: tuple[int, int, bool]) -> tuple[np.ndarray, list[float], list[i
     return np.stack(views), damages, labels, SLOTS["school"].index(words["school"])
 
 
-def damaged(seed: int, count: int, cache: Path, *, unseen: bool = False, workers: int = 2) -> Damaged:
+def damaged(seed: int, count: int, cache: Path, *, unseen: bool = False, workers: int) -> Damaged:
     """Paint and damage `count` pictures of set `seed`, or read them from the cache."""
     stored = cache / f"damaged-{painter_digest()}-{seed}-{count}-{int(unseen)}.npz"
     if not stored.exists():

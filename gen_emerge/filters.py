@@ -74,7 +74,7 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
 def _levels(channel: NDArray[np.uint8], shares: Sequence[float]) -> list[int]:
     """Levels 0..255 below which these shares of the values lie (the lower of two where one falls between)."""
     reached = np.cumsum(np.bincount(channel, minlength=256))
-    return [int(np.searchsorted(reached, int(share * (channel.size - 1)) + 1)) for share in shares]
+    return np.searchsorted(reached, [int(share * (channel.size - 1)) + 1 for share in shares]).tolist()
 
 
 def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict | None:

@@ -20,9 +20,9 @@ from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold
-from gen_emerge.store.images import read_pixels, sweep, walk, write
+from gen_emerge.store.images import PictureWriter, read_pixels, sweep, walk
 from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
-from gen_emerge.types import CycleRecord, Genome, Image, Pixels, PromptBank, QuestionBank, content_hash
+from gen_emerge.types import CycleRecord, PromptBank, QuestionBank, content_hash
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -156,20 +156,19 @@ def _drive(
     stop: Callable[[], bool] | None,
     progress: Progress | None,
 ) -> None:
-    def save(genome: Genome, pixels: Pixels) -> Image:
-        return write(folder, genome, pixels, series=config.name)
-
     def tell(record: CycleRecord) -> None:
         beat()
         if progress is not None:
             progress(standing.progress(state, record, target))
 
-    engine = LocalEngine(crew.generator, save, max_attempts=crew.rhythm.max_attempts)
+    writer = PictureWriter(folder, series=config.name)
+    engine = LocalEngine(crew.generator, writer.write, max_attempts=crew.rhythm.max_attempts)
     live = Live(crew, store, state, load=lambda image: read_pixels(folder / image.path), cache=folder / "cache")
     try:
         run_loop(live, engine, cycles=target, tell=tell, stop=stop or (lambda: False))
     finally:
         engine.close()
+        writer.close()
         live.sitting.close()
 
 

@@ -15,7 +15,7 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,19 +87,23 @@ class Numbers:
         self.versions: Mapping[str, str] = {**dict.fromkeys(names, "n"), "novelty": "numbers"}
 
     def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
-        return [self._read(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
-
-    def _read(self, image: Pixels, prompt: str) -> Reading:
-        key = hashlib.blake2b(image[0].tobytes() + prompt.encode(), digest_size=8).digest()
-        rng = np.random.default_rng(int.from_bytes(key, "little"))
+        key = hashlib.blake2b(b"".join(image[0].tobytes() for image in images) + "".join(prompts).encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
         if "measures" in self.roles:
-            values = {n: float(rng.normal(sum(limits) / 2, 0.2)) for n, limits in LIMITS.items()}
-            return Reading(signals=tuple(Signal(scorer=n, scorer_version="n", value=v) for n, v in values.items()))
-        vector = rng.standard_normal(192).astype(np.float32)
-        vector /= np.linalg.norm(vector)
-        values = {name: float(rng.random()) for name in ("quality", "prompt", "prompt_cosine", "style")}
-        signals = tuple(Signal(scorer=n, scorer_version="n", value=v) for n, v in values.items())
-        return Reading(signals=signals, embedding=Embedding(space="numbers", vector=vector))
+            middle = np.array([sum(limits) / 2 for limits in LIMITS.values()])
+            drawn = rng.normal(middle, 0.2, (len(images), len(LIMITS))).tolist()
+            return [Reading(signals=signals(LIMITS, row)) for row in drawn]
+        vectors = rng.standard_normal((len(images), 192)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        names = ("quality", "prompt", "prompt_cosine", "style")
+        return [
+            Reading(signals=signals(names, row), embedding=Embedding(space="numbers", vector=vector))
+            for row, vector in zip(rng.random((len(images), 4)).tolist(), vectors, strict=True)
+        ]
+
+
+def signals(names: Iterable[str], values: Sequence[float]) -> tuple[Signal, ...]:
+    return tuple(Signal(scorer=n, scorer_version="n", value=v) for n, v in zip(names, values, strict=True))
 
 
 class Coins:
@@ -153,15 +157,13 @@ def bench(cycles: int, side: int, *, png: bool) -> dict[str, Any]:
         base = Path(folder) / "bench"
         store = Store.create(base, {"fixed": {}, "reference_prompts": []})
 
-        def save(genome: Genome, pixels: Pixels) -> Any:
-            return image_files.write(base, genome, pixels, series="bench")
-
         def tell(record: Any) -> None:
             if record.cycle in (200, cycles):
                 memory[record.cycle] = resident_mib()
 
         blank = np.full((side, side, 3), 128, dtype=np.uint8)
-        engine = LocalEngine(crew.generator, save, max_attempts=3)
+        writer = image_files.PictureWriter(base, series="bench")
+        engine = LocalEngine(crew.generator, writer.write, max_attempts=3)
         live = Live(crew, store, replay([]), load=lambda image: blank, cache=base)
         patch = mock.patch.object(image_files, "encode_png", lambda *a, **k: b"no picture")
         with patch if not png else mock.MagicMock():
@@ -171,6 +173,7 @@ def bench(cycles: int, side: int, *, png: bool) -> dict[str, Any]:
             run(live, engine, cycles=cycles, tell=tell)
             seconds, cpu = time.perf_counter() - started, time.process_time() - worked
         engine.close()
+        writer.close()
         images = (cycles - done) * crew.rhythm.batch
         return {
             "cycles": cycles,

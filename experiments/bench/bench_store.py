@@ -27,7 +27,7 @@ import sqlalchemy
 from PIL import Image as Pillow
 
 from gen_emerge.store import Store
-from gen_emerge.store.images import encode, write_batch
+from gen_emerge.store.images import PictureWriter, encode
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import (
     Bounds,
@@ -210,10 +210,9 @@ def measure(folder: Path, cycles: int) -> dict[str, Any]:
             lambda p=pixels: encode(upcoming[0], p, series="bench"), 30
         )
     items = [(g, picture(6.0)) for g in upcoming]
-    for threads in (1, 2):
-        found[f"8 pictures written, {threads} thread(s)"] = times(
-            lambda n=threads: write_batch(folder / "bench", items, series="bench", threads=n), 10
-        )
+    for encoders in (1, 2):
+        with PictureWriter(folder / "bench", series="bench", encoders=encoders) as writer:
+            found[f"8 pictures written, {encoders} encoder(s)"] = times(lambda w=writer: w.write(items), 10)
     return found
 
 

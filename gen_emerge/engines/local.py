@@ -1,8 +1,9 @@
-"""The local engine: genomes -> shots, on one background thread, while the loop scores the cycle before.
+"""The local engine: genomes -> shots, in the background, while the loop scores the cycle before.
 
-Takes a generator and a function that saves a picture (images are written before any row speaks of them); gives one shot
-a genome, in order. One genome's failure is that genome's: a batch that raises, or breaks the generator's contract, is
-rendered again one by one, each at most `max_attempts` times. Never touches the store's rows.
+Takes a generator and a function that saves pictures (images are written before any row speaks of them); gives one shot
+a genome, in order. One thread renders, another saves: the generator never waits for a disk. One genome's failure is
+that genome's: a batch that raises, or breaks the generator's contract, is rendered again one by one, each at most
+`max_attempts` times. Never touches the store's rows.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ from gen_emerge.errors import GeneratorFailed, OutOfBudget
 from gen_emerge.protocols import Generator
 from gen_emerge.types import Genome, Image, Pixels
 
-SAVERS = 2
-"""Threads that encode and save: most of the time they wait for the disk."""
-Save = Callable[[Genome, Pixels], Image]
+Save = Callable[[Sequence[tuple[Genome, Pixels]]], list[Image]]
 
 _RAISED = (Exception, SystemExit)
 """What counts as one genome's failure: a library that calls `sys.exit` must not end the series."""
@@ -49,7 +48,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """All shots of one cycle, in slot order, and how long they took."""
+    """All shots of one cycle, in slot order, and how long the generator took."""
 
     shots: tuple[Shot, ...]
     seconds: float
@@ -60,7 +59,7 @@ class LocalEngine:
 
     Args:
         generator: renders; called from one thread at a time.
-        save: writes one picture; called from `SAVERS` other threads.
+        save: writes pictures, durable when it returns; called from one other thread.
         max_attempts: how often one genome may raise before it is given up.
     """
 
@@ -69,8 +68,8 @@ class LocalEngine:
         self._save = save
         self._max_attempts = max_attempts
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
-        self._saving = ThreadPoolExecutor(max_workers=SAVERS, thread_name_prefix="save")
-        self._cycles: dict[int, Future[Rendering]] = {}
+        self._saving = ThreadPoolExecutor(max_workers=1, thread_name_prefix="save")
+        self._cycles: dict[int, Future[Future[Rendering]]] = {}
 
     def has(self, cycle: int) -> bool:
         """Whether a cycle was submitted and not yet taken."""
@@ -92,33 +91,33 @@ class LocalEngine:
         Raises:
             DiskFull: a picture could not be saved.
         """
-        return self._cycles.pop(cycle).result()
+        return self._cycles.pop(cycle).result().result()
 
     def close(self) -> None:
         """Drop what was not started and wait for what was."""
         self._painting.shutdown(wait=True, cancel_futures=True)
         self._saving.shutdown(wait=True, cancel_futures=True)
 
-    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str]) -> Rendering:
+    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str]) -> Future[Rendering]:
         started = time.perf_counter()
-        wanted = [genome for genome in genomes if genome.hash not in banned]
-        arrays = self._batch(wanted)
-        shots: dict[str, Shot | Future[Shot]] = {}
-        for genome in wanted:
-            result = arrays[genome.hash]
-            if isinstance(result, str):
-                shots[genome.hash] = Shot(genome=genome, error=result)
-            else:
-                shots[genome.hash] = self._saving.submit(self._keep, genome, result)
-        for genome in genomes:
-            if genome.hash in banned:
-                shots[genome.hash] = Shot(genome=genome, error=f"quarantined: {banned[genome.hash]}")
-        ready = tuple(_ready(shots[genome.hash]) for genome in genomes)
-        return Rendering(shots=ready, seconds=time.perf_counter() - started)
+        results = self._batch([genome for genome in genomes if genome.hash not in banned])
+        results |= {genome.hash: f"quarantined: {banned[genome.hash]}" for genome in genomes if genome.hash in banned}
+        return self._saving.submit(self._keep, genomes, results, time.perf_counter() - started)
 
-    def _keep(self, genome: Genome, array: NDArray[Any]) -> Shot:
-        pixels, finite = to_pixels(array)
-        return Shot(genome=genome, pixels=pixels, image=self._save(genome, pixels), finite=finite)
+    def _keep(self, genomes: tuple[Genome, ...], results: dict[str, NDArray[Any] | str], seconds: float) -> Rendering:
+        pictures = {key: to_pixels(result) for key, result in results.items() if not isinstance(result, str)}
+        made = {genome.hash: genome for genome in genomes if genome.hash in pictures}
+        saved = self._save([(genome, pictures[key][0]) for key, genome in made.items()])
+        images = dict(zip(made, saved, strict=True))
+
+        def shot(genome: Genome) -> Shot:
+            result = results[genome.hash]
+            if isinstance(result, str):
+                return Shot(genome=genome, error=result)
+            pixels, finite = pictures[genome.hash]
+            return Shot(genome=genome, pixels=pixels, image=images[genome.hash], finite=finite)
+
+        return Rendering(shots=tuple(shot(genome) for genome in genomes), seconds=seconds)
 
     def _batch(self, genomes: Sequence[Genome]) -> dict[str, NDArray[Any] | str]:
         if not genomes:
@@ -142,10 +141,6 @@ class LocalEngine:
             except _RAISED as raised:
                 error = raised
         return f"{type(error).__name__}: {error}"[:500]
-
-
-def _ready(shot: Shot | Future[Shot]) -> Shot:
-    return shot if isinstance(shot, Shot) else shot.result()
 
 
 def _checked(generator: Generator, genomes: Sequence[Genome]) -> list[NDArray[Any]]:

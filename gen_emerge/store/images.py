@@ -13,11 +13,11 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from PIL import Image as Pillow
@@ -28,11 +28,16 @@ from gen_emerge.store.database import sync_folder
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import Genome, Image, Pixels
 
+_T = TypeVar("_T")
+
 THUMBNAIL = 192
 """Longest side of a thumbnail, pixels."""
 
 CHUNK = "gen-emerge"
 """Keyword of the PNG chunk with the whole genome as JSON."""
+
+SYNCED_AT_ONCE = 16
+"""Threads that sync: they do nothing but wait for the disk."""
 
 _FOLDER = "images"
 _OURS = re.compile(r"([0-9a-f]{64})\.(png|webp)")
@@ -97,89 +102,126 @@ def encode(genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -
     if size != small.size:
         small = small.resize(size, Pillow.Resampling.HAMMING, reducing_gap=1.0)
     thumbnail = BytesIO()
-    small.save(thumbnail, "WEBP", quality=80, method=1)
+    small.save(thumbnail, "WEBP", quality=80, method=0)
     return encode_png(pixels, texts), thumbnail.getvalue()
 
 
-def write(folder: Path, genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -> Image:
-    """Write one picture and its thumbnail, durable before it returns.
+class PictureWriter:
+    """Writes the pictures of one series: whole batches, durable when `write` returns.
+
+    A batch is encoded by a few threads and synced by many: files that are synced at the same time share the file
+    system's journal, so that sixteen of them take little longer than one.
 
     Args:
         folder: the series' folder.
-        genome: its recipe; its hash is the file's name.
-        pixels: (h, w, 3) uint8 sRGB.
-        series: the series' name.
-        embed: False leaves the recipe out of the PNG.
-
-    Raises:
-        DiskFull: nothing of this picture is left behind.
-        BadInput: the folder cannot be written.
+        series: the series' name, which the recipes carry.
+        embed: False leaves the recipes out of the PNGs.
+        encoders: threads that encode.
     """
-    return write_batch(folder, [(genome, pixels)], series=series, embed=embed)[0]
+
+    def __init__(self, folder: Path, *, series: str, embed: bool = True, encoders: int = 2) -> None:
+        self._folder = folder
+        self._series = series
+        self._embed = embed
+        self._encoding = ThreadPoolExecutor(encoders, thread_name_prefix="encode")
+        self._syncing = ThreadPoolExecutor(SYNCED_AT_ONCE, thread_name_prefix="sync")
+
+    def write(self, items: Sequence[tuple[Genome, Pixels]]) -> list[Image]:
+        """Write pictures, each as a PNG named by its genome's hash and a thumbnail beside it.
+
+        Args:
+            items: genome and (h, w, 3) uint8 sRGB pixels each.
+
+        Returns:
+            What was written, in order.
+
+        Raises:
+            DiskFull: no draft is left behind.
+            BadInput: the folder cannot be written.
+        """
+        drafts: list[Path] = []
+        try:
+            folders = self._make_folders({genome.hash[:2] for genome, _ in items})
+            written = _all([self._encoding.submit(self._draft, genome, pixels, drafts) for genome, pixels in items])
+            _all([self._syncing.submit(_sync_file, draft) for draft in drafts])
+            # The PNG last: where it stands, its thumbnail does.
+            for image in written:
+                for name in (image.thumbnail, image.path):
+                    _draft_of(self._folder / name).replace(self._folder / name)
+            _all([self._syncing.submit(sync_folder, inner) for inner in folders])
+        except OSError as error:
+            _remove(drafts)
+            raise _ours(error, self._folder) from error
+        except BaseException:
+            _remove(drafts)
+            raise
+        return written
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._encoding.shutdown()
+        self._syncing.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make_folders(self, prefixes: Collection[str]) -> list[Path]:
+        root, fresh = self._folder / _FOLDER, False
+        for prefix in prefixes:
+            if not (root / prefix).is_dir():
+                (root / prefix).mkdir(parents=True, exist_ok=True)
+                fresh = True
+        if fresh:
+            sync_folder(root)
+        return [root / prefix for prefix in sorted(prefixes)]
+
+    def _draft(self, genome: Genome, pixels: Pixels, drafts: list[Path]) -> Image:
+        """Encode one picture and write both its files under their drafts' names, not yet synced."""
+        png, thumbnail = encode(genome, pixels, series=self._series, embed=self._embed)
+        path, small = paths_of(genome.hash)
+        for name, content in ((small, thumbnail), (path, png)):
+            draft = _draft_of(self._folder / name)
+            drafts.append(draft)
+            draft.write_bytes(content)
+        return Image(
+            pixels=pixels_hash(pixels),
+            file=hashlib.sha256(png).hexdigest(),
+            path=path,
+            thumbnail=small,
+            width=int(pixels.shape[1]),
+            height=int(pixels.shape[0]),
+            size=len(png),
+        )
 
 
-def write_batch(
-    folder: Path, items: Sequence[tuple[Genome, Pixels]], *, series: str, embed: bool = True, threads: int = 2
-) -> list[Image]:
-    """Write several pictures, each folder synced once. Order in, order out; see `write`."""
-
-    def one(item: tuple[Genome, Pixels]) -> Image:
-        return _write_one(folder, *item, series=series, embed=embed)
-
-    try:
-        _make_folders(folder, {item[0].hash[:2] for item in items})
-        if threads > 1 and len(items) > 1:
-            with ThreadPoolExecutor(min(threads, len(items))) as pool:
-                images = list(pool.map(one, items))
-        else:
-            images = [one(item) for item in items]
-        for inner in {(folder / image.path).parent for image in images}:
-            sync_folder(inner)
-    except OSError as error:
-        raise _ours(error, folder) from error
-    return images
+def write(folder: Path, genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -> Image:
+    """Write one picture and its thumbnail, durable before it returns; see `PictureWriter`."""
+    with PictureWriter(folder, series=series, embed=embed, encoders=1) as writer:
+        return writer.write([(genome, pixels)])[0]
 
 
-def _make_folders(folder: Path, prefixes: Collection[str]) -> None:
-    root, fresh = folder / _FOLDER, False
-    for prefix in prefixes:
-        if not (root / prefix).is_dir():
-            (root / prefix).mkdir(parents=True, exist_ok=True)
-            fresh = True
-    if fresh:
-        sync_folder(root)
+def _all(futures: Sequence[Future[_T]]) -> list[_T]:
+    """The results, once every one has ended: nothing is still being written when an error is met."""
+    wait(futures)
+    return [future.result() for future in futures]
 
 
-def _write_one(folder: Path, genome: Genome, pixels: Pixels, *, series: str, embed: bool) -> Image:
-    png, thumbnail = encode(genome, pixels, series=series, embed=embed)
-    path, small = paths_of(genome.hash)
-    _replace(folder / small, thumbnail)
-    _replace(folder / path, png)
-    return Image(
-        pixels=pixels_hash(pixels),
-        file=hashlib.sha256(png).hexdigest(),
-        path=path,
-        thumbnail=small,
-        width=int(pixels.shape[1]),
-        height=int(pixels.shape[0]),
-        size=len(png),
-    )
+def _draft_of(path: Path) -> Path:
+    return path.with_name(path.name + _DRAFT)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file in place: draft, sync, rename."""
-    draft = path.with_name(path.name + _DRAFT)
-    try:
-        with draft.open("wb", buffering=0) as file:
-            view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
+def _sync_file(path: Path) -> None:
+    with path.open("rb+", buffering=0) as file:
+        os.fsync(file.fileno())
+
+
+def _remove(drafts: Sequence[Path]) -> None:
+    for draft in drafts:
         with suppress(OSError):
             draft.unlink()
-        raise
 
 
 def _ours(error: OSError, folder: Path) -> BadInput | DiskFull:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, bindparam, func, select
 
 from gen_emerge.store import history as past
 from gen_emerge.store import tables as t
@@ -83,6 +83,13 @@ _IMAGE = (
     t.ImageRow.size,
 )
 _INPUT = (t.InputRow.id, t.InputRow.kind, t.InputRow.first_cycle, t.InputRow.payload)
+# What is asked in every cycle is built once.
+STARTS_OF = select(func.count()).select_from(t.AttemptRow).where(t.AttemptRow.cycle == bindparam("cycle"))
+_INPUTS_OF_CYCLES = (
+    select(*_INPUT)
+    .where(t.InputRow.first_cycle >= bindparam("first"), t.InputRow.first_cycle <= bindparam("last"))
+    .order_by(t.InputRow.id)
+)
 
 
 def _image(values: Sequence[Any]) -> Image | None:
@@ -120,8 +127,8 @@ class Reader:
 
     def starts(self, cycle: int) -> int:
         """How often a cycle was started."""
-        counted = select(func.count()).select_from(t.AttemptRow).where(t.AttemptRow.cycle == cycle)
-        return int(self._all(counted)[0][0])
+        with self._reading() as connection:
+            return int(connection.execute(STARTS_OF, {"cycle": cycle}).scalar_one())
 
     def attempted(self) -> int:
         """The last cycle that was started, 0 if there is none."""
@@ -163,8 +170,8 @@ class Reader:
 
     def inputs(self, first: int, last: int) -> list[Input]:
         """Inputs with first <= first_cycle <= last, in order of arrival."""
-        i = t.InputRow
-        return self._inputs(select(*_INPUT).where(i.first_cycle >= first, i.first_cycle <= last))
+        with self._reading() as connection:
+            return [_input(row) for row in connection.execute(_INPUTS_OF_CYCLES, {"first": first, "last": last})]
 
     def inputs_of(self, kind: str) -> list[Input]:
         """All inputs of one kind, in order of arrival."""

@@ -20,13 +20,14 @@ from sqlalchemy import Engine, Select, func, insert, select
 from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
-from gen_emerge.store.read import Reader
+from gen_emerge.store.read import STARTS_OF, Reader
 from gen_emerge.store.rows import round_payload, to_json
 from gen_emerge.store.write import Words, last_committed, write_cycle
 from gen_emerge.types import CycleRecord, Input, Round
 
 DATABASE = "series.db"
 _DRAFT = "series.db.draft"
+_START = insert(t.AttemptRow)
 
 
 class Store(Reader):
@@ -152,9 +153,8 @@ class Store(Reader):
         with writing(self._engine, self._path) as connection:
             if cycle <= last_committed(connection):
                 raise Damaged(f"Cycle {cycle} is committed and cannot be started again.")
-            connection.execute(insert(t.AttemptRow), [{"cycle": int(cycle), "started": float(started)}])
-            counted = select(func.count()).select_from(t.AttemptRow).where(t.AttemptRow.cycle == cycle)
-            return int(connection.execute(counted).scalar_one())
+            connection.execute(_START, [{"cycle": int(cycle), "started": float(started)}])
+            return int(connection.execute(STARTS_OF, {"cycle": int(cycle)}).scalar_one())
 
     def add_input(self, kind: str, payload: Mapping[str, Any], *, first_cycle: int | None = None) -> Input:
         """Store something that came from outside, durable before it returns.

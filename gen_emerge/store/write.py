@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Insert, func, insert, select
@@ -39,20 +40,21 @@ _DIALECT = sqlite.dialect()
 
 
 @cache
-def _statement(table: type[t.Base], columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """An INSERT compiled once, and the order of its values. A genome that is there already stays as it is."""
+def _statement(table: type[t.Base], columns: tuple[str, ...]) -> tuple[str, Callable[[Row], Any]]:
+    """An INSERT compiled once, and what takes its values from a row. A genome that is there already stays as it is."""
     into: Insert = insert(table)
     if table is t.GenomeRow:
         into = sqlite.insert(t.GenomeRow).on_conflict_do_nothing()
     compiled: Any = into.compile(dialect=_DIALECT, column_keys=list(columns))
-    return str(compiled), tuple(compiled.positiontup)
+    first, *others = compiled.positiontup
+    return str(compiled), itemgetter(first, *others) if others else lambda row: (row[first],)
 
 
 def _put(connection: Connection, table: type[t.Base], rows: Sequence[Row]) -> None:
     """One `executemany`; compiled by hand because preparing each row's values takes Core longer than SQLite."""
     if rows:
-        text, order = _statement(table, tuple(rows[0]))
-        connection.exec_driver_sql(text, [tuple(row[name] for name in order) for row in rows])
+        text, values = _statement(table, tuple(rows[0]))
+        connection.exec_driver_sql(text, [values(row) for row in rows])
 
 
 class Words:
@@ -115,9 +117,12 @@ def _rule_row(rule: Rule) -> Row:
     }
 
 
+_LAST_COMMITTED = select(func.coalesce(func.max(t.CycleRow.cycle), 0))
+
+
 def last_committed(connection: Connection) -> int:
     """The last committed cycle, 0 if there is none."""
-    return connection.execute(select(func.coalesce(func.max(t.CycleRow.cycle), 0))).scalar_one()
+    return connection.execute(_LAST_COMMITTED).scalar_one()
 
 
 def write_cycle(connection: Connection, record: CycleRecord, words: Words) -> None:

@@ -6,7 +6,7 @@ they are rendered (which is candidate order) and lets a function of that number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -301,7 +301,10 @@ class Series:
         self.live = Live(self.crew, self.store, self.state, load=self._load, cache=None)
         self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=self.crew.rhythm.max_attempts)
 
-    def _save(self, genome: Genome, pixels: np.ndarray) -> Image:
+    def _save(self, items: Sequence[tuple[Genome, np.ndarray]]) -> list[Image]:
+        return [self._keep(genome, pixels) for genome, pixels in items]
+
+    def _keep(self, genome: Genome, pixels: np.ndarray) -> Image:
         self.pictures[genome.hash] = pixels
         height, width = pixels.shape[:2]
         return Image(

@@ -101,9 +101,11 @@ def test_what_is_stored_describes_the_files(tmp_path: Path) -> None:
 
 def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     items = [(genome(1, slot), pixels(slot, 200, 256)) for slot in range(6)]
-    first = images.write_batch(tmp_path, items, series="night")
+    with images.PictureWriter(tmp_path, series="night") as writer:
+        first = writer.write(items)
     before = files(tmp_path)
-    assert images.write_batch(tmp_path, items, series="night", threads=1) == first
+    with images.PictureWriter(tmp_path, series="night", encoders=1) as writer:
+        assert writer.write(items) == first
     assert files(tmp_path) == before
     assert len(before) == 12
     assert [image.path for image in first] == [images.paths_of(g.hash)[0] for g, _ in items]

@@ -9,6 +9,7 @@ in a cell: never shown, never a quality.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,9 +65,14 @@ class Archive:
         past = [candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle]
         return past[-1] if past else None
 
-    def ever_held(self, cell: int) -> frozenset[int]:
-        """Candidate ids of the incumbent and all past holders of a cell: near them, a challenge is allowed."""
-        return frozenset(candidate for candidate, _ in self._reigns.get(cell, ()))
+    def ever_held(self, cell: int, cycle: float = math.inf) -> frozenset[int]:
+        """Candidate ids of all who held a cell until `cycle` was committed: near them, a challenge is allowed."""
+        return frozenset(candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle)
+
+    def first_as_of(self, cycle: int) -> int | None:
+        """Candidate id of the elite in the lowest filled cell when `cycle` was committed."""
+        holders = (self.holder_as_of(cell, cycle) for cell in sorted(self._reigns))
+        return next((holder for holder in holders if holder is not None), None)
 
     def locate(self, descriptor: Sequence[float]) -> tuple[int, bool]:
         """The cell of a descriptor, and whether a coordinate lay outside the ranges (it is then clipped to the edge).

@@ -7,14 +7,18 @@ never asked for again, however often the process is killed. A critic that is dow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from gen_emerge.protocols import Critic, CriticDown
+from gen_emerge.state import MAX_DEPTH
 from gen_emerge.store import Store
 from gen_emerge.types import Critique, Duel, DuelReply, Exhibit, QuestionBank, Usage
+
+_T = TypeVar("_T")
 
 
 class Sitting:
@@ -34,13 +38,15 @@ class Sitting:
         self._brief = brief
         self._store = store
         self._pool = None if critic.immediate else ThreadPoolExecutor(concurrency, thread_name_prefix="critic")
+        self._talks = None if critic.immediate else ThreadPoolExecutor(MAX_DEPTH + 1, thread_name_prefix="talk")
         self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
-        self._down: set[tuple[int, tuple[Any, ...]]] = set()
-        self._troubles: list[str] = []
+        self._down: dict[tuple[int, tuple[Any, ...]], str] = {}
+        self._troubles: dict[int, list[str]] = defaultdict(list)
         if not critic.immediate:
             for reply in store.inputs_of("critic"):
                 self._replies.setdefault(_key(reply.payload), (reply.first_cycle, reply.payload))
-            self._down = {(item.first_cycle, _key(item.payload)) for item in store.inputs_of("critic-down")}
+            for item in store.inputs_of("critic-down"):
+                self._down[item.first_cycle, _key(item.payload)] = item.payload.get("trouble", "")
 
     @property
     def immediate(self) -> bool:
@@ -55,7 +61,7 @@ class Sitting:
             cycle: the first cycle that may use the replies.
         """
         if self._pool is None:
-            found = [(exhibit.candidate, self._review_now(exhibit)) for exhibit in exhibits]
+            found = [(exhibit.candidate, self._review_now(exhibit, cycle)[0]) for exhibit in exhibits]
         else:
             asked = list(self._pool.map(self._review_once, exhibits, [cycle] * len(exhibits)))
             found = [(exhibit.candidate, critique) for exhibit, critique in zip(exhibits, asked, strict=True)]
@@ -70,7 +76,7 @@ class Sitting:
             cycle: the first cycle that may use the replies.
         """
         if self._pool is None:
-            replies: list[DuelReply | None] = [self._duel_now(left, right) for left, right in pairs]
+            replies: list[DuelReply | None] = [self._duel_now(left, right, cycle)[0] for left, right in pairs]
         else:
             lefts, rights = [left for left, _ in pairs], [right for _, right in pairs]
             replies = list(self._pool.map(self._duel_once, lefts, rights, [cycle] * len(pairs)))
@@ -83,15 +89,25 @@ class Sitting:
         """Whether a critique is this critic's, to this bank: answers to other questions cannot be compared."""
         return critique is not None and (critique.critic, critique.bank_hash) == (self.critic.name, self._bank.hash)
 
-    def troubles(self) -> list[str]:
-        """What went wrong with the critic since this was last asked."""
-        found, self._troubles = self._troubles, []
-        return found
+    def first_used(self, asked: Mapping[str, Any]) -> int | None:
+        """The first cycle that could use the reply to a question, None while there is none."""
+        known = self._replies.get(_key({**asked, "critic": self.critic.name, "bank_hash": self._bank.hash}))
+        return known[0] if known else None
+
+    def converse(self, talk: Callable[[], _T]) -> Future[_T]:
+        """Start a conversation of several questions beside the loop; only for a critic that takes its time."""
+        assert self._talks is not None
+        return self._talks.submit(talk)
+
+    def troubles(self, cycle: int) -> list[str]:
+        """What went wrong with the critic in one cycle; told once."""
+        return sorted(self._troubles.pop(cycle, []))
 
     def close(self) -> None:
         """Wait for calls in flight: their replies are paid for and kept."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
+        for pool in (self._talks, self._pool):
+            if pool is not None:
+                pool.shutdown(wait=True)
 
     def _as_duel(self, left: Exhibit, right: Exhibit, reply: DuelReply, purpose: str) -> Duel:
         return Duel(
@@ -104,23 +120,22 @@ class Sitting:
             purpose="best" if purpose == "best" else "cell",
         )
 
-    def _review_now(self, exhibit: Exhibit) -> Critique | None:
+    def _review_now(self, exhibit: Exhibit, cycle: int) -> tuple[Critique | None, str]:
         try:
-            return self.critic.review(exhibit, brief=self._brief, bank=self._bank)
+            return self.critic.review(exhibit, brief=self._brief, bank=self._bank), ""
         except Exception as error:  # whatever a critic does, the cycle goes on and nothing is guessed
-            self._note(error)
-            return None
+            return None, self._note(error, cycle)
 
-    def _duel_now(self, left: Exhibit, right: Exhibit) -> DuelReply | None:
+    def _duel_now(self, left: Exhibit, right: Exhibit, cycle: int) -> tuple[DuelReply | None, str]:
         try:
-            return self.critic.duel(left, right, brief=self._brief, bank=self._bank)
+            return self.critic.duel(left, right, brief=self._brief, bank=self._bank), ""
         except Exception as error:
-            self._note(error)
-            return None
+            return None, self._note(error, cycle)
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: Exception, cycle: int) -> str:
         kind = "is down" if isinstance(error, CriticDown) else f"raised {type(error).__name__}"
-        self._troubles.append(f"{self.critic.name} {kind}: {error}"[:300])
+        self._troubles[cycle].append(trouble := f"{self.critic.name} {kind}: {error}"[:300])
+        return trouble
 
     def _review_once(self, exhibit: Exhibit, cycle: int) -> Critique | None:
         payload: dict[str, Any] = {
@@ -132,8 +147,8 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return critique_from(known["critique"]) if known is not None else None
-        critique = self._review_now(exhibit)
-        self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle)
+        critique, trouble = self._review_now(exhibit, cycle)
+        self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle, trouble)
         return critique
 
     def _duel_once(self, left: Exhibit, right: Exhibit, cycle: int) -> DuelReply | None:
@@ -147,8 +162,8 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return _duel_from(known) if known is not None else None
-        reply = self._duel_now(left, right)
-        self._keep(payload, None if reply is None else asdict(reply), cycle)
+        reply, trouble = self._duel_now(left, right, cycle)
+        self._keep(payload, None if reply is None else asdict(reply), cycle, trouble)
         return reply
 
     def _known(self, asked: Mapping[str, Any], cycle: int) -> tuple[Mapping[str, Any] | None, bool]:
@@ -157,16 +172,19 @@ class Sitting:
         if key in self._replies:
             first_cycle, reply = self._replies[key]
             return (reply if first_cycle <= cycle else None), False
-        return None, (cycle, key) not in self._down
+        if (cycle, key) in self._down:
+            self._troubles[cycle].append(self._down[cycle, key])
+            return None, False
+        return None, True
 
-    def _keep(self, asked: Mapping[str, Any], reply: Mapping[str, Any] | None, cycle: int) -> None:
+    def _keep(self, asked: Mapping[str, Any], reply: Mapping[str, Any] | None, cycle: int, trouble: str) -> None:
         """File what came back, or that nothing did: a cycle begun again after a kill must come to the same."""
-        payload = {**asked, **(reply or {})}
+        payload = {**asked, **(reply if reply is not None else {"trouble": trouble})}
         self._store.add_input("critic" if reply is not None else "critic-down", payload, first_cycle=cycle)
         if reply is not None:
             self._replies[_key(asked)] = (cycle, payload)
         else:
-            self._down.add((cycle, _key(asked)))
+            self._down[cycle, _key(asked)] = trouble
 
 
 def _duel_from(plain: Mapping[str, Any]) -> DuelReply:

@@ -2,11 +2,15 @@
 
 Every method is one step of the walk, in the order in which `loop.py` calls them. The state is only read: what this
 cycle changes is kept in the draft until its record is folded in, by the same lines that replay it.
+
+The first half, up to `ask`, may be derived while earlier cycles still wait for a slow critic. It reads only what cannot
+change any more: inputs, the first halves of earlier cycles, and what stood when the cycle's proposals were made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Literal
 
@@ -15,6 +19,7 @@ import numpy as np
 from gen_emerge import filters, gates
 from gen_emerge.archive import Archive
 from gen_emerge.chance import draw
+from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
 from gen_emerge.measuring import score
@@ -29,8 +34,10 @@ from gen_emerge.types import (
     Duel,
     Event,
     Exhibit,
+    HumanAnswer,
     Outcome,
     Placement,
+    Question,
     Reading,
     Resolution,
     Round,
@@ -40,9 +47,8 @@ from gen_emerge.types import (
 )
 from gen_emerge.warmup import LEAST_WARMUP, first_axes, first_thresholds
 
-SHOWN_AT_ONCE = 32
-"""Pictures of earlier cycles loaded for the critic at a time: memory stays bounded after a long warm-up."""
-
+NewAnswer = tuple[Question, Sequence[tuple[HumanAnswer | None, HumanAnswer | None]], int | str | None]
+"""A question that humans answered anew, what each of them said before and says now, and what that comes to."""
 PlacementOutcome = Literal["new", "won", "lost", "tie", "pending"]
 OUTCOME_STATUS: Mapping[Outcome, Status] = {"pass": "passed", "review": "review", "fail": "rejected"}
 SIDE_PLACEMENT: Mapping[Side, PlacementOutcome] = {"left": "won", "right": "lost", "tie": "tie"}
@@ -56,7 +62,7 @@ class Draft:
         self.live = live
         self.batch: list[Subject] = []
         self.returning: list[Subject] = []
-        self.calibration: Calibration | None = live.state.calibration
+        self.calibration: Calibration | None = live.calibration_before(cycle)
         self.archive: Archive | None = live.state.archive
         self.duels: list[Duel] = []
         self.resolutions: list[Resolution] = []
@@ -64,7 +70,12 @@ class Draft:
         self.events: list[Event] = []
         self.round: Round | None = None
         self.render_seconds = 0.0
-        self._asked: dict[tuple[int, int], Duel] = {}
+        self.pixels: set[str] = set()
+        self.answers: Sequence[NewAnswer] = ()
+        self.told: list[Duel] = []
+        self._talk: Future[Heard] | None = None
+        self._heard = Heard()
+        self._sure_of: dict[tuple[int, int], Side] = {}
         self._holders: dict[int, int] = {}
         self._critiques: dict[int, Critique] = {}
 
@@ -90,14 +101,13 @@ class Draft:
         return subject
 
     def _filter(self) -> None:
-        seen: set[str] = set()
-        known = self.live.state.pixels
         for subject in self.batch:
             if subject.open and subject.image is not None and subject.pixels is not None:
                 own = subject.image.pixels
-                earlier = {own} if own in seen or bytes.fromhex(own) in known else frozenset[str]()
+                earlier = {own} if own in self.pixels or self.live.seen(own, self.cycle) else frozenset[str]()
                 subject.reject(filters.inspect_pixels(subject.pixels, pixels_hash=own, seen=earlier))
-                seen.add(own)
+            if subject.image is not None:
+                self.pixels.add(subject.image.pixels)
 
     def measure(self) -> None:
         """Raw signals and embeddings of what is left; the user's rules as soon as their signals are known."""
@@ -164,7 +174,7 @@ class Draft:
         beside = 1.0 - vectors @ vectors.T
         joined: list[tuple[int, Subject]] = []
         for place, subject in enumerate(subjects):
-            own_cell = self.archive.ever_held(subject.cell)
+            own_cell = self.live.neighbours_allowed(subject.cell, self.cycle)
             anybody = [float(rows[place].min())] if rows.shape[1] else []
             others = (
                 [d for d, who in [index.nearest(rows[place], without=own_cell)] if who is not None] if index else []
@@ -185,6 +195,8 @@ class Draft:
             self.settle(subject, OUTCOME_STATUS[outcome], cause)
             if outcome == "pass":
                 joined.append((place, subject))
+        for _, subject in joined:
+            self.live.accept(self.cycle, subject)
 
     def settle(self, subject: Subject, status: Status, cause: str) -> None:
         """The batch's own candidates change before they are recorded; older ones by a resolution."""
@@ -195,38 +207,67 @@ class Draft:
     # ---- 6: the critic -------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
-        """Only gate survivors are shown to the critic. Who cannot be answered about stays pending."""
+        """Only gate survivors are shown to the critic: at once, or in a conversation beside the loop."""
+        if not self.live.sitting.immediate:
+            show, agenda = self.live.with_picture, self._agenda()
+            self._talk = self.live.sitting.converse(lambda: converse(self.live.sitting, agenda, show))
+
+    def _agenda(self) -> Agenda:
+        """What is asked: chosen from the commit `pipeline_depth + 1` cycles ago."""
+        survivors, live = self._survivors(), self.live
+        humans = live.told_since(self.since, self.cycle)
+        rivals: dict[int, Exhibit] = {}
+        for subject in survivors:
+            holder = live.state.archive.holder_as_of(subject.cell, self.since) if live.state.archive else None
+            if holder is None or holder == subject.id:
+                continue
+            if humans.sure(subject.id, holder) is not None:
+                continue  # said since that commit: nobody needs to be asked
+            sure = live.lagged.sure(self.cycle, subject.id, holder)
+            if sure is None:
+                rivals[subject.id] = live.exhibit(holder)
+            else:
+                self._sure_of[subject.id, holder] = sure
+        best = self._best_before()
+        return Agenda(
+            cycle=self.cycle,
+            seed=live.crew.rhythm.seed,
+            survivors=[subject.exhibit(pixels=True) for subject in survivors],
+            rivals=rivals,
+            best=None if best is None else live.exhibit(best),
+        )
+
+    @property
+    def talk(self) -> Future[Heard] | None:
+        """The conversation with a slow critic, to be waited for; None with one that answers at once."""
+        return self._talk
+
+    def listen(self) -> None:
+        """What the critic says of the survivors. Who cannot be answered about stays pending."""
+        if self._talk is not None:
+            self._heard = self._talk.result()
+            self._critiques = self._heard.renewed
+        for subject in self.returning:
+            if subject.returning:  # it came back a while ago: a human may have placed it since
+                subject.status, subject.cause = self.live.state.waiting.get(subject.id, ("passed", ""))
         survivors = self._survivors()
         unseen = [subject for subject in survivors if subject.critique is None]
         for start in range(0, len(unseen), SHOWN_AT_ONCE):
             self._review(unseen[start : start + SHOWN_AT_ONCE])
-        if not self.live.sitting.immediate:
-            self._ask_ahead([s for s in survivors if s.critique is not None])
 
     def _review(self, subjects: Sequence[Subject]) -> None:
-        recalled = [subject for subject in subjects if subject.pixels is None and subject.image is not None]
-        for subject in recalled:
-            subject.pixels = self.live.picture(subject)
-        found = self.live.sitting.review([s.exhibit(pixels=True) for s in subjects], cycle=self.cycle)
-        for subject in recalled:
-            subject.pixels = None
+        found = self._heard.critiques
+        if self._talk is None:
+            recalled = [subject for subject in subjects if subject.pixels is None and subject.image is not None]
+            for subject in recalled:
+                subject.pixels = self.live.picture(subject)
+            found = self.live.sitting.review([s.exhibit(pixels=True) for s in subjects], cycle=self.cycle)
+            for subject in recalled:
+                subject.pixels = None
         for subject in subjects:
             subject.critique = found.get(subject.id)
-            if subject.critique is None and subject.status == "passed":
+            if subject.critique is None and subject.status in ("passed", "pending"):
                 self.settle(subject, "pending", "critic")
-
-    def _ask_ahead(self, survivors: Sequence[Subject]) -> None:
-        """Duels of a critic that takes its time are chosen from the commit `pipeline_depth + 1` cycles ago."""
-        assert self.archive is not None or not survivors
-        lagged = self.cycle - 1 - self.live.crew.rhythm.pipeline_depth
-        pairs: list[tuple[Exhibit, Exhibit]] = []
-        for subject in survivors:
-            holder = self.archive.holder_as_of(subject.cell, lagged) if self.archive else None
-            if holder is not None and holder != subject.id and self.live.preference.sure(subject.id, holder) is None:
-                pairs.append((self._shown(subject), self._exhibit(holder)))
-        for duel in self.live.sitting.duel(pairs, purpose="cell", cycle=self.cycle):
-            if duel is not None:
-                self._asked[duel.left, duel.right] = duel
 
     # ---- 7: cells are won by duels -------------------------------------------------------------------------------
 
@@ -237,7 +278,8 @@ class Draft:
                 self._place(subject)
         self._meet_the_best()
         self.live.remember(s.exhibit() for s in self._survivors() if s.critique is not None)
-        self.events.extend(Event(kind="critic", message=trouble) for trouble in self.live.sitting.troubles())
+        troubles = self.live.sitting.troubles(self.cycle)
+        self.events.extend(Event(kind="critic", message=trouble) for trouble in troubles)
 
     def _place(self, subject: Subject) -> None:
         incumbent = self.holder(subject.cell)
@@ -255,17 +297,27 @@ class Draft:
         self.put(subject, SIDE_PLACEMENT[side], incumbent, reason)
 
     def _winner(self, subject: Subject, incumbent: int) -> tuple[Side | None, str]:
-        sure = self.live.preference.sure(subject.id, incumbent)
-        if sure is not None:
-            return sure, "preference"
-        duel = self._asked.get((subject.id, incumbent))
-        sitting = self.live.sitting
-        if duel is None and (sitting.immediate or subject.contested_with == incumbent):
-            (duel,) = sitting.duel([(self._shown(subject), self._exhibit(incumbent))], purpose="cell", cycle=self.cycle)
+        duel = self._heard.duels.get((subject.id, incumbent))
+        if duel is None:
+            sure = self._sure(subject, incumbent)
+            if sure is not None:
+                return sure, "preference"
+            if self.live.sitting.immediate:
+                pair = (self._shown(subject), self._exhibit(incumbent))
+                (duel,) = self.live.sitting.duel([pair], purpose="cell", cycle=self.cycle)
         if duel is None:
             return None, "critic"
         self.duels.append(duel)
         return duel.outcome, "critic"
+
+    def _sure(self, subject: Subject, incumbent: int) -> Side | None:
+        """What the preference model says; as of the commit that duels are chosen from, unless the holder is newer."""
+        if (subject.id, incumbent) in self._sure_of:
+            return self._sure_of[subject.id, incumbent]
+        archive = self.live.state.archive
+        if self._talk is None and archive is not None and archive.holder_as_of(subject.cell, self.since) == incumbent:
+            return self.live.lagged.sure(self.cycle, subject.id, incumbent)
+        return self.live.preference.sure(subject.id, incumbent)
 
     def put(self, subject: Subject, outcome: PlacementOutcome, incumbent: int | None, reason: str) -> None:
         """Record what became of a subject in its cell."""
@@ -289,24 +341,30 @@ class Draft:
 
     def _meet_the_best(self) -> None:
         """One duel a cycle against the series' current best: it ties the cells' comparisons together."""
-        lagged = self.cycle - 1 - self.live.crew.rhythm.pipeline_depth
-        best = self.live.best_as_of(lagged)
+        if self._talk is not None:
+            self.duels.extend([self._heard.best] if self._heard.best is not None else [])
+            return
+        best = self._best_before()
         met = {(duel.left, duel.right) for duel in self.duels}
         able = [s for s in self._survivors() if s.critique and s.id != best and (s.id, best) not in met]
-        if best is None:
-            best, able = self._first_pair(able)
         if best is None or not able:
             return
         rng = draw(self.live.crew.rhythm.seed, self.cycle, 0, "best")
         chosen = able[int(rng.integers(len(able)))]
-        pair = (self._shown(chosen), self._exhibit(best))
-        found = self.live.sitting.duel([pair], purpose="best", cycle=self.cycle)
+        found = self.live.sitting.duel([(self._shown(chosen), self._exhibit(best))], purpose="best", cycle=self.cycle)
         self.duels.extend(duel for duel in found if duel is not None)
 
-    def _first_pair(self, able: list[Subject]) -> tuple[int | None, list[Subject]]:
-        """Before any comparison there is no best: the first elite stands in for it."""
-        first = next(iter(self.live.state.archive), None) if self.live.state.archive else None
-        return (None, []) if first is None else (first.candidate, [s for s in able if s.id != first.candidate])
+    @property
+    def since(self) -> int:
+        """The commit that this cycle's proposals were made from, and its duels are chosen from."""
+        return self.cycle - 1 - self.live.crew.rhythm.pipeline_depth
+
+    def _best_before(self) -> int | None:
+        """The current best as of that commit. Before any comparison there is none: the first elite stands in for it."""
+        best = self.live.best_as_of(self.since)
+        if best is None and self.live.state.archive is not None:
+            return self.live.state.archive.first_as_of(self.since)
+        return best
 
     def holder(self, cell: int) -> int | None:
         """Who holds a cell, this cycle's changes included."""

@@ -1,7 +1,8 @@
 """What came from outside, at a cycle's boundary: human answers, changed settings, places still open.
 
 Takes the `inputs` whose first cycle this is; changes the draft of the cycle. An answer written before the cycle began
-counts in it, whenever the process was killed in between; nothing here asks anybody.
+counts in it, whenever the process was killed in between; nothing here asks anybody. What decides who is accepted is
+heard when the cycle begins (`hear`); who holds a cell, when its places are given (`overrule`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
-from gen_emerge.cycle import Draft
+from gen_emerge.cycle import Draft, NewAnswer
 from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
@@ -37,7 +38,12 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
             draft.events.append(Event(kind="quarantine", message=message, payload=dict(item.payload)))
     _return_pending(draft)
     if any(item.kind in ("answer", "undo") for item in inputs):
-        _take_answers(draft)
+        draft.answers = _new_answers(draft)
+    for question, words, decision in draft.answers:
+        for was, says in words:
+            _retell(draft, question, was, says)
+        if question.kind == "review" and decision is not None:
+            _decide_review(draft, question.images["only"], keep=decision == "keep")
 
 
 def _settings_changed(draft: Draft) -> None:
@@ -58,26 +64,14 @@ def _settings_changed(draft: Draft) -> None:
 
 
 def _return_pending(draft: Draft) -> None:
-    """Candidates whose critique or duel is still missing are asked about again."""
-    if draft.archive is None:
-        return
-    state, depth = draft.live.state, draft.live.crew.rhythm.pipeline_depth
-    due = [
-        candidate for candidate, (status, cause) in state.waiting.items() if (status, cause) == ("pending", "critic")
-    ]
-    contested = {
-        candidate: placement
-        for candidate, (placement, made) in state.contested.items()
-        if draft.cycle >= made + 1 + depth
-    }
-    for subject in draft.recall(sorted({*due, *contested})):
+    """Who was left waiting for the critic by the commit this cycle's proposals were made from is asked about again."""
+    left = draft.live.state.lately.get(draft.since)
+    for subject in draft.recall(sorted(left.open)) if left is not None and draft.archive is not None else ():
         subject.returning = True
         draft.locate(subject)
-        if subject.id in contested:
-            subject.contested_with = contested[subject.id].incumbent
 
 
-def _take_answers(draft: Draft) -> None:
+def _new_answers(draft: Draft) -> list[NewAnswer]:
     """What stands since this boundary, against what stood before it; question by question, in the order of rounds.
 
     What was decided at an earlier boundary happened: an answer taken back takes its evidence along, no image.
@@ -92,15 +86,24 @@ def _take_answers(draft: Draft) -> None:
         if was is None or says is None or was.answer != says.answer:
             changed[question].append(rater)
     questions = {q.id: q for asked in store.rounds() for q in asked.questions}
-    for question in [q for q in questions.values() if q.id in changed]:
-        for rater in changed[question.id]:
-            _retell(draft, question, before.get((question.id, rater)), now.get((question.id, rater)))
-        decision = majority(question, standing, questions)
+    return [
+        (
+            question,
+            [(before.get((question.id, rater)), now.get((question.id, rater))) for rater in changed[question.id]],
+            majority(question, standing, questions),
+        )
+        for question in questions.values()
+        if question.id in changed
+    ]
+
+
+def overrule(draft: Draft) -> None:
+    """Human verdicts between images count as duels; one between a cell's holder and another image of it decides it."""
+    draft.duels.extend(draft.told)
+    for question, _, decision in draft.answers:
         if question.kind == "pair" and question.ask == "quality" and isinstance(decision, int):
             (loser,) = set(question.images.values()) - {decision}
             _override(draft, decision, loser)
-        elif question.kind == "review" and decision is not None:
-            _decide_review(draft, question.images["only"], keep=decision == "keep")
 
 
 def _retell(draft: Draft, question: Question, was: HumanAnswer | None, says: HumanAnswer | None) -> None:
@@ -112,18 +115,19 @@ def _retell(draft: Draft, question: Question, was: HumanAnswer | None, says: Hum
         draft.events.append(Event(kind="withdrawn", message=message, payload=payload))
     gone = was and as_duel(question, was)
     duel = says and as_duel(question, says)
-    draft.duels += ([withdrawal(gone)] if gone else []) + ([duel] if duel else [])
+    draft.told += ([withdrawal(gone)] if gone else []) + ([duel] if duel else [])
 
 
 def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:
     """Humans let an image in from the review band, or turn it away. Only then is it a neighbour to others."""
-    status, cause = draft.live.state.waiting.get(candidate, ("", ""))
+    status, cause = draft.live.status_before(candidate, draft.cycle)
     if status != "review" or draft.archive is None or any(r.candidate == candidate for r in draft.resolutions):
         return  # decided before, perhaps by another question at this very boundary
     (subject,) = draft.recall([candidate])
     if keep:
         draft.locate(subject)
         draft.settle(subject, "passed", "human")
+        draft.live.accept(draft.cycle, subject)
     else:
         draft.settle(subject, "rejected", cause)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,10 @@ from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
 from gen_emerge.types import (
+    Calibration,
     Candidate,
     CycleRecord,
+    Duel,
     Embedding,
     Exhibit,
     Genome,
@@ -37,7 +39,12 @@ from gen_emerge.types import (
     PromptBank,
     Proposal,
     QuestionBank,
+    Side,
+    Status,
 )
+
+if TYPE_CHECKING:
+    from gen_emerge.cycle import Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,7 @@ class Crew:
         critic: asked about gate survivors.
         questions: the bank it answers.
         probe: renders and scores genomes one by one in a process of its own; gives the ones that killed it, and how.
+        concurrency: calls to the critic at a time.
     """
 
     rhythm: Rhythm
@@ -92,6 +100,7 @@ class Crew:
     critic: Critic
     questions: QuestionBank
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
+    concurrency: int = 8
 
     @property
     def versions(self) -> dict[str, str]:
@@ -127,7 +136,11 @@ class Live:
         self.preference = DuelPreference()
         for duel in state.duels:
             self.preference.add(duel)
-        self.sitting = Sitting(crew.critic, bank=crew.questions, brief=crew.brief, store=store)
+        self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
+        self.ahead: dict[int, Draft] = {}
+        self.sitting = Sitting(
+            crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
+        )
         rhythm = crew.rhythm
         self.proposer = Proposer(
             seed=rhythm.seed,
@@ -154,12 +167,20 @@ class Live:
             for cycle in range(1, rhythm.pipeline_depth + 2):
                 self._queue(cycle)
         self._fill_index()
+        self.joined = self._joined_lately()
 
     # ---- proposals -----------------------------------------------------------------------------------------------
 
     def proposed(self, cycle: int) -> tuple[Proposal, ...]:
         """The proposals of one cycle, under the settings now in force."""
-        return tuple(self.proposer.adapt(proposal) for proposal in self.proposals[cycle])
+        taken: set[str] = set()
+        for earlier in sorted(c for c in self.proposals if c <= cycle):
+            adapted: list[Proposal] = []
+            for proposal in self.proposals[earlier]:
+                adapted.append(self.proposer.adapt(proposal, lambda g: self.state.rendered(g) or g in taken))
+                taken.add(adapted[-1].genome.hash)
+            self.proposals[earlier] = tuple(adapted)
+        return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:
         waiting = [p.genome.hash for batch in self.proposals.values() for p in batch]
@@ -174,11 +195,10 @@ class Live:
         Returns:
             The record with the current best as of this commit, and the proposals made from it.
         """
-        known = set(self.state.accepted)
+        self.ahead.pop(record.cycle, None)
         self.state.apply(record.outcome)
-        for candidate in self.state.accepted:
-            if candidate not in known:
-                self._add_to_index(candidate, record)
+        self.lagged.later(record.cycle, record.duels)
+        self.joined.pop(record.cycle - self.crew.rhythm.pipeline_depth - 1, None)
         elites = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
         self._follow_elites(elites, record)
         self.proposer.remember(c.genome for c in record.candidates if c.id in elites)
@@ -246,21 +266,70 @@ class Live:
                 raise
             return to_pixels(generator.render([genome])[0])[0]
 
-    def _add_to_index(self, candidate: int, record: CycleRecord) -> None:
-        embedding = record.embeddings.get(candidate)
-        if embedding is None or embedding.space != self.space:
-            _, vectors = self.store.embeddings([candidate], self.space)
-            vector = vectors[0] if len(vectors) else self._carry(candidate)
-        else:
-            vector = embedding.vector
-        self._append(candidate, vector)
+    def accept(self, cycle: int, subject: Subject) -> None:
+        """An image is accepted in a cycle that may not be committed yet: from now on it is a neighbour to others."""
+        if self.index is not None and subject.id in self.index:
+            return
+        if subject.embedding is None:
+            subject.embedding = self._embed_again([subject.id]).get(subject.id)
+            subject.newly_embedded = True
+        self._append(subject.id, subject.vector)
+        self.joined.setdefault(cycle, []).append((subject.id, subject.cell))
 
-    def _carry(self, candidate: int) -> NDArray[np.float32]:
-        embedding = self._embed_again([candidate]).get(candidate)
-        if embedding is None:
-            raise Damaged(f"Candidate {candidate} is accepted but has no picture to compare.", hint="Run verify.")
-        self.carried[candidate] = embedding
-        return embedding.vector
+    def _joined_lately(self) -> dict[int, list[tuple[int, int]]]:
+        """Cycle -> (candidate, cell) of whoever was accepted in it, for the last `pipeline_depth` cycles."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        archive, last = self.state.archive, self.state.cycle
+        for cycle in range(last - self.crew.rhythm.pipeline_depth, last + 1):
+            joined = self.state.lately[cycle].joined if cycle in self.state.lately else []
+            if archive is None or not joined:
+                continue
+            signals = self.store.signals(joined)
+            points = [[signals[c][name].value for name in archive.axes.names] for c in joined]
+            found[cycle] = [(c, archive.locate(point)[0]) for c, point in zip(joined, points, strict=True)]
+        return found
+
+    def neighbours_allowed(self, cell: int, cycle: int) -> frozenset[int]:
+        """Whom an image of a cell may be near: who held it when the proposals of `cycle` were made, or joined since.
+
+        An image that was accepted for the same cell a moment ago is what this one would challenge.
+        """
+        since = cycle - 1 - self.crew.rhythm.pipeline_depth
+        held = self.state.archive.ever_held(cell, since) if self.state.archive else frozenset[int]()
+        joined = {
+            c for when, those in self.joined.items() if since < when < cycle for c, where in those if where == cell
+        }
+        return held | joined
+
+    # ---- cycles begun and not committed --------------------------------------------------------------------------
+
+    def seen(self, pixels: str, cycle: int) -> bool:
+        """Whether an earlier cycle has exactly these pixels, committed or only begun."""
+        begun = (draft for number, draft in self.ahead.items() if number < cycle)
+        return bytes.fromhex(pixels) in self.state.pixels or any(pixels in draft.pixels for draft in begun)
+
+    def calibration_before(self, cycle: int) -> Calibration | None:
+        """The thresholds in force when a cycle begins."""
+        begun = [number for number in self.ahead if number < cycle]
+        return self.ahead[max(begun)].calibration if begun else self.state.calibration
+
+    def told_since(self, since: int, cycle: int) -> DuelPreference:
+        """What humans said in the cycles > `since` up to `cycle` itself, and nothing else."""
+        told = DuelPreference()
+        begun = {number: draft.told for number, draft in self.ahead.items()}
+        for number, duels in sorted({**self.lagged.waiting, **begun}.items()):
+            for duel in duels if since < number <= cycle else ():
+                if duel.judge.startswith("human:"):
+                    told.add(duel)
+        return told
+
+    def status_before(self, candidate: int, cycle: int) -> tuple[Status, str]:
+        """Status and cause of a candidate when a cycle begins; ("", "") of one that waits for nothing."""
+        for number in sorted((n for n in self.ahead if n < cycle), reverse=True):
+            for resolution in self.ahead[number].resolutions:
+                if resolution.candidate == candidate:
+                    return resolution.status, resolution.cause
+        return self.state.waiting.get(candidate, ("passed", ""))
 
     def _append(self, candidate: int, vector: NDArray[np.float32]) -> None:
         if self.index is None:
@@ -318,6 +387,37 @@ class Live:
         """Keep this cycle's exhibits, without pixels, for the elites among them."""
         for exhibit in exhibits:
             self._exhibits[exhibit.candidate] = exhibit
+
+
+class LaggedPreference:
+    """The preference model as of the commit from which a cycle chooses its duels: `pipeline_depth + 1` cycles ago.
+
+    Args:
+        state: replayed to the last commit.
+        depth: `pipeline_depth`.
+    """
+
+    def __init__(self, state: State, depth: int) -> None:
+        self._depth = depth
+        self._model = DuelPreference()
+        self.waiting: dict[int, Sequence[Duel]] = {}
+        rest = list(state.duels)
+        for cycle in range(state.cycle, max(state.cycle - depth, 0), -1):
+            count = state.lately[cycle].duels
+            rest, self.waiting[cycle] = rest[: len(rest) - count], rest[len(rest) - count :]
+        for duel in rest:
+            self._model.add(duel)
+
+    def later(self, cycle: int, duels: Sequence[Duel]) -> None:
+        """The duels of a cycle now committed."""
+        self.waiting[cycle] = duels
+
+    def sure(self, cycle: int, challenger: int, incumbent: int) -> Side | None:
+        """See `DuelPreference.sure`, for a cycle not earlier than any asked about before."""
+        for known in sorted(c for c in self.waiting if c <= cycle - 1 - self._depth):
+            for duel in self.waiting.pop(known):
+                self._model.add(duel)
+        return self._model.sure(challenger, incumbent)
 
 
 def _replaced(record: CycleRecord, **values: Any) -> CycleRecord:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
 
 from gen_emerge.cycle import Draft
 from gen_emerge.engines.local import LocalEngine
-from gen_emerge.hearing import check_in, hear
+from gen_emerge.hearing import check_in, hear, overrule
 from gen_emerge.live import Live
 from gen_emerge.types import CycleRecord
 
@@ -39,12 +41,11 @@ def run(
     clock = time.perf_counter()
     for cycle in range(live.state.cycle + 1, cycles + 1):
         start_renders(live, engine, cycle, cycles)  # genome -> image, in the background
-        draft = Draft(cycle, live)
-        draft.develop(engine.take(cycle))  # image -> hard filters
-        hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
-        draft.measure()  # -> signals
-        draft.judge()  # signals + calibration -> pass / fail / review
-        draft.ask()  # survivors -> critic
+        draft = begin(live, engine, cycle)  # image -> filters -> signals -> gates -> critic
+        while not answered(live, engine, draft):  # a slow critic talks: the next cycles begin meanwhile
+            begin(live, engine, max(live.ahead) + 1)
+        draft.listen()  # critic ->
+        overrule(draft)  # judgements -> duels
         draft.challenge()  # duels -> cells
         check_in(draft)  # now and then -> a round
         now = time.perf_counter()
@@ -56,6 +57,31 @@ def run(
             return
 
 
+def begin(live: Live, engine: LocalEngine, cycle: int) -> Draft:
+    """The first half of a cycle: everything up to the questions to the critic."""
+    if cycle not in live.ahead:
+        live.ahead[cycle] = draft = Draft(cycle, live)
+        draft.develop(engine.take(cycle))  # image -> hard filters
+        hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
+        draft.measure()  # -> signals
+        draft.judge()  # signals + calibration -> pass / fail / review
+        draft.ask()  # survivors -> critic
+    return live.ahead[cycle]
+
+
+def answered(live: Live, engine: LocalEngine, draft: Draft) -> bool:
+    """Wait for the critic, or for the next cycle's images where it may begin before: False then.
+
+    When either comes does not matter to the result: a first half reads nothing that an open conversation can change.
+    """
+    following = max(live.ahead) + 1
+    if draft.talk is None or live.state.archive is None or not engine.has(following):
+        return True
+    either: list[Future[Any]] = [draft.talk, engine.rendering(following)]
+    wait(either, return_when=FIRST_COMPLETED)
+    return draft.talk.done()
+
+
 def start_renders(live: Live, engine: LocalEngine, cycle: int, cycles: int) -> None:
     """Start what may be started: this cycle and `pipeline_depth` more, each with an attempt written first."""
     rhythm = live.crew.rhythm
@@ -64,7 +90,7 @@ def start_renders(live: Live, engine: LocalEngine, cycle: int, cycles: int) -> N
         # Nothing is begun past a check-in that is waited for: its answers count in the very next cycle.
         last = min(last, -(-cycle // rhythm.checkin_every) * rhythm.checkin_every)
     for ahead in range(cycle, last + 1):
-        if not engine.has(ahead):
+        if ahead not in live.ahead and not engine.has(ahead):
             genomes = [proposal.genome for proposal in live.proposed(ahead)]
             starts = live.store.begin(ahead, time.time())
             if starts > 1 and (starts - 1) % rhythm.max_attempts == 0:

@@ -42,6 +42,10 @@ class NoveltyIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def __contains__(self, candidate: int) -> bool:
+        """Whether a candidate is in it."""
+        return candidate in self._rows
+
     @property
     def ids(self) -> Sequence[int]:
         """(n,) candidate ids in the order of acceptance."""

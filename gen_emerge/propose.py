@@ -82,11 +82,15 @@ class Proposer:
         """Genomes of new elites, so that they need not be looked up."""
         self._parents.update((genome.hash, genome) for genome in genomes)
 
-    def adapt(self, proposal: Proposal) -> Proposal:
+    def adapt(self, proposal: Proposal, known: Callable[[str], bool] = lambda genome: False) -> Proposal:
         """A waiting proposal under the settings now in force.
 
         A change of generator, size or bank takes effect at the next cycle boundary, also for genomes that were
         proposed before it: what still fits is kept, the rest is drawn for this slot alone.
+
+        Args:
+            proposal: as it was made.
+            known: whether a genome (by hash) was rendered, or is to be rendered before this one: it gets another seed.
         """
         genome = proposal.genome
         same_words = list(genome.slots) == list(self._bank.slots) and all(
@@ -100,16 +104,20 @@ class Proposer:
             and rendered_by == (self._generator.name, self._generator.version, *self._size)
         ):
             return proposal
-        rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt")
         sources = Sources(bank=self._bank, parameters=self._generator.parameters)
-        sketch = Sketch(
-            slots=completed(genome, sources, rng),
-            seed=genome.seed,
-            parameters=kept(genome, sources.parameters, rng),
-            parents=genome.parents,
-            text=genome.prompt if same_words else None,
-        )
-        return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=self._genome(sketch, genome.operator))
+        for attempt in range(MAX_REDRAWS):
+            rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt", attempt)
+            sketch = Sketch(
+                slots=completed(genome, sources, rng),
+                seed=int(rng.integers(2**32)) if attempt else genome.seed,
+                parameters=kept(genome, sources.parameters, rng),
+                parents=genome.parents,
+                text=genome.prompt if same_words else None,
+            )
+            adapted = self._genome(sketch, genome.operator)
+            if not known(adapted.hash):
+                return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=adapted)
+        raise self._used_up(proposal.cycle, proposal.slot)
 
     def _draw(self, cycle: int, slot: int, name: str, sources: Sources, known: Callable[[str], bool]) -> Genome:
         for first, chosen in ((0, name), (MAX_REDRAWS, FRESH)):
@@ -121,7 +129,11 @@ class Proposer:
                 genome = self._genome(sketch, chosen)
                 if not known(genome.hash):
                     return genome
-        raise GenEmergeError(
+        raise self._used_up(cycle, slot)
+
+    @staticmethod
+    def _used_up(cycle: int, slot: int) -> GenEmergeError:
+        return GenEmergeError(
             f"Cycle {cycle}, slot {slot}: {MAX_REDRAWS} fresh draws were all rendered before.",
             hint="The vocabulary is used up; add words, patterns or parameters in a new bank.",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from gen_emerge.archive import Archive
@@ -49,6 +50,8 @@ class State:
         self.contested: dict[int, tuple[Placement, int]] = {}
         self.challengers: dict[int, dict[int, tuple[bool, int]]] = {}
         self.bests: dict[int, int | None] = {}
+        self.lately: dict[int, Lately] = {}
+        self._now = Lately()
 
     # ---- the parts of a cycle ------------------------------------------------------------------------------------
 
@@ -85,6 +88,7 @@ class State:
         again = self.contested.pop(placement.candidate, None) is not None
         if placement.outcome == "pending":
             self.contested[placement.candidate] = (placement, cycle)
+            self._now.open[placement.candidate] = placement.incumbent
         self._note_challenger(placement, cycle)
         if placement.reason != "human" and not again:
             self.clipped.append(placement.clipped)
@@ -95,7 +99,10 @@ class State:
         self.duels.extend(outcome.duels)
         self.bandit.learn(*self._results(outcome))
         self.bests[outcome.cycle] = outcome.best
-        self.bests.pop(outcome.cycle - MAX_DEPTH - 2, None)
+        self._now.duels = len(outcome.duels)
+        self.lately[outcome.cycle], self._now = self._now, Lately()
+        for kept in (self.bests, self.lately):
+            kept.pop(outcome.cycle - MAX_DEPTH - 2, None)
         self.cycle = outcome.cycle
 
     def _results(self, outcome: CycleOutcome) -> tuple[list[tuple[str, str | None]], list[tuple[str, str]]]:
@@ -173,14 +180,33 @@ class State:
             self.rejections[cause] += 1
         if status in ("review", "pending"):
             self.waiting[candidate] = (status, cause)
+        if (status, cause) == ("pending", "critic"):
+            self._now.open[candidate] = None
         if status == "passed" or (status == "pending" and cause != WARMUP):
-            self.accepted.setdefault(candidate, self.genomes[candidate])
+            if candidate not in self.accepted:
+                self.accepted[candidate] = self.genomes[candidate]
+                self._now.joined.append(candidate)
         else:
             self.accepted.pop(candidate, None)
         if status in ("rejected", "failed"):
             # Nothing later speaks of them; their genomes stay in the store and, as bytes, in `known`.
             self.genomes.pop(candidate, None)
             self.operators.pop(candidate, None)
+
+
+@dataclass(slots=True)
+class Lately:
+    """What one of the last cycles left behind for those that were begun before it was committed.
+
+    Args:
+        open: candidates that still wait for the critic -> the incumbent they are to meet, None for a missing critique.
+        joined: candidates accepted in it.
+        duels: how many there were.
+    """
+
+    open: dict[int, int | None] = field(default_factory=dict[int, int | None])
+    joined: list[int] = field(default_factory=list[int])
+    duels: int = 0
 
 
 MAX_DEPTH = 16

@@ -44,7 +44,6 @@ class Subject:
     cause: str = ""
     open: bool = True
     returning: bool = False
-    contested_with: int | None = None
     signals: dict[str, Signal] = field(default_factory=dict[str, Signal])
     measured: list[str] = field(default_factory=list[str])
     embedding: Embedding | None = None

@@ -69,7 +69,7 @@ class LocalEngine:
         self._max_attempts = max_attempts
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
         self._saving = ThreadPoolExecutor(max_workers=1, thread_name_prefix="save")
-        self._cycles: dict[int, Future[Future[Rendering]]] = {}
+        self._cycles: dict[int, Future[Rendering]] = {}
 
     def has(self, cycle: int) -> bool:
         """Whether a cycle was submitted and not yet taken."""
@@ -83,7 +83,12 @@ class LocalEngine:
             genomes: in slot order.
             banned: quarantined genomes' hashes and why: they fail without being rendered.
         """
-        self._cycles[cycle] = self._painting.submit(self._render, tuple(genomes), dict(banned))
+        self._cycles[cycle] = rendering = Future[Rendering]()
+        self._painting.submit(self._render, tuple(genomes), dict(banned), rendering)
+
+    def rendering(self, cycle: int) -> Future[Rendering]:
+        """A submitted cycle's rendering, to be waited for beside other things; `take` takes it."""
+        return self._cycles[cycle]
 
     def take(self, cycle: int) -> Rendering:
         """Wait for a submitted cycle.
@@ -91,20 +96,36 @@ class LocalEngine:
         Raises:
             DiskFull: a picture could not be saved.
         """
-        return self._cycles.pop(cycle).result().result()
+        return self._cycles.pop(cycle).result()
 
     def close(self) -> None:
         """Drop what was not started and wait for what was."""
         self._painting.shutdown(wait=True, cancel_futures=True)
         self._saving.shutdown(wait=True, cancel_futures=True)
 
-    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str]) -> Future[Rendering]:
-        started = time.perf_counter()
-        results = self._batch([genome for genome in genomes if genome.hash not in banned])
-        results |= {genome.hash: f"quarantined: {banned[genome.hash]}" for genome in genomes if genome.hash in banned}
-        return self._saving.submit(self._keep, genomes, results, time.perf_counter() - started)
+    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str], rendering: Future[Rendering]) -> None:
+        try:
+            started = time.perf_counter()
+            results = self._batch([genome for genome in genomes if genome.hash not in banned])
+            results |= {g.hash: f"quarantined: {banned[g.hash]}" for g in genomes if g.hash in banned}
+            self._saving.submit(self._keep, genomes, results, time.perf_counter() - started, rendering)
+        except BaseException as error:
+            rendering.set_exception(error)
 
-    def _keep(self, genomes: tuple[Genome, ...], results: dict[str, NDArray[Any] | str], seconds: float) -> Rendering:
+    def _keep(
+        self,
+        genomes: tuple[Genome, ...],
+        results: dict[str, NDArray[Any] | str],
+        seconds: float,
+        rendering: Future[Rendering],
+    ) -> None:
+        try:
+            rendering.set_result(Rendering(shots=self._shots(genomes, results), seconds=seconds))
+        except BaseException as error:
+            rendering.set_exception(error)
+
+    def _shots(self, genomes: tuple[Genome, ...], results: dict[str, NDArray[Any] | str]) -> tuple[Shot, ...]:
+        """Save what was rendered; one shot a genome."""
         pictures = {key: to_pixels(result) for key, result in results.items() if not isinstance(result, str)}
         made = {genome.hash: genome for genome in genomes if genome.hash in pictures}
         saved = self._save([(genome, pictures[key][0]) for key, genome in made.items()])
@@ -117,7 +138,7 @@ class LocalEngine:
             pixels, finite = pictures[genome.hash]
             return Shot(genome=genome, pixels=pixels, image=images[genome.hash], finite=finite)
 
-        return Rendering(shots=tuple(shot(genome) for genome in genomes), seconds=seconds)
+        return tuple(shot(genome) for genome in genomes)
 
     def _batch(self, genomes: Sequence[Genome]) -> dict[str, NDArray[Any] | str]:
         if not genomes:

@@ -82,9 +82,18 @@ def test_past_holders_of_the_own_cell_do_not_forbid_a_challenge_either(series):
 
 
 def test_a_near_image_of_the_own_cell_that_never_held_it_does_forbid(series):
-    made = series(world_crew(table(n9={"vector": near(6, 0.1)}), gates=NOVELTY, **IMMEDIATE)).run(3)
+    made = series(world_crew(table(n13={"vector": near(6, 0.1)}), gates=NOVELTY, **IMMEDIATE)).run(4)
     assert made.placements(6) == [(2, "tie", 5, "critic")]
-    assert made.status(9) == ("rejected", "novelty")
+    assert made.status(13) == ("rejected", "novelty")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_joined_the_own_cell_since_the_proposals_were_made_may_be_challenged(series, again):
+    traits = table(n9={"vector": near(6, 0.1)}, n10={"vector": near(6, 0.1), "x": 1.0})
+    made = series(world_crew(traits, gates=NOVELTY, **IMMEDIATE)).run(2)
+    made = (made.reopen() if again else made).run(3)
+    assert made.status(9) == ("passed", "") and made.placements(9) == [(3, "tie", 5, "critic")]
+    assert made.status(10) == ("rejected", "novelty"), "of another cell"
 
 
 def test_a_near_image_of_the_same_batch_and_cell_may_challenge_but_a_duplicate_may_not(series):
@@ -288,11 +297,14 @@ class Sure:
     """A preference model that is sure the challenger wins, and ranks nobody."""
 
     def __init__(self, side):
-        self.side, self.asked = side, []
+        self.side, self.asked, self.waiting = side, [], {}
 
-    def sure(self, challenger, incumbent):
-        self.asked.append((challenger, incumbent))
+    def sure(self, *pair):
+        self.asked.append(pair[-2:])
         return self.side
+
+    def later(self, cycle, duels):
+        pass
 
     def best(self, among=None):
         return None
@@ -307,7 +319,7 @@ def test_a_sure_preference_decides_without_asking_the_critic(series, immediate, 
     critic = RankCritic(lambda n: 0, immediate=immediate)
     made = series(world_crew(table(), critic=critic)).run(3)
     before = len([d for d in made.records for d in d.duels])
-    made.live.preference = Sure(side)
+    made.live.preference = made.live.lagged = Sure(side)
     critic.dueled.clear()
     made.run(5)
     decided = [p for c in (4, 5) for p in made.record(c).placements]
@@ -512,6 +524,8 @@ def test_a_critic_that_is_down_leaves_candidates_pending_and_is_asked_again(seri
     assert not made.store.critiques([5, 6])
     critic.mute = {6}
     made.run(3)
+    assert made.status(5) == ("pending", "critic"), "asked again 1 + d cycles later"
+    made.run(4)
     assert made.status(5) != ("pending", "critic") and made.status(6) == ("pending", "critic")
     critic.mute = set()
     made.run(10)
@@ -540,6 +554,8 @@ def test_an_immediate_critic_that_is_down_leaves_candidates_pending_too(series):
     assert made.state.statuses["pending"] == 12 and not len(made.state.archive)
     critic.mute = set()
     made.run(4)
+    assert made.state.statuses["pending"] == 8, "those of cycle 2 are asked again in 4, those of 1 and 3 in 5"
+    made.run(5)
     assert made.state.statuses["pending"] == 0 and len(made.state.archive) == 3
 
 
@@ -555,18 +571,15 @@ def test_a_duel_that_cannot_be_had_leaves_the_place_pending(series, immediate):
     assert made.status(9) == ("passed", "") and made.placements(9)[-1][1:] == ("won", 5, "critic")
 
 
-def test_a_candidate_without_critique_that_then_meets_a_holder_waits_as_any_other(series):
+def test_a_candidate_without_critique_is_asked_again_and_then_meets_the_holder(series):
     critic = slow(lambda n: {6: 1}.get(n, 0), mute={6})
     made = series(world_crew(table(), critic=critic)).run(2)
-    assert made.status(6) == ("pending", "critic")
+    assert made.status(6) == ("pending", "critic") and made.placements(7)[0] == (2, "pending", 5, "critic")
     critic.mute = set()
-    made.run(3)
-    # Reviewed in cycle 3; the holder took the cell in cycle 2, later than the commit that cycle 3 may look at.
-    assert made.status(6) == ("pending", "duel")
     made.run(4)
-    assert [p[:2] for p in made.placements(6)] == [(3, "pending")]
-    made.run(5)
-    assert made.placements(6)[-1] == (5, "won", 5, "critic")
+    # Both return in cycle 4, with duels against the holder as of commit 2; 6 comes first, so that 7 meets another.
+    assert made.placements(6) == [(4, "won", 5, "critic")]
+    assert made.placements(7)[1:] == [(4, "pending", 6, "critic")]
 
 
 def test_a_human_s_verdict_settles_a_place_that_waits_for_its_duel(series):

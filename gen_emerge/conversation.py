@@ -1,0 +1,116 @@
+"""What is said with a slow critic about one cycle: checklists first, then the duels, beside the loop.
+
+Takes an agenda, fixed before the first question: who is asked about, whom each would challenge, who the current best
+is. All of it is as of the commit `pipeline_depth + 1` cycles ago, or older, so that the questions of a cycle do not
+depend on how far the loop has come. Gives what the critic said; changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gen_emerge.asking import Sitting
+from gen_emerge.chance import draw
+from gen_emerge.types import Critique, Duel, Exhibit
+
+SHOWN_AT_ONCE = 32
+"""Pictures loaded for the critic at a time: memory stays bounded after a long warm-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agenda:
+    """What a cycle asks.
+
+    Args:
+        cycle: its number: the first that may use the replies.
+        seed: the series seed.
+        survivors: who may be placed, in order; with a critique where there is one already.
+        rivals: candidate -> the holder it challenges, unless the preference model was sure.
+        best: the series' current best, None before there is one.
+    """
+
+    cycle: int
+    seed: int
+    survivors: Sequence[Exhibit]
+    rivals: Mapping[int, Exhibit]
+    best: Exhibit | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Heard:
+    """What the critic said. A candidate or a pair it could not answer about is missing.
+
+    Args:
+        critiques: candidate -> its critique, the holders' that had answered another bank included.
+        renewed: the holders among them whose answers this cycle was the first to use.
+        duels: (challenger, holder) -> the duel.
+        best: the duel against the current best.
+    """
+
+    critiques: dict[int, Critique] = field(default_factory=dict[int, Critique])
+    renewed: dict[int, Critique] = field(default_factory=dict[int, Critique])
+    duels: dict[tuple[int, int], Duel] = field(default_factory=dict[tuple[int, int], Duel])
+    best: Duel | None = None
+
+
+def converse(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit]) -> Heard:
+    """Ask everything on the agenda.
+
+    Args:
+        sitting: the critic.
+        agenda: what is asked.
+        show: gives an exhibit its picture.
+    """
+    heard = Heard()
+    _review(sitting, agenda, show, heard)
+    ready = [replace(s, critique=heard.critiques[s.candidate]) for s in agenda.survivors if _has(s, heard)]
+    pairs = [(s, agenda.rivals[s.candidate]) for s in ready if s.candidate in agenda.rivals]
+    able = [s for s in ready if agenda.best is not None and s.candidate != agenda.best.candidate]
+    met = {(left.candidate, right.candidate) for left, right in pairs}
+    able = [s for s in able if agenda.best is not None and (s.candidate, agenda.best.candidate) not in met]
+    if agenda.best is not None and able:
+        rng = draw(agenda.seed, agenda.cycle, 0, "best")
+        pairs.append((able[int(rng.integers(len(able)))], agenda.best))
+    for duel in _duels(sitting, pairs, show, heard, agenda.cycle):
+        key = (duel.left, duel.right)
+        if key in met:
+            heard.duels[key] = duel
+        else:
+            heard.best = replace(duel, purpose="best")
+    return heard
+
+
+def _has(exhibit: Exhibit, heard: Heard) -> bool:
+    return exhibit.candidate in heard.critiques
+
+
+def _review(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit], heard: Heard) -> None:
+    """Checklists of whoever has none; of holders that answered another bank too, before they are compared."""
+    for exhibit in agenda.survivors:
+        if exhibit.critique is not None:
+            heard.critiques[exhibit.candidate] = exhibit.critique
+    holders = [*agenda.rivals.values(), *([agenda.best] if agenda.best is not None else [])]
+    stale = {h.candidate: h for h in holders if not sitting.current(h.critique)}
+    unseen = [*(s for s in agenda.survivors if s.critique is None), *stale.values()]
+    for start in range(0, len(unseen), SHOWN_AT_ONCE):
+        shown = [show(exhibit) for exhibit in unseen[start : start + SHOWN_AT_ONCE]]
+        heard.critiques |= sitting.review(shown, cycle=agenda.cycle)
+    for candidate in stale.keys() & heard.critiques.keys():
+        if sitting.first_used({"ask": "review", "candidate": candidate}) == agenda.cycle:
+            heard.renewed[candidate] = heard.critiques[candidate]
+
+
+def _duels(
+    sitting: Sitting,
+    pairs: Sequence[tuple[Exhibit, Exhibit]],
+    show: Callable[[Exhibit], Exhibit],
+    heard: Heard,
+    cycle: int,
+) -> list[Duel]:
+    """Every pair at once. A holder without answers to today's bank is not compared."""
+    sides = [
+        (left, replace(right, critique=heard.critiques.get(right.candidate, right.critique))) for left, right in pairs
+    ]
+    able = [(show(left), show(right)) for left, right in sides if sitting.current(right.critique)]
+    return [duel for duel in sitting.duel(able, purpose="cell", cycle=cycle) if duel is not None]

@@ -1,0 +1,135 @@
+"""A slow critic's conversations overlap, and how far they overlap decides nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from loop_crew import NO_GATES, RankCritic, Series, Traits, near, own_direction, world_crew
+
+from gen_emerge.calibration.first import GateSetting
+from gen_emerge.protocols import CriticDown
+from gen_emerge.state import replay
+
+CYCLES = 16
+DEPTH = 3
+PATIENCE = 20.0
+GATES = {
+    **NO_GATES,
+    "novelty": GateSetting(lower=0.3, review=0.1, duplicate=0.05),
+    "quality": GateSetting(lower=0.2, review=0.2),
+}
+
+
+def traits(number: int) -> Traits:
+    """A small world with everything in it: near images, poor ones, ones in the review band, three cells."""
+    rng = np.random.default_rng((77, number))
+    if number <= 4:
+        return Traits(x=0.0 if number <= 2 else 1.0)
+    like = int(rng.integers(max(number - 12, 1), number))
+    vector = near(like, float(rng.choice([0.02, 0.2, 0.33]))) if rng.random() < 0.5 else own_direction(number)
+    return Traits(x=float(rng.choice([0.0, 0.5, 1.0])), quality=float(rng.choice([0.05, 0.25, 0.6])), vector=vector)
+
+
+class Moody(RankCritic):
+    """Ranks by number, is down for some at first, and may take its time; `talking` counts the cycles it talks about."""
+
+    def __init__(self, *, delay: float = 0.0, batch: int = 4) -> None:
+        super().__init__(lambda number: number * 7 % 6)
+        self.delay, self.batch = delay, batch
+        self.refused: Counter[Any] = Counter()
+
+    def _hear(self, what: Any) -> None:
+        time.sleep(self.delay * ((hash(what) % 5) / 4))
+        if hash(what) % 6 == 0 and self.refused[what] <= hash(what) % 4 // 2:
+            self.refused[what] += 1
+            raise CriticDown("not yet")
+
+
+def plan(critic: RankCritic) -> Any:
+    return world_crew(traits, rhythm={"pipeline_depth": DEPTH, "checkin_every": 5}, gates=GATES, critic=critic)
+
+
+def humans(made: Series) -> None:
+    """Answers that arrive while cycles are under way, each for the first cycle that may use it."""
+    review = [c for c, (status, _) in made.state.waiting.items() if status == "review"]
+    for number, candidate in enumerate(sorted(review)):
+        made.answer(made.ask_review(900 + number, candidate), "keep" if number % 3 else "discard", cycle=8 + number % 4)
+    elites = [(elite.cell, elite.candidate) for elite in made.state.archive]
+    for number, (cell, holder) in enumerate(elites):
+        for challenger in list(made.state.challengers.get(cell, {}))[:1]:
+            made.answer(made.ask_pair(950 + number, challenger, holder), "left", cycle=9 + number)
+
+
+def tables(made: Series) -> list[Any]:
+    """Everything derived, cycle by cycle."""
+    outcomes = list(made.store.history())
+    numbers = [n for outcome in outcomes for n in (fate.id for fate in outcome.fates)]
+    critiques = {n: (c.critic, dict(c.answers)) for n, c in made.store.critiques(numbers).items()}
+    events = [(cycle, event.kind, event.message) for cycle, event in made.store.events()]
+    return [outcomes, critiques, events, made.store.verdicts(numbers)]
+
+
+@pytest.fixture
+def alone(series) -> Series:
+    """The series derived without any overlap: a critic that answers before the next cycle's images are there."""
+    made = series(plan(Moody()), "alone").run(6)
+    humans(made)
+    for cycle in range(7, CYCLES + 1):
+        made.run(cycle)  # one at a time: nothing is begun beyond the total
+    return made
+
+
+def test_the_world_has_everything_that_could_go_wrong(alone):
+    outcomes = list(alone.store.history())
+    placements = [p for outcome in outcomes for p in outcome.placements]
+    assert {p.outcome for p in placements} == {"new", "won", "lost", "tie", "pending"}
+    assert {p.reason for p in placements} >= {"critic", "human", "empty"}
+    causes = {(fate.status, fate.cause) for outcome in outcomes for fate in outcome.fates}
+    assert causes >= {("pending", "critic"), ("pending", "duel"), ("rejected", "novelty"), ("review", "quality")}
+    assert {r.cause for outcome in outcomes for r in outcome.resolutions} >= {"human", "critic", "duel", ""}
+
+
+@pytest.mark.parametrize("stops", [(), (7,), (8, 9, 10, 12), (11, 13)])
+def test_overlap_and_kills_change_nothing(series, alone, stops):
+    """A slow critic, conversations of several cycles at once, and ends of the process in the midst of them."""
+    made = series(plan(Moody()), "slow").run(6)
+    humans(made)
+    made.live.sitting.critic.delay = 0.05
+    begun: list[int] = []
+    for until in (*stops, CYCLES):
+        made.run(CYCLES, stop=lambda until=until: begun.append(len(made.live.ahead)) or made.state.cycle >= until)
+        assert made.state.cycle == until
+        made.reopen()
+    assert max(begun) >= 2, "later cycles were begun while a conversation went on"
+    assert made.state.digest() == alone.state.digest() == replay(made.store.history()).digest()
+    assert tables(made) == tables(alone)
+
+
+def test_the_next_cycles_talk_while_one_is_still_answered(series):
+    """The critic says nothing of cycle 5 before it is asked about cycle 5 + DEPTH; in a loop that waits it never is."""
+    asked = {cycle: threading.Event() for cycle in range(1, 40)}
+    gave_up: list[int] = []
+
+    class Patient(RankCritic):
+        def review(self, exhibit, *, brief, bank):
+            cycle = (exhibit.candidate - 1) // 4 + 1
+            asked[cycle].set()
+            if cycle == 5 and not asked[cycle + DEPTH].wait(PATIENCE):
+                gave_up.append(cycle)
+            return super().review(exhibit, brief=brief, bank=bank)
+
+    made = series(world_crew(lambda n: Traits(x=(n % 3) / 2), rhythm={"pipeline_depth": DEPTH}, critic=Patient()))
+    made.run(12)
+    assert not gave_up and made.state.cycle == 12
+
+
+def test_an_immediate_critic_s_cycles_are_derived_one_by_one(series):
+    made = series(plan(RankCritic(immediate=True)))
+    begun: list[int] = []
+    made.run(8, stop=lambda: bool(begun.append(len(made.live.ahead))))
+    assert set(begun) == {0}

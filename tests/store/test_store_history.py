@@ -79,6 +79,8 @@ def test_genomes_are_kept_once_and_found_by_hash(store: Store) -> None:
 
 def test_statuses_in_force_follow_the_resolutions(store: Store) -> None:
     store.commit(record(1))
+    # Of two changes in one cycle the last is in force.
+    assert [(c.status, c.cause) for c in store.candidates([1], current=True)] == [("rejected", "x")]
     store.commit(record(2))
     own = {c.id: (c.status, c.cause) for c in store.candidates()}
     now = {c.id: (c.status, c.cause) for c in store.candidates(current=True)}

@@ -123,6 +123,28 @@ def test_a_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert files(tmp_path) == before
 
 
+def test_a_picture_has_its_name_only_when_it_is_whole_and_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, seen, sync = genome(1, 0), list[dict[str, int]](), os.fsync
+
+    def look(handle: int) -> None:
+        seen.append({name: len(content) for name, content in files(tmp_path).items()})
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", look)
+    written = images.write(tmp_path, given, pixels(0), series="night")
+    small, large = written.thumbnail, written.path
+    whole = {name: len(content) for name, content in files(tmp_path).items()}
+    assert whole.keys() == {small, large}
+    # Each is synced under another name, in full, before it has its own; the folder is synced after both.
+    under_another_name = [
+        {f"{small}.draft": whole[small]},
+        {small: whole[small], f"{large}.draft": whole[large]},
+    ]
+    assert [found for found in seen if found] == [*under_another_name, whole]
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("in the way")
     with pytest.raises(BadInput, match="cannot be written"):

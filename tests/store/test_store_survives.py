@@ -299,6 +299,21 @@ def test_somebody_looking_does_not_get_in_the_way(tmp_path: Path) -> None:
         thread.join()
 
 
+@posix
+def test_a_lock_that_is_looked_at_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    import fcntl
+
+    with hold(tmp_path):
+        pass
+    handle = os.open(tmp_path / ".lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    gone = threading.Timer(0.02, lambda: os.close(handle))
+    gone.start()
+    with hold(tmp_path):
+        pass
+    gone.join()
+
+
 def test_a_damaged_database_is_named(store: Store, tmp_path: Path) -> None:
     for cycle in range(1, 20):
         store.commit(record(cycle))

@@ -125,6 +125,20 @@ def test_a_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert files(tmp_path) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_a_picture_that_may_not_grow_counts_as_a_full_disk(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(DiskFull):
+            images.write(tmp_path, genome(1, 1), pixels(1, 256, 256), series="night")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(tmp_path) == {}
+
+
 def test_a_picture_has_its_name_only_when_it_is_whole_and_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,9 @@ def test_25_kills_of_one_run_with_the_real_painter_change_nothing(
 
 
 @pytest.mark.slow
-def test_a_cycle_that_is_killed_again_and_again_is_not_taken_for_poison(house: House, reference: dict[str, Any]) -> None:
+def test_a_cycle_that_is_killed_again_and_again_is_not_taken_for_poison(
+    house: House, reference: dict[str, Any]
+) -> None:
     house.series("night")
     house.call("run", "night", "--cycles", "5")
     for start in range(1, 10):

@@ -153,12 +153,9 @@ def test_a_picture_has_its_name_only_when_it_is_whole_and_on_disk(
     small, large = written.thumbnail, written.path
     whole = {name: len(content) for name, content in files(tmp_path).items()}
     assert whole.keys() == {small, large}
-    # Each is synced under another name, in full, before it has its own; the folder is synced after both.
-    under_another_name = [
-        {f"{small}.draft": whole[small]},
-        {small: whole[small], f"{large}.draft": whole[large]},
-    ]
-    assert [found for found in seen if found] == [*under_another_name, whole]
+    # Both are synced under other names, in full, before they have their own; the folder is synced after that.
+    drafts = {f"{name}.draft": size for name, size in whole.items()}
+    assert [found for found in seen if found] == [drafts, drafts, whole]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

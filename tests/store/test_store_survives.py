@@ -294,6 +294,7 @@ def test_somebody_looking_does_not_get_in_the_way(tmp_path: Path) -> None:
         for _ in range(20):
             with hold(folder):
                 pass
+            assert holder(folder) is None  # between two holds too, which the thread seldom meets
     finally:
         stop.set()
         thread.join()

@@ -26,6 +26,10 @@ class NextScorer(FakeScorer):
         return [replace(r, embedding=replace(r.embedding, space="fake-2")) for r in readings if r.embedding]
 
 
+class NextGenerator(FakeGenerator):
+    version = "fake-2"
+
+
 @pytest.fixture
 def house(studio: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setattr(crews, "load_generator", lambda config: FakeGenerator())
@@ -64,9 +68,14 @@ def test_a_database_removed_while_the_series_runs_is_noticed(house: Studio) -> N
 
 def test_a_run_with_nothing_to_do_needs_no_picture(house: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     done = house.run("night")
-    pictures(house)[0].unlink()
+    for lost in pictures(house):
+        lost.unlink()
+    # Pictures that a new scorer would want to see, and that nobody can paint again.
+    monkeypatch.setattr(crews, "load_generator", lambda config: NextGenerator())
     monkeypatch.setattr(crews, "load_scorers", lambda config, references: (NextScorer(),))
     assert house.run("night")["digest"] == done["digest"]
+    with pytest.raises(Damaged, match="cannot be read"):
+        house.run("night", cycles=5)
 
 
 def test_a_lost_picture_is_painted_again_where_a_new_scorer_must_see_it(

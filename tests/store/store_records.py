@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sqlalchemy.exc import IntegrityError
 
+from gen_emerge.store import Store
 from gen_emerge.types import (
     Axes,
     Bounds,
@@ -192,3 +195,27 @@ def record(cycle: int, *, batch: int = BATCH, signals: int = 3, dimensions: int 
         render_seconds=1.25,
         cycle_seconds=2.5,
     )
+
+
+def fill(store: Store) -> None:
+    """At least one row in every table."""
+    store.begin(1, 0.0)
+    store.commit(record(1))
+    store.add_input("request", {})
+
+
+def refuses_to_forget(store: Store) -> int:
+    """Try to change and to delete rows of every table; how many tables there are."""
+    with store._engine.connect() as connection:
+        tables = [
+            row[0]
+            for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if row[0] != "alembic_version"
+        ]
+        for table in tables:
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one(), f"{table} is empty"
+            column = connection.exec_driver_sql(f"SELECT * FROM {table}").keys()
+            for statement in (f"DELETE FROM {table}", f'UPDATE {table} SET "{next(iter(column))}" = 1'):
+                with pytest.raises(IntegrityError, match=f"{table} is append-only"):
+                    connection.exec_driver_sql(statement)
+    return len(tables)

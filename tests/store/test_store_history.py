@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from store_records import BATCH, SPACE, record
 
 from gen_emerge.errors import Damaged
 from gen_emerge.store import Store
-from gen_emerge.types import Candidate, CycleRecord, Resolution
+from gen_emerge.types import Candidate, CycleRecord, Resolution, Signal
 
 
 def test_a_whole_cycle_comes_back_identical(store: Store) -> None:
@@ -79,6 +80,8 @@ def test_genomes_are_kept_once_and_found_by_hash(store: Store) -> None:
 
 def test_statuses_in_force_follow_the_resolutions(store: Store) -> None:
     store.commit(record(1))
+    # Of two changes in one cycle the last is in force.
+    assert [(c.status, c.cause) for c in store.candidates([1], current=True)] == [("rejected", "x")]
     store.commit(record(2))
     own = {c.id: (c.status, c.cause) for c in store.candidates()}
     now = {c.id: (c.status, c.cause) for c in store.candidates(current=True)}
@@ -153,8 +156,19 @@ def test_a_contradiction_changes_nothing(store: Store) -> None:
         store.commit(bad)
     assert store.committed() == 1
     assert len(store.candidates()) == BATCH
-    store.commit(good)  # words numbered in the failed transaction are numbered again
+    store.commit(good)
     assert store.verdicts([5]) == {5: good.verdicts[5]}
+
+
+def test_words_of_a_cycle_that_failed_are_numbered_again(store: Store) -> None:
+    store.commit(record(1))
+    word = Signal(scorer="late", scorer_version="v9", value=0.5)
+    good = replace(record(2), signals={5: (word,)})
+    # Refused after its words were numbered: nobody has this number.
+    with pytest.raises(Damaged, match="contradicts"):
+        store.commit(replace(good, resolutions=(Resolution(candidate=999, status="passed"),)))
+    store.commit(good)
+    assert store.signals([5]) == {5: {"late": word}}
 
 
 def test_facts_are_fixed_at_creation(store: Store, tmp_path: Path) -> None:

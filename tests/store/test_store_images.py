@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -112,8 +113,9 @@ def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(handle: int) -> None:
+        if stat.S_ISREG(os.fstat(handle).st_mode):  # a folder finds room: the draft is what finds none
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     images.write(tmp_path, genome(1, 0), pixels(0), series="night")
     before = files(tmp_path)
@@ -121,6 +123,39 @@ def test_a_full_disk_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(DiskFull):
         images.write(tmp_path, genome(1, 1), pixels(1), series="night")
     assert files(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_a_picture_that_may_not_grow_counts_as_a_full_disk(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(DiskFull):
+            images.write(tmp_path, genome(1, 1), pixels(1, 256, 256), series="night")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(tmp_path) == {}
+
+
+def test_a_picture_has_its_name_only_when_it_is_whole_and_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, seen, sync = genome(1, 0), list[dict[str, int]](), os.fsync
+
+    def look(handle: int) -> None:
+        seen.append({name: len(content) for name, content in files(tmp_path).items()})
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", look)
+    written = images.write(tmp_path, given, pixels(0), series="night")
+    small, large = written.thumbnail, written.path
+    whole = {name: len(content) for name, content in files(tmp_path).items()}
+    assert whole.keys() == {small, large}
+    # Both are synced under other names, in full, before they have their own; the folder is synced after that.
+    drafts = {f"{name}.draft": size for name, size in whole.items()}
+    assert [found for found in seen if found] == [drafts, drafts, whole]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

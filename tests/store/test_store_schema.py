@@ -13,15 +13,17 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_records import record
+from store_records import fill, record, refuses_to_forget
 
 import gen_emerge.store
 from gen_emerge.errors import BadInput, HeldByAnother, NotFound, WrongSchema
 from gen_emerge.store import Store, hold, upgrade
+from gen_emerge.store.database import engine, writing
 from gen_emerge.store.tables import SCHEMA, Base
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -44,14 +46,33 @@ def schema_of(path: Path) -> str:
     return "\n".join(sorted(re.sub(r"\s+", " ", row[0]) + ";" for row in rows)) + "\n"
 
 
+def parts_of(path: Path) -> list[list[str]]:
+    """The same with the clauses of each statement in any order: migrations name constraints in another one."""
+    text = schema_of(path).replace(" )", "").replace(")", "").replace(";", "")
+    return [sorted(re.split(r", |\( ?", line)) for line in text.splitlines()]
+
+
+def migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(gen_emerge.store.__file__).parent / "migrations"))
+    return config
+
+
+def migrated(path: Path, schema: str) -> None:
+    """Make a database with the migrations alone, from nothing."""
+    source, config = engine(path), migrations()
+    with writing(source, path) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, schema)
+    source.dispose()
+
+
 def test_the_schema_is_the_pinned_one(store: Store) -> None:
     assert schema_of(store.folder / "series.db") == PINNED.read_text()
 
 
 def test_the_newest_migration_is_the_schema_of_this_program() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(gen_emerge.store.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+    assert ScriptDirectory.from_config(migrations()).get_current_head() == SCHEMA
 
 
 def test_an_old_series_is_refused_with_the_command_that_upgrades_it(tmp_path: Path) -> None:
@@ -87,13 +108,27 @@ def test_upgraded_and_new_series_have_the_same_tables(tmp_path: Path, store: Sto
     upgrade(folder)
     with Store.open(folder) as old, old._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    assert parts_of(folder / "series.db") == parts_of(store.folder / "series.db")
 
-    def parts(path: Path) -> list[list[str]]:
-        # Clauses of each statement in any order: a migration names the same constraints in another one.
-        text = schema_of(path).replace(" )", "").replace(")", "").replace(";", "")
-        return [sorted(re.split(r", |\( ?", line)) for line in text.splitlines()]
 
-    assert parts(folder / "series.db") == parts(store.folder / "series.db")
+def test_the_migrations_alone_give_the_tables_of_their_time(tmp_path: Path, store: Store) -> None:
+    migrated(tmp_path / "old.db", "0001")
+    assert parts_of(tmp_path / "old.db") == parts_of(OLD)
+    migrated(tmp_path / "new.db", SCHEMA)
+    assert parts_of(tmp_path / "new.db") == parts_of(store.folder / "series.db")
+
+
+def test_tables_that_the_migrations_made_refuse_to_forget_too(tmp_path: Path) -> None:
+    folder = tmp_path / "elder"
+    folder.mkdir()
+    migrated(folder / "series.db", SCHEMA)
+    connection = sqlite3.connect(folder / "series.db")
+    connection.execute("INSERT INTO series VALUES (1, 0.0, '{}')")
+    connection.commit()
+    connection.close()
+    with Store.open(folder) as store:
+        fill(store)
+        assert refuses_to_forget(store) == 24
 
 
 def test_a_series_that_runs_is_not_upgraded(tmp_path: Path) -> None:
@@ -137,8 +172,13 @@ def test_what_is_no_series_is_refused_and_left_alone(tmp_path: Path) -> None:
     connection = sqlite3.connect(foreign)
     connection.execute("CREATE TABLE songs (title TEXT)")
     connection.commit()
+    songs = foreign.read_bytes()
+    # Another program that keeps its schema with Alembic, and happens to be at the same number.
+    connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (SCHEMA,))
+    connection.commit()
     connection.close()
-    for content in (b"", b"not a database " * 500, foreign.read_bytes()):
+    for content in (b"", b"not a database " * 500, songs, foreign.read_bytes()):
         path.write_bytes(content)
         with pytest.raises(BadInput, match="is not a gen-emerge series"):
             Store.open(folder)
@@ -181,6 +221,7 @@ def test_a_read_only_folder_can_be_read() -> None:
             store.commit(store_records.record(1))
         if os.geteuid() == 0:
             Store.open(folder, readonly=True).close()  # what is imported late is imported now
+            Store.open(folder).close()
             for base, _, _ in os.walk(folder):
                 os.chmod(base, 0o755)
             os.setuid(65534)
@@ -188,6 +229,8 @@ def test_a_read_only_folder_can_be_read() -> None:
             for base, _, names in os.walk(folder):
                 os.chmod(base, 0o555)
             os.chmod(folder / "series.db", 0o444)
+        # With a log beside it the database could be read as any other.
+        assert list(folder.glob("series.db-*")) == []
         with Store.open(folder, readonly=True) as store:
             assert [o.cycle for o in store.history()] == [1]
             assert holder(folder) is None

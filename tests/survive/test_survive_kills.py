@@ -39,6 +39,30 @@ def test_25_kills_of_one_run_with_the_real_painter_change_nothing(
     assert killed.call("run", "night", env=real)["digest"] == wanted["digest"]
 
 
+@pytest.mark.slow
+def test_a_cycle_that_is_killed_again_and_again_is_not_taken_for_poison(
+    house: House, reference: dict[str, Any]
+) -> None:
+    house.series("night")
+    house.call("run", "night", "--cycles", "5")
+    for start in range(1, 10):
+        running = house.start("run", "night", env={"TROUBLED_SLEEP": "2"})
+        house.until(running, lambda start=start: starts(house, 6) >= start)
+        assert running.kill()
+        assert (house.committed("night"), starts(house, 6)) == (5, start)
+    # Its tenth start: it was suspected three times, and is now probed to the end.
+    assert house.call("run", "night")["digest"] == reference["digest"]
+    assert starts(house, 6) == 10
+    assert house.quarantined("night") == {}
+    assert house.history("night") == reference["history"]
+    house.healthy("night")
+
+
+def starts(house: House, cycle: int) -> int:
+    with house.store("night") as store:
+        return store.starts(cycle)
+
+
 def painted(*, checkin_every: int) -> dict[str, Any]:
     return {
         "loop": {"batch": 8, "warmup_cycles": 4, "cycles": CYCLES, "checkin_every": checkin_every},

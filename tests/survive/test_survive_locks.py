@@ -77,5 +77,6 @@ def test_what_display_says_may_be_lost(house: House, reference: dict[str, Any]) 
     (house.folder("night") / ".lock").write_text(json.dumps({"pid": 1, "host": "elsewhere", "since": 0, "beat": 0}))
     for file in (house.folder("night") / "cache").iterdir():
         file.write_bytes(b"torn")
+    assert house.call("status", "night")["state"] == "stopped"
     assert house.call("run", "night")["digest"] == reference["digest"]
     house.healthy("night")

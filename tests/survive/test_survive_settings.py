@@ -80,6 +80,8 @@ def test_a_change_taken_back_before_anything_ran_is_no_change(house: House, refe
     house.series("night")
     status = house.call("run", "night")
     assert (status["state"], status["digest"]) == ("done", reference["digest"])
+    with house.store("night") as store:
+        assert [calibration.version for calibration in store.calibrations()] == [1]
     house.healthy("night")
 
 
@@ -157,14 +159,19 @@ def test_a_bank_edited_after_use_is_refused(
 def test_another_bank_takes_effect_at_the_next_boundary(house: House) -> None:
     house.series("night")
     house.call("run", "night", "--cycles", "6")
+    # A word that the next genomes, proposed before the change, are waiting with.
+    with house.store("night") as store:
+        waiting = [p.genome.slots["mood"] for proposals in store.pending_proposals(6).values() for p in proposals]
+    gone = waiting[0]
     words = (house.root / "prompts" / "painter-1.toml").read_text(encoding="utf-8")
-    changed = words.replace('"serene"', '"placid"').replace('id = "painter-1"', 'id = "painter-9"')
+    assert f'"{gone}"' in words
+    changed = words.replace(f'"{gone}"', '"placid"').replace('id = "painter-1"', 'id = "painter-9"')
     (house.root / "prompts" / "painter-9.toml").write_text(changed, encoding="utf-8")
     house.series("night", prompts={"bank": "prompts/painter-9.toml"})
     assert house.call("run", "night")["state"] == "done"
     with house.store("night") as store:
         moods = {(c.cycle > 6, c.genome.slots["mood"]) for c in store.candidates()}
-    assert (True, "serene") not in moods and (False, "placid") not in moods
+    assert (True, gone) not in moods and (False, "placid") not in moods
     house.healthy("night")
 
 

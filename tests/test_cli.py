@@ -21,6 +21,7 @@ from gen_emerge.cli import main as door
 from gen_emerge.cli.main import cli as commands
 from gen_emerge.config import load, parse, write_series
 from gen_emerge.errors import (
+    BadInput,
     Damaged,
     DiskFull,
     HeldByAnother,
@@ -350,6 +351,12 @@ def test_an_archive_that_is_a_file_is_refused(call: Callable[..., Outcome], stud
 
 @pytest.mark.parametrize("until", ["7", "25:00", "07:60", "soon", "7:5"])
 def test_a_time_that_is_none_is_refused(call: Callable[..., Outcome], studio: Path, until: str) -> None:
+    from datetime import datetime
+
+    from gen_emerge.cli.commands.run import next_time
+
+    with pytest.raises(BadInput, match="is no time of day"):  # before a whole series is run
+        next_time(until, datetime(2026, 11, 20))
     assert call("--root", studio, "new", "night")[0] == 0
     code, out, _ = call("--root", studio, "--json", "run", "night", "--until", until)
     assert code == 2

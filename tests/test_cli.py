@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -389,7 +390,13 @@ def test_the_installed_command_works_from_inside_a_studio_folder(cli: Callable[.
     assert "already a series" in said.err
 
 
-def test_text_that_the_terminal_cannot_show_ends_nothing(cli: Callable[..., Any], studio: Path) -> None:
-    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    said = cli("new", "Übung", root=studio, code=2, env=ascii_only)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_text_that_the_terminal_cannot_show_ends_nothing(
+    cli: Callable[..., Any], studio: Path, tmp_path: Path, encoding: str
+) -> None:
+    narrow = {"PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    said = cli("new", "\u591c", root=studio, code=2, env=narrow)
     assert "cannot name a series" in said.err
+    shutil.copytree(studio, tmp_path / "\u591c")
+    said = cli("new", "night", root=tmp_path / "\u591c", env=narrow)
+    assert "night.toml" in said.out

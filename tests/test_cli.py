@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from gen_emerge.cli import main as door
 from gen_emerge.cli.main import cli as commands
 from gen_emerge.config import load, parse, write_series
 from gen_emerge.errors import (
+    BadInput,
     Damaged,
     DiskFull,
     HeldByAnother,
@@ -350,6 +352,12 @@ def test_an_archive_that_is_a_file_is_refused(call: Callable[..., Outcome], stud
 
 @pytest.mark.parametrize("until", ["7", "25:00", "07:60", "soon", "7:5"])
 def test_a_time_that_is_none_is_refused(call: Callable[..., Outcome], studio: Path, until: str) -> None:
+    from datetime import datetime
+
+    from gen_emerge.cli.commands.run import next_time
+
+    with pytest.raises(BadInput, match="is no time of day"):  # before a whole series is run
+        next_time(until, datetime(2026, 11, 20))
     assert call("--root", studio, "new", "night")[0] == 0
     code, out, _ = call("--root", studio, "--json", "run", "night", "--until", until)
     assert code == 2
@@ -382,7 +390,13 @@ def test_the_installed_command_works_from_inside_a_studio_folder(cli: Callable[.
     assert "already a series" in said.err
 
 
-def test_text_that_the_terminal_cannot_show_ends_nothing(cli: Callable[..., Any], studio: Path) -> None:
-    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    said = cli("new", "Übung", root=studio, code=2, env=ascii_only)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_text_that_the_terminal_cannot_show_ends_nothing(
+    cli: Callable[..., Any], studio: Path, tmp_path: Path, encoding: str
+) -> None:
+    narrow = {"PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    said = cli("new", "\u591c", root=studio, code=2, env=narrow)
     assert "cannot name a series" in said.err
+    shutil.copytree(studio, tmp_path / "\u591c")
+    said = cli("new", "night", root=tmp_path / "\u591c", env=narrow)
+    assert "night.toml" in said.out

@@ -46,6 +46,9 @@ def test_only_a_regular_file_is_replaced(tmp_path: Path, write: Callable[[Path],
             write(path)
         assert str(path)[:100] in refused.value.message
         assert refused.value.hint
+    for path, said in ((pipe, "a pipe"), (folder, "a folder"), (loop, "in a circle")):
+        with pytest.raises(BadInput, match=said):
+            write(path)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert stat.S_ISCHR(Path("/dev/null").lstat().st_mode)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "loop", "pipe", "to-pipe"]

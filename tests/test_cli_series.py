@@ -281,6 +281,7 @@ def test_the_oldest_open_round_is_shown_until_it_is_answered(call: Callable[...,
     assert _json(call("--root", night, "--json", "judge", "night", "--answers", undo, "--rater", "anna"))["undone"] == 1
     again = _json(call("--root", night, "--json", "rounds", "night"))
     assert (again["round"], again["questions"][0]["answered"]) == ("r6", None)
+    assert {question["answered"] for question in again["questions"][1:]} == {"skip"}
 
 
 def test_rounds_can_be_asked_for(call: Callable[..., Outcome], night: Path) -> None:

@@ -35,7 +35,9 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 def shell(line: str, cwd: Path) -> tuple[int, str]:
     """One line of a shell: the exit code of `gen-emerge` and its stderr."""
     script = f'gen_emerge() {{ {GEN_EMERGE} "$@"; }}\n{line}'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=cwd, check=False)
+    # Unbuffered, nothing would be left in a stream for the end of the process.
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=cwd, env=usual, check=False)
     return done.returncode, done.stderr
 
 

@@ -31,6 +31,13 @@ def test_what_is_no_studio_folder_is_refused(tmp_path: Path) -> None:
         studio_folder.find_root(start=tmp_path)
 
 
+@pytest.mark.parametrize("part", ["experiments", "prompts"])
+def test_half_a_studio_folder_is_none(tmp_path: Path, part: str) -> None:
+    (tmp_path / part).mkdir()
+    with pytest.raises(NotFound, match="holds no experiments/ and prompts/"):
+        studio_folder.find_root(tmp_path)
+
+
 def test_a_missing_archive_is_made_by_who_writes_and_can_be_elsewhere(studio: Path, tmp_path: Path) -> None:
     (studio / "archive").rmdir()
     assert studio_folder.archive_folder(studio) == studio / "archive"
@@ -97,7 +104,7 @@ def test_a_made_folder_is_a_studio_folder_and_keeps_what_was_there(tmp_path: Pat
 
 def test_a_file_cannot_become_a_studio_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="file"):
+    with pytest.raises(BadInput, match=r"file cannot become .* a file is in its way"):
         studio_folder.make_studio_folder(tmp_path / "file")
 
 

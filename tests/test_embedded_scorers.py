@@ -93,6 +93,7 @@ def test_one_scorer_for_the_trunk_and_one_for_quality() -> None:
 
 def test_only_the_wanted_roles_are_filled() -> None:
     (scorer,) = load(["style", "style"], ())
+    assert scorer.roles == set(scorer.versions) == {"style"}
     (reading,) = scorer.score([picture(0)], [""])
     assert [signal.scorer for signal in reading.signals] == ["style"]
     assert reading.embedding is None

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gen_emerge.generators.painter import PARAMETERS, SLOTS, VERSION, paint, understand
 from gen_emerge.generators.painter.generator import Painter
+from gen_emerge.generators.painter.words import check_parameters
 from gen_emerge.types import Genome
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +99,14 @@ def test_every_parameter_acts(school: str, name: str) -> None:
     assert change(*ends) > 1.0
 
 
+@pytest.mark.parametrize("school", ["tiles", "glass"])
+def test_rotation_is_in_turns(school: str) -> None:
+    slots = {**BASE, "school": school}
+    back, half, forth = (paint(slots, 5, {"rotation": turns}, 96, 96) for turns in (-0.5, 0.0, 0.5))
+    assert change(back, forth) < 0.5
+    assert change(back, half) > 5.0
+
+
 def test_schools_differ_also_without_their_colours() -> None:
     pictures = [small(tuple({**BASE, "school": school}.items())) for school in SCHOOLS]
     for i, one in enumerate(pictures):
@@ -140,6 +149,13 @@ def test_what_is_unknown_is_refused_with_the_nearest_known(
         paint(slots, 1, parameters, size, size)
 
 
+@pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), float("inf")])
+def test_a_number_outside_its_range_is_no_parameter(value: float) -> None:
+    assert check_parameters({"warp": 1.0})["warp"] == 1.0
+    with pytest.raises(ValueError, match=r"'warp' is .*\[0\.0, 1\.0\]"):
+        check_parameters({"warp": value})
+
+
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="seed"):
         paint({}, -1, {}, 64, 64)
@@ -150,6 +166,11 @@ def test_understand_finds_words_synonyms_and_close_spellings() -> None:
     assert found == {"mood": "stormy", "school": "marbled", "palette": "ember", "texture": "canvas"}
     assert strange == ("quokkas",)
     assert understand("") == ({}, ())
+
+
+def test_of_two_words_for_the_same_the_first_counts() -> None:
+    assert understand("ember, arctic") == ({"palette": "ember"}, ())
+    assert understand("ocean, ice") == ({"palette": "lagoon"}, ())
 
 
 def test_understand_reads_back_every_word() -> None:

@@ -77,6 +77,17 @@ def test_only_a_cell_opened_or_won_is_a_reward(outcome):
     assert (bandit.credits["good"].tries, bandit.credits["good"].wins) == (1, 0)
 
 
+def test_a_late_win_is_a_win_and_no_further_try():
+    bandit = Bandit()
+    bandit.learn([("good", None)])
+    bandit.learn([("bad", "new")], late=[("good", "won"), ("never seen", "new")])
+    good, bad, late = (bandit.credits[name] for name in ("good", "bad", "never seen"))
+    assert (good.tries, good.wins) == (DISCOUNT, 1.0), "the try fades, the win is today's"
+    assert (good.total_tries, good.total_opened, good.total_won) == (1, 0, 1)
+    assert (bad.tries, bad.wins, bad.total_opened) == (1, 1, 1)
+    assert (late.tries, late.wins, late.total_tries, late.total_opened) == (0, 1, 0, 1)
+
+
 def test_the_same_record_and_the_same_draw_give_the_same_choice():
     runs = [play(Bandit(), {"good": 0.4, "bad": 0.2}, cycles=40) for _ in range(2)]
     assert runs[0] == runs[1]

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from loop_crew import QUESTIONS, RankCritic, Series, Traits, crew, edges, own_direction, rhythm, world_crew
 
+from gen_emerge.asking import Sitting
 from gen_emerge.errors import DiskFull
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.state import WARMUP
-from gen_emerge.types import Embedding, Reading, Usage
+from gen_emerge.types import Embedding, Exhibit, QuestionBank, Reading, Usage
 
 
 class Troubled(FakeScorer):
@@ -124,6 +125,48 @@ def test_elites_are_asked_again_before_they_are_compared_under_another_bank(tmp_
     met = {side for duel in later for side in (duel.left, duel.right)}
     stored = series.store.critiques(sorted(met))
     assert {critique.bank_hash for critique in stored.values()} == {"2" * 64}
+
+
+def test_elites_are_asked_again_before_they_are_compared_by_another_critic(tmp_path: Path) -> None:
+    strength = lambda candidate: candidate % 9  # noqa: E731
+    series = Series(tmp_path / "a", crew(critic=RankCritic(strength, immediate=True))).run(15)
+    elites = {elite.candidate for elite in series.state.archive or ()}
+
+    class Successor(RankCritic):
+        name = "successor-1"
+
+    critic = Successor(strength, immediate=True)
+    series.reopen(critic=critic).run(40)
+    later = [duel for record in series.records if record.cycle > 15 for duel in record.duels]
+    assert any(duel.outcome != "tie" for duel in later)
+    met = {side for duel in later for side in (duel.left, duel.right)}
+    assert met & elites
+    assert met & elites <= set(critic.reviewed)
+    stored = series.store.critiques(sorted(met))
+    assert {critique.critic for critique in stored.values()} == {"successor-1"}
+
+
+def test_a_slow_critics_replies_to_another_bank_are_not_todays(tmp_path: Path) -> None:
+    series = Series(tmp_path / "a", crew(critic=RankCritic()))
+    exhibits = [Exhibit(candidate=n, prompt="p", pixels=None, signals={}) for n in (1, 2)]
+
+    def ask(critic: RankCritic, bank: QuestionBank) -> tuple[list[int], list[tuple[int, int]], set[str]]:
+        sitting = Sitting(critic, bank=bank, brief="b", store=series.store)
+        found = sitting.review(exhibits, cycle=3)
+        sitting.duel([(exhibits[0], exhibits[1])], purpose="cell", cycle=3)
+        sitting.close()
+        return sorted(critic.reviewed), critic.dueled, {critique.bank_hash for critique in found.values()}
+
+    class Successor(RankCritic):
+        name = "successor-1"
+
+    everything = ([1, 2], [(1, 2)])
+    other = replace(QUESTIONS, id="test-2", hash="2" * 64)
+    assert ask(RankCritic(), QUESTIONS) == (*everything, {QUESTIONS.hash})
+    assert ask(RankCritic(), QUESTIONS) == ([], [], {QUESTIONS.hash}), "what was paid for is not asked again"
+    assert ask(RankCritic(), other) == (*everything, {other.hash})
+    assert ask(Successor(), other) == (*everything, {other.hash})
+    series.stop()
 
 
 class NextScorer(FakeScorer):

@@ -11,7 +11,7 @@ import pytest
 from loop_crew import Series, crew, rhythm
 
 from gen_emerge.fakes import FakeScorer
-from gen_emerge.types import Embedding, Pixels, Reading, Signal
+from gen_emerge.types import GATES, Embedding, Pixels, Reading, Signal
 
 
 class SecondScorer(FakeScorer):
@@ -60,6 +60,21 @@ def test_bounds_follow_the_new_scorer_and_only_where_it_changed(changed: Series)
     assert after.bounds["prompt"] == before.bounds["prompt"]
     assert after.bounds["style"] == before.bounds["style"]
     assert after.bounds["novelty"] != before.bounds["novelty"]
+
+
+def test_what_the_gates_rejected_is_measured_again_too(tmp_path: Path) -> None:
+    series = Series(tmp_path / "a", crew(rhythm=rhythm(warmup_cycles=1, batch=16)))
+    series.store.add_input("config", {"settings": 1}, first_cycle=1)
+    series.run(2)
+    before = series.state.calibration
+    first = series.store.candidates(cycle=1)
+    assert any(candidate.status == "rejected" and candidate.cause in GATES for candidate in first)
+    series.store.add_input("config", {"settings": 2}, first_cycle=3)
+    series.reopen(scorers=(SecondScorer(),)).run(3)
+    after = series.state.calibration
+    assert before is not None and after is not None
+    low, high = before.bounds["quality"].lower, after.bounds["quality"].lower
+    assert low is not None and high == pytest.approx(10 * low)
 
 
 def test_what_was_accepted_is_embedded_again_and_stored_with_the_next_cycle(changed: Series) -> None:

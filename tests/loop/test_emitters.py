@@ -480,3 +480,17 @@ def test_a_proposal_of_another_generator_gets_this_one_s_parameters():
     new = proposer().adapt(Proposal(cycle=3, slot=0, genome=other)).genome
     assert (new.generator, set(new.parameters), new.parameters["tilt"]) == ("fake", {"tilt", "waves"}, 0.25)
     assert 0.0 <= new.parameters["waves"] <= 1.0
+
+
+def test_an_adapted_proposal_is_not_rendered_twice():
+    """Where what is left of a genome was rendered before, it gets another seed, and its lineage stays."""
+    proposal = Proposal(cycle=3, slot=1, genome=genome(4, parents=("a" * 64,)))
+    larger = proposer(size=(64, 48))
+    first = larger.adapt(proposal).genome
+    assert first.seed == proposal.genome.seed
+    again = larger.adapt(proposal, lambda known: known == first.hash).genome
+    assert again.hash != first.hash and again.seed != first.seed
+    assert (again.slots, again.parents) == (first.slots, first.parents)
+    assert again == larger.adapt(proposal, lambda known: known == first.hash).genome
+    with pytest.raises(GenEmergeError, match="rendered before"):
+        larger.adapt(proposal, lambda known: True)

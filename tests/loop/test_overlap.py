@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,17 @@ GATES = {
 }
 
 
+@cache
 def traits(number: int) -> Traits:
-    """A small world with everything in it: near images, poor ones, ones in the review band, three cells."""
+    """A small world with everything in it: near images, mostly of one cell, poor ones, ones to review, three cells."""
     rng = np.random.default_rng((77, number))
     if number <= 4:
         return Traits(x=0.0 if number <= 2 else 1.0)
-    like = int(rng.integers(max(number - 12, 1), number))
-    vector = near(like, float(rng.choice([0.02, 0.2, 0.33]))) if rng.random() < 0.5 else own_direction(number)
-    return Traits(x=float(rng.choice([0.0, 0.5, 1.0])), quality=float(rng.choice([0.05, 0.25, 0.6])), vector=vector)
+    like = int(rng.integers(max(number - 16, 1), number))
+    close = rng.random() < 0.6
+    vector = near(like, float(rng.choice([0.02, 0.1, 0.2, 0.33])), 100 + number) if close else own_direction(number)
+    x = traits(like).x if close and rng.random() < 0.7 else float(rng.choice([0.0, 0.5, 1.0]))
+    return Traits(x=x, quality=float(rng.choice([0.05, 0.25, 0.6, 0.6])), vector=vector)
 
 
 class Moody(RankCritic):

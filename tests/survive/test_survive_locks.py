@@ -14,7 +14,7 @@ from survive_tools import House
 
 def test_a_second_process_is_told_who_holds_the_series_and_a_kill_frees_it(house: House) -> None:
     house.series("night")
-    first = house.start("run", "night", env={"TROUBLED_SLEEP": "0.3"})
+    first = house.start("run", "night", env={"TROUBLED_SLEEP": "1.0"})
     house.until(first, lambda: house.committed("night") >= 2)
     assert not first.ended()
     second = house.start("run", "night")

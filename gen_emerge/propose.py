@@ -13,11 +13,12 @@ import numpy as np
 
 from gen_emerge.chance import draw
 from gen_emerge.emitters import FRESH
-from gen_emerge.emitters.operators import completed, kept
+from gen_emerge.emitters.operators import begun_from, completed, kept
 from gen_emerge.errors import GenEmergeError
 from gen_emerge.protocols import Emitter, Generator
 from gen_emerge.state import State
 from gen_emerge.types import Genome, PromptBank, Proposal, Sketch, Sources
+from gen_emerge.types.genomes import STRENGTH
 
 MAX_REDRAWS = 64
 """Redraws from the chosen emitter before a fresh draw is taken, and as many again of those before giving up."""
@@ -54,6 +55,7 @@ class Proposer:
         self._warmup_cycles = warmup_cycles
         self._size = size
         self._generator = generator
+        self._abilities: frozenset[str] = getattr(generator, "abilities", frozenset[str]())
         self._bank = bank
         self._emitters = emitters
         self._lookup = genomes
@@ -92,7 +94,8 @@ class Proposer:
         same_words = list(genome.slots) == list(self._bank.slots) and all(
             genome.slots[slot] in words for slot, words in self._bank.slots.items()
         )
-        same_parameters = set(genome.parameters) == set(self._generator.parameters)
+        wanted = {*self._generator.parameters, *([STRENGTH] if genome.start else [])}
+        same_parameters = set(genome.parameters) == wanted
         rendered_by = (genome.generator, genome.generator_version, genome.width, genome.height)
         if (
             same_words
@@ -101,13 +104,18 @@ class Proposer:
         ):
             return proposal
         rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt")
-        sources = Sources(bank=self._bank, parameters=self._generator.parameters)
+        sources = Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
+        slots = completed(genome, sources, rng)
+        parameters = kept(genome, sources.parameters, rng)
+        noise, start = begun_from(genome, sources.abilities, parameters)
         sketch = Sketch(
-            slots=completed(genome, sources, rng),
+            slots=slots,
             seed=genome.seed,
-            parameters=kept(genome, sources.parameters, rng),
+            parameters=parameters,
             parents=genome.parents,
             text=genome.prompt if same_words else None,
+            noise=noise,
+            start=start,
         )
         return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=self._genome(sketch, genome.operator))
 
@@ -140,11 +148,13 @@ class Proposer:
             height=height,
             parents=sketch.parents,
             operator=operator,
+            noise=sketch.noise,
+            start=sketch.start,
         )
 
     def _sources(self, cycle: int, state: State) -> Sources:
         if cycle <= self._warmup_cycles or state.archive is None or not len(state.archive):
-            return Sources(bank=self._bank, parameters=self._generator.parameters)
+            return Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
         elites = list(state.archive)
         hashes = [state.genomes[elite.candidate] for elite in elites]
         missing = [genome for genome in hashes if genome not in self._parents]
@@ -163,4 +173,5 @@ class Proposer:
             parameters=self._generator.parameters,
             parents=tuple(self._parents.values()),
             weights=weights / weights.sum(),
+            abilities=self._abilities,
         )

@@ -27,6 +27,7 @@ from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound
 from gen_emerge.store.database import sync_folder
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import Genome, Image, Pixels
+from gen_emerge.types.genomes import STRENGTH
 
 _T = TypeVar("_T")
 
@@ -70,6 +71,8 @@ def parameters_text(genome: Genome) -> str:
         "Model": f"{genome.generator} {genome.generator_version}",
         "Version": f"gen-emerge {__version__}",
     }
+    if genome.start:
+        fields["Denoising strength"] = f"{known.get(STRENGTH, 1):g}"
     line = ", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items())
     return f"{genome.prompt}\nNegative prompt: {genome.negative}\n{line}"
 

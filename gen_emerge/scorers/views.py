@@ -1,0 +1,171 @@
+"""Takes (h, w, 3) uint8 images of any size; gives what models look at, and remembers it while the image lives.
+
+Several models look at one batch, one after another, and often at the same small picture of it. What was worked out for
+an image (its decoded form, a resize, a network's features) is kept for as long as that very array is alive and cannot
+change, so the second model finds it there. Nothing is kept for an array that somebody may still write to.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gen_emerge.types import Pixels
+
+T = TypeVar("T")
+LIMIT_BYTES = 256 << 20
+"""How much is remembered before what was used longest ago is forgotten."""
+
+Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Fit = Literal["squash", "shortest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a model wants to see a picture.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        fit: "squash" ignores the proportions; "shortest" scales the shorter side and takes the middle (square only).
+        resample: the filter, as Pillow names it.
+    """
+
+    height: int
+    width: int
+    fit: Fit
+    resample: Resample
+
+    @property
+    def tag(self) -> str:
+        """For a scorer's version."""
+        return f"{self.fit}-{self.resample}-{self.height}x{self.width}"
+
+
+class ByPicture(Generic[T]):
+    """What was worked out for pictures. Used by one thread at a time.
+
+    Args:
+        limit: bytes kept before the least recently used picture is forgotten.
+    """
+
+    def __init__(self, limit: int = LIMIT_BYTES) -> None:
+        self._limit = limit
+        self._bytes = 0
+        # By identity, with a weak reference that clears the entry: arrays do not hash, and an id can be given again.
+        self._kept: OrderedDict[int, tuple[weakref.ref[Pixels], dict[Hashable, tuple[T, int]]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many pictures something is remembered of."""
+        return len(self._kept)
+
+    def get(self, image: Pixels, key: Hashable) -> T | None:
+        """What was kept under a key for this very array, or None."""
+        entry = self._kept.get(id(image))
+        if entry is None or entry[0]() is not image or not _is_settled(image):
+            return None
+        self._kept.move_to_end(id(image))
+        found = entry[1].get(key)
+        return found[0] if found else None
+
+    def put(self, image: Pixels, key: Hashable, value: T, *, size: int) -> T:
+        """Keep a value of `size` bytes for an array that cannot change; gives the value back."""
+        if not _is_settled(image) or size > self._limit:
+            return value
+        place = id(image)
+        entry = self._kept.get(place)
+        if entry is None or entry[0]() is not image:
+            self._forget(place)
+            entry = (weakref.ref(image, lambda _: self._forget(place)), cast(dict[Hashable, tuple[T, int]], {}))
+            self._kept[place] = entry
+        _, before = entry[1].get(key, (None, 0))
+        entry[1][key] = (value, size)
+        self._bytes += size - before
+        self._kept.move_to_end(place)
+        while self._bytes > self._limit and len(self._kept) > 1:
+            self._forget(next(iter(self._kept)))
+        return value
+
+    def _forget(self, place: int) -> None:
+        entry = self._kept.pop(place, None)
+        if entry is not None:
+            self._bytes -= sum(size for _, size in entry[1].values())
+
+
+class Views:
+    """Decodes and resizes pictures, each once for all the scorers that share these views."""
+
+    def __init__(self) -> None:
+        self._decoded: ByPicture[Image.Image] = ByPicture()
+        self._seen: ByPicture[Pixels] = ByPicture()
+        self.decodes = 0
+        """Pictures decoded so far."""
+        self.resizes = 0
+        """Resizes made so far."""
+
+    def picture(self, image: Pixels) -> Image.Image:
+        """The picture as Pillow's RGB image. Not to be changed: it is shared."""
+        found = self._decoded.get(image, "picture")
+        if found is not None:
+            return found
+        self.decodes += 1
+        # Pillow keeps four bytes a pixel.
+        return self._decoded.put(image, "picture", Image.fromarray(image), size=image.shape[0] * image.shape[1] * 4)
+
+    def see(self, image: Pixels, look: Look) -> Pixels:
+        """The picture as a model wants to see it: (look.height, look.width, 3) uint8, read-only."""
+        height, width = image.shape[:2]
+        if (height, width) == (look.height, look.width):
+            return image
+        # A square picture is squashed and fitted by its shorter side alike: one resize serves both.
+        box = _box(width, height, look)
+        key = (look.height, look.width, look.resample, box)
+        found = self._seen.get(image, key)
+        if found is not None:
+            return found
+        self.resizes += 1
+        how = Image.Resampling[look.resample.upper()]
+        made = np.asarray(self.picture(image).resize((look.width, look.height), how, box=box))
+        made.setflags(write=False)
+        return self._seen.put(image, key, made, size=made.nbytes)
+
+
+def scaled_planes(view: Pixels, mean: NDArray[np.float32], std: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w, 3) uint8 -> (3, h, w) float32: value / 255, less the mean, over the deviation, as torchvision does it."""
+    planes = np.ascontiguousarray(view.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+    return (planes - mean[:, None, None]) / std[:, None, None]
+
+
+def _box(width: int, height: int, look: Look) -> tuple[float, float, float, float]:
+    """The part of the source that becomes the view, in source pixels.
+
+    torchvision scales the whole picture, the longer side rounded down, and then cuts the middle out. Cutting while
+    scaling gives the same bytes, and a picture 20,000 pixels wide is never scaled as a whole.
+    """
+    if look.fit == "squash" or width == height:
+        return (0.0, 0.0, float(width), float(height))
+    side = look.width
+    if width > height:
+        long = int(side * width / height)
+        left = round((long - side) / 2.0)
+        return (left * width / long, 0.0, (left + side) * width / long, float(height))
+    long = int(side * height / width)
+    top = round((long - side) / 2.0)
+    return (0.0, top * height / long, float(width), (top + side) * height / long)
+
+
+def _is_settled(image: Pixels) -> bool:
+    """Nobody can write to it, nor to the array it is a window of."""
+    here: Any = image
+    while isinstance(here, np.ndarray):
+        if here.flags.writeable:
+            return False
+        here = here.base
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ OTHERS = (
     "ignore:.*SwigPy.*:DeprecationWarning",  # sentencepiece
     "ignore:.*pkg_resources.*:UserWarning",  # clip
     "ignore:.*pkg_resources.*:DeprecationWarning",
+    "ignore:__array__ implementation doesn.t accept a copy keyword:DeprecationWarning",  # diffusers, old schedulers
 )
 
 
@@ -28,3 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             for line in OTHERS:
                 item.add_marker(pytest.mark.filterwarnings(line))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a tiny text-to-image pipeline ("sd", "sdxl", "sd3" or "flux") in the real format, each once a session."""
+    made: dict[str, Path] = {}
+
+    def make(kind: str) -> Path:
+        from tiny_pipelines import MAKERS
+
+        if kind not in made:
+            made[kind] = MAKERS[kind](tmp_path_factory.mktemp("tiny") / kind)
+        return made[kind]
+
+    return make

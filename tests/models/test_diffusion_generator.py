@@ -1,0 +1,113 @@
+"""The diffusion generator on tiny checkpoints in the real format: from a folder on disk to pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from diffusion_tools import SIZE, apart, genome, open_generator
+from tiny_pipelines import MAKERS
+
+from gen_emerge.engines.local import to_pixels
+
+pytestmark = pytest.mark.models
+
+WORDS = ("a cat on a mat", "the ocean at night", "a red tower")
+
+
+@pytest.fixture(scope="module", params=list(MAKERS))
+def painter(request: pytest.FixtureRequest, tiny: Any) -> Any:
+    return open_generator(tiny(request.param))
+
+
+@pytest.fixture(scope="module")
+def batch(painter: Any) -> list[Any]:
+    return [genome(painter, seed=seed, prompt=words) for seed, words in enumerate(WORDS, start=1)]
+
+
+@pytest.fixture(scope="module")
+def rendered(painter: Any, batch: list[Any]) -> list[Any]:
+    return painter.render(batch)
+
+
+def test_a_folder_becomes_pictures_of_the_size_asked_for(painter, rendered):
+    assert painter.name == "diffusion"
+    for array in rendered:
+        assert array.shape == (SIZE, SIZE, 3) and array.dtype == np.float32
+        assert array.min() >= 0 and array.max() <= 1 and array.std() > 0.02
+        assert to_pixels(array)[1]
+    assert len({array.tobytes() for array in rendered}) == len(rendered)
+
+
+def test_the_same_batch_again_gives_the_same_bytes(painter, batch, rendered):
+    assert all(np.array_equal(one, two) for one, two in zip(painter.render(batch), rendered, strict=True))
+
+
+def test_alone_a_picture_is_within_two_levels_of_itself_in_a_batch(painter, batch, rendered):
+    for one, array in zip(batch, rendered, strict=True):
+        assert apart(painter.render([one])[0], array) <= 2
+
+
+def test_another_order_changes_nothing_but_the_order(painter, batch, rendered):
+    for array, again in zip(rendered[::-1], painter.render(batch[::-1]), strict=True):
+        assert apart(array, again) <= 2
+
+
+def test_seed_and_words_act(painter, batch, rendered):
+    (reseeded,) = painter.render([genome(painter, seed=99, prompt=WORDS[0])])
+    (reworded,) = painter.render([genome(painter, seed=1, prompt=WORDS[1])])
+    assert apart(reseeded, rendered[0]) > 8 and apart(reworded, rendered[0]) > 8
+
+
+def test_another_instance_gives_the_same_pictures_and_version(painter, batch, rendered, tiny, request):
+    other = open_generator(tiny(request.node.callspec.params["painter"]))
+    assert other.version == painter.version
+    assert np.array_equal(other.render(batch)[0], rendered[0])
+
+
+def test_sizes_the_decoder_cannot_make_are_cut_to_measure(painter):
+    one = genome(painter, width=100, height=72)
+    odd = genome(painter, width=33, height=71)
+    arrays = painter.render([one, odd])
+    assert [array.shape for array in arrays] == [(72, 100, 3), (71, 33, 3)]
+
+
+def test_no_genomes_give_no_pictures(painter):
+    assert painter.render([]) == []
+
+
+def test_mixed_noise_acts_and_is_the_same_in_a_batch(painter, rendered):
+    assert "noise" in painter.abilities
+    turned = genome(painter, seed=1, prompt=WORDS[0], noise=((7, 0.3),))
+    far = genome(painter, seed=1, prompt=WORDS[0], noise=((7, 30.0),))
+    near, distant, plain = painter.render([turned, far, genome(painter, seed=1, prompt=WORDS[0])])
+    assert apart(plain, rendered[0]) <= 2
+    assert np.abs(near - plain).mean() > 0.005
+    assert np.abs(distant - plain).mean() > np.abs(near - plain).mean()
+    assert apart(painter.render([turned])[0], near) <= 2
+
+
+@pytest.fixture(scope="module")
+def variations(painter: Any, tiny: Any, rendered: list[Any], request: pytest.FixtureRequest) -> Any:
+    """The same checkpoint with a store of one picture, "p"."""
+    stored = to_pixels(rendered[0])[0]
+    return open_generator(tiny(request.node.callspec.params["painter"]), picture={"p" * 64: stored}.__getitem__)
+
+
+def test_a_picture_can_begin_from_another(painter, variations, rendered):
+    assert "image" in variations.abilities and "image" not in painter.abilities
+    several = [
+        genome(painter, seed=50 + n, prompt=WORDS[0], start="p" * 64, parameters={"strength": strength})
+        for n, strength in enumerate((0.5, 0.5, 1.0, 0.05))
+    ]
+    arrays = variations.render(several)
+    assert all(array.shape == (SIZE, SIZE, 3) and np.isfinite(array).all() for array in arrays)
+    assert apart(arrays[0], arrays[1]) > 8  # another seed
+    assert apart(variations.render(several[:1])[0], arrays[0]) <= 2
+    larger = genome(painter, start="p" * 64, parameters={"strength": 0.5}, width=96, height=72)
+    assert variations.render([larger])[0].shape == (72, 96, 3)

@@ -20,6 +20,8 @@ from PIL import Image
 from gen_emerge.types import Pixels
 
 T = TypeVar("T")
+WIDEST = 100
+"""Of a strip more than so many times as long as wide, only the middle is scaled."""
 LIMIT_BYTES = 256 << 20
 """How much is remembered before what was used longest ago is forgotten."""
 
@@ -125,14 +127,17 @@ class Views:
         if (height, width) == (look.height, look.width):
             return image
         # A square picture is squashed and fitted by its shorter side alike: one resize serves both.
-        box = _box(width, height, look)
-        key = (look.height, look.width, look.resample, box)
+        fit = "squash" if height == width else look.fit
+        key = (look.height, look.width, look.resample, fit)
         found = self._seen.get(image, key)
         if found is not None:
             return found
         self.resizes += 1
-        how = Image.Resampling[look.resample.upper()]
-        made = np.asarray(self.picture(image).resize((look.width, look.height), how, box=box))
+        picture, how = self.picture(image), Image.Resampling[look.resample.upper()]
+        if fit == "squash":
+            made = np.asarray(picture.resize((look.width, look.height), how))
+        else:
+            made = _middle(picture, look.width, how)
         made.setflags(write=False)
         return self._seen.put(image, key, made, size=made.nbytes)
 
@@ -143,22 +148,19 @@ def scaled_planes(view: Pixels, mean: NDArray[np.float32], std: NDArray[np.float
     return (planes - mean[:, None, None]) / std[:, None, None]
 
 
-def _box(width: int, height: int, look: Look) -> tuple[float, float, float, float]:
-    """The part of the source that becomes the view, in source pixels.
-
-    torchvision scales the whole picture, the longer side rounded down, and then cuts the middle out. Cutting while
-    scaling gives the same bytes, and a picture 20,000 pixels wide is never scaled as a whole.
-    """
-    if look.fit == "squash" or width == height:
-        return (0.0, 0.0, float(width), float(height))
-    side = look.width
-    if width > height:
-        long = int(side * width / height)
-        left = round((long - side) / 2.0)
-        return (left * width / long, 0.0, (left + side) * width / long, float(height))
-    long = int(side * height / width)
-    top = round((long - side) / 2.0)
-    return (0.0, top * height / long, float(width), (top + side) * height / long)
+def _middle(picture: Image.Image, side: int, how: Image.Resampling) -> Pixels:
+    """The shorter side scaled to `side`, the longer one in proportion (rounded down), and the middle cut out."""
+    width, height = picture.size
+    if max(width, height) > WIDEST * min(width, height):
+        # Scaled as a whole, such a strip would take more memory than anything else here. Its middle alone is cut first.
+        keep = WIDEST * min(width, height)
+        left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
+        picture = picture.crop((left, top, min(width, left + keep), min(height, top + keep)))
+        width, height = picture.size
+    wide = side if width <= height else int(side * width / height)
+    high = side if height <= width else int(side * height / width)
+    left, top = round((wide - side) / 2.0), round((high - side) / 2.0)
+    return np.asarray(picture.resize((wide, high), how))[top : top + side, left : left + side].copy()
 
 
 def _is_settled(image: Pixels) -> bool:

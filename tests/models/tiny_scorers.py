@@ -5,6 +5,7 @@ They prove loading, shapes, arithmetic and error paths. They prove nothing about
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,196 @@ def pictures(count: int = 6, *, seed: int = 7) -> list[np.ndarray]:
         picture.setflags(write=False)
         made.append(picture)
     return made
+
+
+CLIP_CONFIG = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+
+
+def clip_files(folder: Path, *, seed: int = 2, config: dict | None = None, name: str = "tiny-clip") -> Path:
+    """An open_clip checkpoint (safetensors) and its model configuration beside it; gives the weights' path."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    about = config or CLIP_CONFIG
+    (folder / f"{name}.json").write_text(json.dumps(about), encoding="utf-8")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = open_clip.CLIP(**json.loads(json.dumps(about)))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                # As initialised, a tiny tower gives nearly the same vector for everything.
+                parameter.add_(torch.randn_like(parameter) * (0.15 if parameter.ndim > 1 else 0.05))
+            model.logit_scale.fill_(np.log(30.0))
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / f"{name}.safetensors")
+    return folder / f"{name}.safetensors"
+
+
+def _repeated(shape: tuple[int, ...], *, seed: int, scale: float):
+    """Random weights that lie over one another in one small storage: a file of a full-size model stays small."""
+    import torch
+
+    steps, size = [], 1
+    for place, length in enumerate(reversed(shape)):
+        steps.append((1, 7, 13, 29)[place])
+        size += steps[-1] * (length - 1)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.as_strided(torch.randn(size, generator=generator) * scale, shape, tuple(reversed(steps)))
+
+
+def _backbone(width: int, depth: int, patch: int, seed: int) -> dict:
+    """The weights of dreamsim's VisionTransformer."""
+    import torch
+
+    tokens = (224 // patch) ** 2 + 1
+    shapes: dict[str, tuple[int, ...]] = {
+        "cls_token": (1, 1, width),
+        "pos_embed": (1, tokens, width),
+        "patch_embed.proj.weight": (width, 3, patch, patch),
+        "patch_embed.proj.bias": (width,),
+    }
+    for block in range(depth):
+        for name, shape in {
+            "norm1.weight": (width,),
+            "norm1.bias": (width,),
+            "attn.qkv.weight": (3 * width, width),
+            "attn.qkv.bias": (3 * width,),
+            "attn.proj.weight": (width, width),
+            "attn.proj.bias": (width,),
+            "norm2.weight": (width,),
+            "norm2.bias": (width,),
+            "mlp.fc1.weight": (4 * width, width),
+            "mlp.fc1.bias": (4 * width,),
+            "mlp.fc2.weight": (width, 4 * width),
+            "mlp.fc2.bias": (width,),
+        }.items():
+            shapes[f"blocks.{block}.{name}"] = shape
+    shapes |= {"norm.weight": (width,), "norm.bias": (width,)}
+    made = {}
+    for place, (name, shape) in enumerate(shapes.items()):
+        made[name] = _repeated(shape, seed=seed * 1000 + place, scale=0.05 if len(shape) > 1 else 0.02)
+        if "norm" in name and name.endswith("weight"):
+            made[name] = torch.ones(width)
+    return made
+
+
+def dreamsim_folder(folder: Path, kind: str = "open_clip_vitb32", *, seed: int = 3) -> Path:
+    """A complete `cache_dir` of the package for one type: open_clip_vitb32, clip_vitb32, dino_vitb16(_patch)."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind.startswith("dino_vitb16"):
+        _dino(folder, seed)
+        width, adapter = 48, f"{kind}_lora" if kind.endswith("_patch") else f"{kind}_single_lora"
+    else:
+        width, adapter = 768, f"{kind}_single_lora"
+        weights = _backbone(width, 12, 32, seed)
+        # As published: CLIP's first normalisation stands where DINO has a dropout.
+        weights["pos_drop.weight"], weights["pos_drop.bias"] = torch.ones(width), torch.zeros(width)
+        weights["proj"] = _repeated((width, 512), seed=seed + 77, scale=0.05)
+        torch.save({"state_dict": weights}, folder / f"{kind}_pretrain.pth.tar")
+    _adapter(folder / adapter, width, seed)
+    return folder
+
+
+def _adapter(folder: Path, width: int, seed: int, depth: int = 12, rank: int = 2) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    about = {
+        "peft_type": "LORA",
+        "task_type": None,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": 4,
+        "lora_dropout": 0.3,
+        "bias": "none",
+        "target_modules": ["qkv"],
+        "base_model_name_or_path": "",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(about), encoding="utf-8")
+    generator = torch.Generator().manual_seed(seed + 5)
+    tensors = {}
+    for block in range(depth):
+        name = f"base_model.model.extractor_list.0.model.blocks.{block}.attn.qkv"
+        tensors[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=generator) * 0.1
+        tensors[f"{name}.lora_B.weight"] = torch.randn(3 * width, rank, generator=generator) * 0.1
+    save_file(tensors, folder / "adapter_model.safetensors")
+
+
+HUBCONF = """
+import torch
+from dreamsim.feature_extraction.vision_transformer import VisionTransformer
+
+
+def dino_vitb16(pretrained=True, **kwargs):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        model = VisionTransformer(patch_size=16, embed_dim=48, depth=12, num_heads=3, qkv_bias=True)
+        for parameter in model.parameters():
+            parameter.data += torch.randn_like(parameter) * 0.05
+    return model
+"""
+
+
+def _dino(folder: Path, seed: int) -> None:
+    """DINO's checkpoint, of which the package takes the head, and torch.hub code that makes a tiny backbone."""
+    import torch
+
+    head = {
+        f"module.head.{name}": torch.zeros(2)
+        for name in (
+            "mlp.0.weight", "mlp.0.bias", "mlp.2.weight", "mlp.2.bias", "mlp.4.weight", "mlp.4.bias",
+            "last_layer.weight",
+        )
+    }  # fmt: skip
+    torch.save({"student": head}, folder / "dino_vitb16_pretrain.pth")
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    torch.save({}, folder / "checkpoints" / "dino_vitbase16_pretrain.pth")
+    code = folder / "facebookresearch_dino_main"
+    code.mkdir(exist_ok=True)
+    (code / "hubconf.py").write_text(HUBCONF, encoding="utf-8")
+
+
+def pins(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every pickled file below a folder, by its path there."""
+    import hashlib
+
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".pth", ".tar", ".bin")
+    }
+
+
+def classifier_folder(folder: Path, *, classes: int = 5, seed: int = 4) -> Path:
+    """A tiny ViT image classifier of transformers, with its image processor."""
+    import torch
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ViTForImageClassification(
+            ViTConfig(
+                hidden_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=64,
+                image_size=64,
+                patch_size=16,
+                id2label={place: f"school {place}" for place in range(classes)},
+                label2id={f"school {place}": place for place in range(classes)},
+            )
+        )
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    model.save_pretrained(folder)
+    ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder

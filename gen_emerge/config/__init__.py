@@ -70,6 +70,12 @@ KNOWN = Known(
         "classifier": "style",
         "probe": "style",
     },
+    extras=frozenset(
+        (
+            *("laion", "laion_v1", "laion_v2", "imagereward", "hps", "pickscore"),
+            *("lpips", "dists", "clpips", "psnr", "ssim"),
+        )
+    ),
 )
 """The names of this version. Some need an extra: the crew says which when a series is opened."""
 

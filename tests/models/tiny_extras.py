@@ -101,3 +101,24 @@ def _byte_vocabulary() -> dict[str, int]:
     letters = list(bytes_to_unicode().values())
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return {word: place for place, word in enumerate(words)}
+
+
+def trunk(path: Path, net: str, *, seed: int = 4) -> Path:
+    """A trunk's `features.*` (and, for the small one, the classifier) by torchvision's names, pickled as published."""
+    import torch
+    import torchvision
+
+    torch.manual_seed(seed)
+    if net == "vgg":
+        features = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"], batch_norm=False)
+        for module in features:
+            if isinstance(module, torch.nn.Conv2d):  # as torchvision begins, so that the signal survives 13 layers
+                torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        table = {f"features.{name}": value for name, value in features.state_dict().items()}
+    elif net == "squeeze":
+        table = torchvision.models.squeezenet1_1(weights=None).state_dict()
+    else:
+        full = torchvision.models.alexnet(weights=None).features
+        table = {f"features.{name}": value for name, value in full.state_dict().items()}
+    torch.save(table, path)
+    return path

@@ -21,8 +21,13 @@ WORDS = ("a cat on a mat", "the ocean at night", "a red tower")
 
 
 @pytest.fixture(scope="module", params=list(MAKERS))
-def painter(request: pytest.FixtureRequest, tiny: Any) -> Any:
-    return open_generator(tiny(request.param))
+def folder(request: pytest.FixtureRequest, tiny: Any) -> Any:
+    return tiny(request.param)
+
+
+@pytest.fixture(scope="module")
+def painter(folder: Any) -> Any:
+    return open_generator(folder)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +69,8 @@ def test_seed_and_words_act(painter, batch, rendered):
     assert apart(reseeded, rendered[0]) > 8 and apart(reworded, rendered[0]) > 8
 
 
-def test_another_instance_gives_the_same_pictures_and_version(painter, batch, rendered, tiny, request):
-    other = open_generator(tiny(request.node.callspec.params["painter"]))
+def test_another_instance_gives_the_same_pictures_and_version(painter, batch, rendered, folder):
+    other = open_generator(folder)
     assert other.version == painter.version
     assert np.array_equal(other.render(batch)[0], rendered[0])
 
@@ -93,10 +98,10 @@ def test_mixed_noise_acts_and_is_the_same_in_a_batch(painter, rendered):
 
 
 @pytest.fixture(scope="module")
-def variations(painter: Any, tiny: Any, rendered: list[Any], request: pytest.FixtureRequest) -> Any:
+def variations(folder: Any, rendered: list[Any]) -> Any:
     """The same checkpoint with a store of one picture, "p"."""
     stored = to_pixels(rendered[0])[0]
-    return open_generator(tiny(request.node.callspec.params["painter"]), picture={"p" * 64: stored}.__getitem__)
+    return open_generator(folder, picture={"p" * 64: stored}.__getitem__)
 
 
 def test_a_picture_can_begin_from_another(painter, variations, rendered):

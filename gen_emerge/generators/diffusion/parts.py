@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WHO = 'The generator "diffusion"'
 _SPARED = ("text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor", "safety_checker")
-"""Parts that pipelines do without; left out of a checkpoint, they must be said to be left out."""
+"""Parts that pipelines do without; where a checkpoint leaves one out, that must be said when it is loaded."""
 _NAMED = 5
 
 
@@ -35,7 +35,8 @@ def load_pipeline(folder: Path, dtype: torch.dtype) -> Any:
             hint="Another release of diffusers may have it, or name another checkpoint.",
         )
     common = {"dtype": dtype, "variant": variant_of(folder), "use_safetensors": True, "local_files_only": True}
-    given: dict[str, Any] = {name: None for name in _SPARED if name in _expected(kind) and name not in index}
+    spared = [name for name in _SPARED if name in _expected(kind) and not any(index.get(name) or ())]
+    given: dict[str, Any] = dict.fromkeys(spared)
     if "add_watermarker" in _expected(kind):
         given["add_watermarker"] = False  # else pixels would depend on whether another library is installed
     try:

@@ -1,19 +1,19 @@
 """Takes many pictures and one step of a network; gives all results, in portions that the device's memory can hold.
 
-Out of memory halves the portion and goes on from where it was; the size that works is remembered and said once. A
-portion of one that does not fit is that picture's failure.
+Out of memory first sends idle networks off the device, then halves the portion, and goes on from where it
+was; the size that works is remembered and said once. A portion of one that does not fit is that picture's failure.
 """
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gen_emerge.errors import BadInput
+from gen_emerge.scorers.residents import Resident, out_of_memory, relieve, tidy
 
 if TYPE_CHECKING:
     import torch
@@ -32,15 +32,18 @@ class Batches:
         device: where it runs.
         size: pictures at once; "auto" takes what the device's whole memory allows (not what is free just now: portions
             act on the last bits of a number, and those shall be the same tomorrow).
+        network: a torch module: moved to the device, and away from it while idle if another needs the room. None for
+            one that its owner keeps there.
 
     Raises:
         BadInput: a size below 1.
     """
 
-    def __init__(self, device: torch.device, size: int | str = "auto") -> None:
+    def __init__(self, device: torch.device, size: int | str = "auto", *, network: Any = None) -> None:
         if size != "auto" and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
             raise BadInput(f"batch = {size!r}: wanted a number from 1 on.", hint='Write batch = "auto".')
         settle(device)
+        self._resident = Resident(network, device)
         self.device = device
         self.size = _portion(device) if isinstance(size, str) else size
         """Pictures at once; smaller after the device ran out of memory."""
@@ -65,36 +68,29 @@ class Batches:
         parts: list[NDArray[np.float32]] = []
         start = 0
         while start < len(many):
+            self._resident.enter()
             portion = many[start : start + self.size]
             try:
                 with torch.inference_mode():
                     parts.append(step(portion))
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error) or len(portion) == 1:
+                if not out_of_memory(error):
                     raise
-                self._halve(len(portion))
+                told = error.with_traceback(None)  # which would keep the tensors of the step alive
+            else:
+                start += len(portion)
                 continue
-            start += len(portion)
+            if relieve(self._resident):
+                continue
+            if len(portion) == 1:
+                raise told
+            self._halve(len(portion))
         return np.concatenate(parts)
 
     def _halve(self, tried: int) -> None:
         self.size = max(1, tried // 2)
         self.notices[:] = [f"{self.device} ran out of memory: {self.size} pictures at once from now on."]
-        gc.collect()
-        if self.device.type == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on any device."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    told = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in told or "can't allocate memory" in told)
+        tidy(self.device)
 
 
 def settle(device: torch.device) -> None:

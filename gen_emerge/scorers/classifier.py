@@ -61,8 +61,7 @@ def classifier(
     names: dict[int, str] = model.config.id2label
     if len(names) < 2:
         raise BadInput(f"{folder} tells {len(names)} class apart, wanted two or more.", hint="Name another model.")
-    model = model.to(device)
-    batches = Batches(device, batch)
+    batches = Batches(device, batch, network=model)
 
     def step(portion: Sequence[Pixels]) -> NDArray[np.float32]:
         pictures = [views.picture(image) for image in portion]

@@ -67,7 +67,7 @@ class DreamSim:
         whole = check(where, kind, folder, allow_hub_code=allow_hub_code, pins=pins or {})
         self._model, preprocess = _open(folder, kind, device)
         self._device = device
-        self._batches = Batches(device, batch)
+        self._batches = Batches(device, batch, network=self._model)
         self._prepare = Preparation(
             views, lambda picture: preprocess(picture)[0], look=LOOK, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
         )

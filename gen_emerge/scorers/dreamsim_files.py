@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gen_emerge.errors import BadInput, MissingModel, nearest
 from gen_emerge.models.checkpoints import digest
+from gen_emerge.scorers.options import must_be_trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ def check(where: str, name: str, folder: Path, *, allow_hub_code: bool, pins: Ma
     files = [path for path in wanted if path.name != "hubconf.py"]
     for path in files:
         if path.suffix not in (".safetensors", ".json"):
-            _must_be_pinned(path, path.relative_to(folder).as_posix(), pins)
+            name = path.relative_to(folder).as_posix()
+            pin = pins.get(name) or pins.get(path.name)
+            must_be_trusted(path, pin, write=f'sha256 = {{ "{name}" = "..." }} beside weights')
     for code in kind.code:
         files += sorted((folder / code).rglob("*.py"))
     whole = hashlib.sha256()
@@ -105,17 +108,3 @@ def _adapter(folder: Path) -> Path:
     pickled = folder / "adapter_model.bin"
     safe = folder / "adapter_model.safetensors"
     return pickled if pickled.is_file() and not safe.is_file() else safe
-
-
-def _must_be_pinned(path: Path, name: str, pins: Mapping[str, str]) -> None:
-    pin = pins.get(name) or pins.get(path.name)
-    if pin is None:
-        raise BadInput(
-            f"{path} is a pickled checkpoint, which can run any program when it is opened; its hash is not pinned.",
-            hint=f'If you trust where it comes from: sha256 = {{ "{name}" = "..." }} beside weights.',
-        )
-    if digest(path) != pin.strip().lower():
-        raise BadInput(
-            f"{path} is not the pinned file: its SHA-256 is {digest(path)}, wanted {pin.strip().lower()}.",
-            hint="Fetch it again; if you changed it on purpose, pin the new hash.",
-        )

@@ -54,10 +54,10 @@ class Nima:
         torch = library("torch", what='The scorer "nima"')
         whole = digest(weights)
         layers, padding = read_layers(weights)
-        self._network = build(layers, padding, what=str(weights)).to(device)
+        self._network = build(layers, padding, what=str(weights))
         self._views = views
         self._device = device
-        self._batches = Batches(device, batch)
+        self._batches = Batches(device, batch, network=self._network)
         kind = BLOBS.get(git_blob(weights), "own")
         self._notices = () if kind == "aesthetic" else (_notice(weights, kind),)
         # The port is this project's, so its own number stands where a library's version would; torch does the sums.

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge.errors import BadInput, MissingModel, ScorerFailed, nearest
+from gen_emerge.models.checkpoints import digest
+from gen_emerge.models.home import pin_of
 from gen_emerge.types import Pixels
 
 _NAMES = {str: "a text", float: "a number", int: "a whole number", bool: "true or false", dict: "a table"}
@@ -57,6 +59,30 @@ def weights_path(where: str, options: Mapping[str, Any], *, folder: bool = False
             f"{where}.weights: there is no {kind} {path}.", hint="Fetch it: gen-emerge models pull --series NAME"
         )
     return path
+
+
+def must_be_trusted(path: Path, pin: str | None, *, write: str) -> None:
+    """Refuse a pickled checkpoint unless its SHA-256 is the one that is pinned, here or when it was fetched by name.
+
+    Args:
+        path: the file.
+        pin: 64 hex digits from the series file, or None.
+        write: how to pin it there, for the error.
+
+    Raises:
+        BadInput: it is not pinned, or is another file.
+    """
+    wanted = pin or pin_of(path)
+    if wanted is None:
+        raise BadInput(
+            f"{path} is a pickled checkpoint, which can run any program when it is opened; its hash is not pinned.",
+            hint=f"Take a safetensors file; or, if you trust where it comes from, write {write}.",
+        )
+    if digest(path) != wanted.strip().lower():
+        raise BadInput(
+            f"{path} is not the pinned file: its SHA-256 is {digest(path)}, wanted {wanted.strip().lower()}.",
+            hint="Fetch it again; if you changed it on purpose, pin the new hash.",
+        )
 
 
 def not_finite(what: str, images: Sequence[Pixels], bad: Sequence[int]) -> ScorerFailed:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gen_emerge.errors import BadInput, MissingModel, nearest
 from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.libraries import library
+from gen_emerge.scorers.options import must_be_trusted
 from gen_emerge.types import content_hash
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def build(found: Found) -> tuple[Any, Any, Any]:
     """
     open_clip = library("open_clip", what='The scorer "clip"')
     if found.weights.suffix != ".safetensors":
-        _must_be_pinned(found)
+        must_be_trusted(found.weights, found.pinned, write='sha256 = "..." beside weights')
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "open_clip_config.json").write_text(json.dumps(dict(found.config)), encoding="utf-8")
         source = f"local-dir:{folder}"
@@ -199,19 +200,6 @@ def build(found: Found) -> tuple[Any, Any, Any]:
             hint="It is damaged, or another model's. Name the right model, or fetch the file again.",
         ) from None
     return model.eval().requires_grad_(False), preprocess, tokenizer
-
-
-def _must_be_pinned(found: Found) -> None:
-    if found.pinned is None:
-        raise BadInput(
-            f"{found.weights} is a pickled checkpoint, which can run any program when it is opened.",
-            hint='Take the .safetensors, or pin the file you trust: sha256 = "..." beside weights.',
-        )
-    if digest(found.weights) != found.pinned.strip().lower():
-        raise BadInput(
-            f"{found.weights} is not the pinned file: its SHA-256 is {digest(found.weights)}.",
-            hint="Fetch it again; if you changed it on purpose, pin the new hash.",
-        )
 
 
 def _tokenizer_source(found: Found, source: str) -> str:

@@ -47,9 +47,9 @@ class Tower:
     def __init__(self, found: Found, *, device: torch.device, views: Views, batch: int | str = "auto") -> None:
         model, preprocess, tokenizer = build(found)
         open_clip = library("open_clip", what='The scorer "clip"')
-        self._model: Any = model.to(device)
+        self._model: Any = model
         self._device = device
-        self._batches = Batches(device, batch)
+        self._batches = Batches(device, batch, network=model)
         self._prepare = _preparation(views, preprocess, open_clip.get_model_preprocess_cfg(model))
         self._windows = Windows(tokenizer, int(model.context_length))
         self._images: ByPicture[NDArray[np.float32]] = ByPicture()

@@ -26,6 +26,7 @@ BESIDE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """The architecture that goes with a default tower."""
+_PICKLED = (".pth", ".pt", ".tar", ".bin")
 PINS: Mapping[str, str] = MappingProxyType({"weights": "sha256", "clip": "clip_sha256"})
 
 
@@ -44,7 +45,12 @@ def resolved(config: SeriesConfig, root: Path) -> SeriesConfig:
         if (gate := key.removeprefix("scorers.")) in GATES
     }
     extra = config.scorers.extra
+    prompt = gates.get("prompt", config.scorers.prompt).options.get("weights")
     options = {name: _filled(f"scorers.extra.{name}", name, extra.options.get(name, {}), root) for name in extra.use}
+    for table in options.values():
+        if prompt is not None and table.get("clip") == prompt:  # the prompt gate's own tower: looked through together
+            table.pop("clip")
+            table.pop("model", None)
     full = ExtraConfig.model_construct(use=extra.use, options={name: table for name, table in options.items() if table})
     scorers = config.scorers.model_copy(update={**gates, "extra": full})
     return config.model_copy(update={"generator": generator, "scorers": scorers})
@@ -52,8 +58,9 @@ def resolved(config: SeriesConfig, root: Path) -> SeriesConfig:
 
 def _generator_options(options: Mapping[str, Any], root: Path) -> dict[str, Any]:
     found, kept = checkpoint(options, root), given(options)
-    if found.path is not None and (found.name in catalogue() or not found.command):
+    if found.path is not None:  # of the hub too: its client finds a folder of selected files only by the same selection
         kept["model"] = str(found.path)
+        kept.pop("revision", None)
     if "loras" in kept and isinstance(kept["loras"], list):
         kept["loras"] = [_lora(item, root) for item in kept["loras"]]
     return kept
@@ -78,4 +85,12 @@ def _filled(key: str, use: str, options: Mapping[str, Any], root: Path) -> dict[
             table.setdefault(PINS[option], home.pin_of(found.path) or "")
         if not options.get(option) and option in BESIDE.get(use, {}):
             table.setdefault("model", BESIDE[use][option])
-    return {name: value for name, value in table.items() if value != ""}
+    if use == "dreamsim" and "sha256" not in table and (record := _record(options, use)):
+        table["sha256"] = {kept.path: kept.sha256 for kept in record.files if Path(kept.path).suffix in _PICKLED}
+    return given(table)
+
+
+def _record(options: Mapping[str, Any], use: str) -> home.Record | None:
+    """What was written down of a model that is not given by a path."""
+    name = str(options.get("weights") or f"{use}-{options.get('type', 'open_clip_vitb32')}")
+    return home.record_of(name) if name in catalogue() else None

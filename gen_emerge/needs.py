@@ -20,6 +20,7 @@ from gen_emerge.errors import BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub
 from gen_emerge.models.libraries import EXTRA
+from gen_emerge.models.pull import cached
 from gen_emerge.types import GATES
 
 _MODEL = "generator.model"
@@ -30,7 +31,7 @@ DEFAULTS: Mapping[str, Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "nima": {"weights": {"": "nima-aesthetic"}},
         "clip": {"weights": _CLIP},
-        "clip-zero-shot": {"weights": _CLIP},
+        "clip-zero-shot": {"weights": _CLIP},  # where the prompt gate has no tower to share
         "laion": {"weights": {"": "laion-v2"}, "clip": {"": "clip-vit-l-14-openai"}},
         "laion_v1": {"weights": {"": "laion-v1-vit-b-32"}, "clip": {"": "clip-vit-b-32-openai"}},
         "laion_v2": {"weights": {"": "laion-v2"}, "clip": {"": "clip-vit-l-14-openai"}},
@@ -97,6 +98,12 @@ def preflight(config: SeriesConfig, root: Path) -> None:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra(f"{users[0]} needs torch, which is not installed.", hint=f"Install the extra: {EXTRA}")
     missing = [need for need in needs(config, root) if need.path is None]
+    for need in missing:
+        if need.key == _MODEL and need.command and not need.revision and need.name not in catalogue():
+            raise BadConfig(
+                f'generator.model = "{need.name}" is on the hub and has no revision: it could change under a series.',
+                hint=f"gen-emerge models pull --series {config.name} prints the commit to write.",
+            )
     if missing:
         listed = "; ".join(f"{need.key}: {_shown(need)}" for need in missing)
         fetched = all(need.command for need in missing)
@@ -121,7 +128,8 @@ def _shown(need: Need) -> str:
 def _needs(config: SeriesConfig, root: Path) -> Iterator[Need]:
     if config.generator.use == "diffusion":
         yield checkpoint(config.generator.options, root)
-        for lora in config.generator.options.get("loras", ()):
+        loras = config.generator.options.get("loras")
+        for lora in loras if isinstance(loras, list) else ():
             if isinstance(lora, str):
                 file = lora.rpartition("@")[0] or lora
                 yield Need(key="generator.loras", use="diffusion", name=file, path=here(file, root))
@@ -143,13 +151,10 @@ def tables(config: SeriesConfig) -> Iterator[tuple[str, str, Mapping[str, Any]]]
 
 
 def _with_tower(config: SeriesConfig, gate: str, table: UseConfig) -> Mapping[str, Any]:
-    """Style by zero shot looks through the prompt gate's tower unless it names one of its own."""
-    own = table.options
-    if gate == "style" and table.use in ("clip-zero-shot", "probe") and not own.get("weights"):
-        tower = config.scorers.prompt
-        shared = tower.options if tower.use == "clip" else {"model": "ViT-B-32", "weights": ""}
-        return {**{key: shared[key] for key in ("model", "weights", "sha256") if key in shared}, **given(own)}
-    return own
+    """Style by zero shot looks through the prompt gate's tower, unless it names one or there is none."""
+    if table.use == "clip-zero-shot" and not table.options.get("weights") and config.scorers.prompt.use != "clip":
+        return {"model": "ViT-B-32", "weights": "", **given(table.options)}
+    return table.options
 
 
 def checkpoint(options: Mapping[str, Any], root: Path) -> Need:
@@ -161,32 +166,17 @@ def checkpoint(options: Mapping[str, Any], root: Path) -> Need:
             hint='Write model = "owner/name" with its revision, or a folder. gen-emerge models list names some, with '
             "their licences.",
         )
+    about = {"key": _MODEL, "use": "diffusion", "name": name}
     if name in catalogue():
-        model = catalogue()[name]
-        record = home.record_of(name)
-        path, revision = home.where(model), record.revision if record else ""
-        command = f"gen-emerge models pull {name}"
-        return Need(
-            key="generator.model",
-            use="diffusion",
-            name=name,
-            path=path,
-            model=model,
-            revision=revision,
-            command=command,
-        )
-    folder = here(name, root)
+        model, record = catalogue()[name], home.record_of(name)
+        pulled = f"gen-emerge models pull {name}"
+        commit = record.revision if record else ""
+        return Need(**about, path=home.where(model), model=model, revision=commit, command=pulled)
+    folder, known = here(name, root), of_hub(name)
     if folder is not None or not HUB_ID.fullmatch(name):
-        return Need(key="generator.model", use="diffusion", name=name, path=folder, model=of_hub(name))
-    return Need(
-        key="generator.model",
-        use="diffusion",
-        name=name,
-        path=cached(name, str(revision)),
-        model=of_hub(name),
-        revision=str(revision),
-        command="gen-emerge models pull --series",
-    )
+        return Need(**about, path=folder, model=known)
+    path = cached(name, str(revision), known.patterns if known else ())
+    return Need(**about, path=path, model=known, revision=str(revision), command="gen-emerge models pull --series")
 
 
 def need(key: str, use: str, option: str, options: Mapping[str, Any], root: Path) -> Need | None:
@@ -225,18 +215,6 @@ def here(name: str, root: Path) -> Path | None:
 
 def _pathlike(name: str) -> bool:
     return name.startswith((".", "/", "~")) or Path(name).suffix in (".safetensors", ".pt", ".pth", ".bin", ".json")
-
-
-def cached(repository: str, revision: str) -> Path | None:
-    """The folder of a hub's repository at a commit in the hub's own cache, or None."""
-    if importlib.util.find_spec("huggingface_hub") is None or not revision:
-        return None
-    from huggingface_hub import snapshot_download  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-
-    try:
-        return Path(str(snapshot_download(repository, revision=revision, local_files_only=True)))
-    except (OSError, ValueError):
-        return None
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

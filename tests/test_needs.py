@@ -105,10 +105,11 @@ def test_fetched_models_are_filled_in_and_what_says_nothing_is_left_out(
     assert config.generator.options["model"] == str(checkpoint) and "revision" not in config.generator.options
     assert config.scorers.quality.options == {"weights": paths["nima-aesthetic"]}
     assert config.scorers.prompt.options == {"model": "ViT-B-32", "weights": paths["clip-vit-b-32"]}
-    assert config.scorers.style.options == config.scorers.prompt.options
+    assert config.scorers.style.options == {}  # looks through the prompt gate's tower
     assert config.scorers.novelty.options == {
         "type": "open_clip_vitb32",
         "weights": paths["dreamsim-open_clip_vitb32"],
+        "sha256": {"weights.bin": "ab" * 32},
     }
 
 
@@ -148,6 +149,16 @@ def test_a_pickled_extra_gets_the_hash_that_was_written_down(
     assert resolved(config, tmp_path).scorers.extra.options == {
         "laion_v2": {"weights": str(head), "sha256": "ab" * 32, "clip": str(tower), "model": "ViT-L-14-quickgelu"}
     }
+
+
+def test_an_extra_looks_through_the_prompt_gates_tower_where_it_is_the_one_it_needs(
+    tmp_path: Path, checkpoint: Path, put: Callable[[str], Path]
+) -> None:
+    put("laion-v2"), put("clip-vit-l-14-openai")
+    prompt = {"model": "ViT-L-14-quickgelu", "weights": "clip-vit-l-14-openai"}
+    tables = {"prompt": prompt, "extra": {"use": ["laion_v2"]}}
+    extra = resolved(series(generator={"model": "checkpoint"}, scorers=tables), tmp_path).scorers.extra
+    assert "clip" not in extra.options["laion_v2"] and "model" not in extra.options["laion_v2"]
 
 
 def test_a_mixed_series_needs_only_what_is_not_embedded(tmp_path: Path) -> None:

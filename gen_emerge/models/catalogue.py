@@ -80,6 +80,23 @@ class Model:
     pickled: bool = False
 
 
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "nima": "nima-aesthetic",
+        "clip": "clip-vit-b-32",
+        "dreamsim": "dreamsim-open_clip_vitb32",
+        "laion": "laion-v2",
+        "laion_v1": "laion-v1-vit-b-32",
+        "laion_v2": "laion-v2",
+        "hps": "hps-v2.1",
+        "lpips": "lpips-alex",
+        "clpips": "lpips-alex",
+        "dists": "lpips-vgg",
+    }
+)
+"""A scorer's name stands for the model it takes by default."""
+
+
 @cache
 def catalogue() -> Mapping[str, Model]:
     """All models, by name, in the order of the file."""
@@ -93,15 +110,15 @@ def _model(name: str, table: dict[str, Any]) -> Model:
 
 
 def model(name: str) -> Model:
-    """One model.
+    """One model, by its name or by that of the scorer that takes it.
 
     Raises:
         NotFound: there is none of that name; the nearest is given.
     """
     known = catalogue()
-    if name not in known:
+    if name not in known and name not in ALIASES:
         raise NotFound(f'No model is called "{name}".', hint=nearest(name, known))
-    return known[name]
+    return known[ALIASES.get(name, name)]
 
 
 def of_hub(repository: str) -> Model | None:

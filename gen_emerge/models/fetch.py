@@ -64,12 +64,12 @@ def fetch(original: Original, target: Path, *, tell: Tell | None = None, pause: 
         DiskFull: there is no room; what came is kept and gone on with.
         HeldByAnother: another process fetches it at this moment.
     """
-    _check_address(original.url)
+    url = address(original.url)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     with alone(target):
         try:
-            _complete(original.url, part, tell, pause)
+            _complete(url, part, tell, pause)
             found = _checked(original, part)
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -80,6 +80,20 @@ def fetch(original: Original, target: Path, *, tell: Tell | None = None, pause: 
             raise
         _facts(part).unlink(missing_ok=True)
     return found
+
+
+def address(url: str) -> str:
+    """Where a public file is fetched from: its own address, or below `GEN_EMERGE_MIRROR` as MIRROR/host/path.
+
+    Raises:
+        BadInput: it is neither https nor on this machine.
+    """
+    mirror = os.environ.get("GEN_EMERGE_MIRROR", "").rstrip("/")
+    if mirror:
+        parts = urllib.parse.urlsplit(url)
+        url = f"{mirror}/{parts.netloc}{parts.path}"
+    _check_address(url)
+    return url
 
 
 def _check_address(url: str) -> None:

@@ -103,6 +103,13 @@ def write_record(name: str, record: Record) -> None:
     draft.replace(path)
 
 
+def recorded() -> list[str]:
+    """Names of all models that were fetched."""
+    ending = ".lock.json"
+    paths = sorted(home().rglob(f"*{ending}")) if home().is_dir() else []
+    return [path.relative_to(home()).as_posix().removesuffix(ending) for path in paths]
+
+
 def _record_path(name: str) -> Path:
     return home() / f"{name}.lock.json"
 
@@ -118,8 +125,8 @@ def where(model: Model) -> Path | None:
 def pin_of(path: Path) -> str | None:
     """The SHA-256 written down for a fetched file, None when it was not fetched by name."""
     target = path.absolute()
-    for record_path in sorted(home().glob("*.lock.json")):
-        record = record_of(record_path.name.removesuffix(".lock.json"))
+    for name in recorded():
+        record = record_of(name)
         for kept in record.files if record else ():
             if record is not None and (record.folder / kept.path).absolute() == target:
                 return kept.sha256

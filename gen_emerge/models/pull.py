@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
@@ -118,6 +119,26 @@ def _pull_hub(model: Model) -> Record:
         revision=folder.name,
         trusted="pinned" if model.revision else "first use",
     )
+
+
+def cached(repository: str, revision: str, patterns: Sequence[str] = ()) -> Path | None:
+    """The folder of a hub's repository at a commit in the hub's own cache, None when it is not all there.
+
+    Args:
+        repository: owner/name.
+        revision: a commit.
+        patterns: which files were wanted; () for all but pickled ones. The client counts a snapshot as whole only
+            when it is asked for the same files as were fetched.
+    """
+    if importlib.util.find_spec("huggingface_hub") is None or not revision:
+        return None
+    hub: Any = library("huggingface_hub", what="Looking into the hub's cache")
+    for wanted in ({"allow_patterns": list(patterns)} if patterns else {"ignore_patterns": PICKLED}, {}):
+        try:
+            return Path(hub.snapshot_download(repository, revision=revision, local_files_only=True, **wanted))
+        except (OSError, ValueError):  # its LocalEntryNotFoundError is both
+            continue
+    return None
 
 
 def snapshot(repository: str, revision: str | None, patterns: Sequence[str]) -> Path:

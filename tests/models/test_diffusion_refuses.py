@@ -178,3 +178,4 @@ def test_a_licence_that_limits_commercial_use_is_said(copy: Path) -> None:
     assert "stabilityai/sdxl-turbo" in notice and "commercial" in notice
     assert licence_notice("stabilityai/sd-turbo", named.parent) is not None
     assert licence_notice("segmind/Segmind-Vega", named.parent) is None
+    assert licence_notice("x", Path("hub/models--black-forest-labs--FLUX.1-dev/snapshots/0123")) is not None

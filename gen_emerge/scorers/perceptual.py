@@ -172,7 +172,8 @@ class Ssim(Pairwise):
         check_options("ssim", options, {})
         torchmetrics: Any = library("torchmetrics.functional.image", what="ssim")
         self._measure = torchmetrics.structural_similarity_index_measure
-        super().__init__("ssim", f"ssim-1:torchmetrics-{_torchmetrics()}", device=device, least=11)
+        # A little arithmetic, in a precision that not every device has.
+        super().__init__("ssim", f"ssim-1:torchmetrics-{_torchmetrics()}", device="cpu", least=11)
 
     def _between(self, a: Any, b: Any) -> float:
         return float(self._measure(a, b, data_range=1.0, sigma=1.5, gaussian_kernel=True))

@@ -10,6 +10,7 @@ in place only while it is imported or built, and taken away again.
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import types
@@ -98,7 +99,8 @@ def _build(config: Path, tokenizer: Path, device: Any) -> Any:
     with _lock:
         package, pretrain, med = _imported()
         _mend(med.BertModel)
-        published, pretrain.init_tokenizer = pretrain.init_tokenizer, lambda: _tokenizer(tokenizer)
+        words = _vocabulary(config)
+        published, pretrain.init_tokenizer = pretrain.init_tokenizer, lambda: _tokenizer(tokenizer, words=words)
         try:
             return package.ImageReward(med_config=str(config), device=device)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -107,8 +109,16 @@ def _build(config: Path, tokenizer: Path, device: Any) -> Any:
             pretrain.init_tokenizer = published
 
 
-def _tokenizer(folder: Path) -> Any:
-    """BERT's tokenizer with BLIP's two further tokens."""
+def _vocabulary(config: Path) -> int:
+    """How many words the text encoder knows."""
+    try:
+        return int(json.loads(config.read_text(encoding="utf-8"))["vocab_size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{config} does not describe ImageReward's text encoder: {error}.", hint=FETCH) from None
+
+
+def _tokenizer(folder: Path, *, words: int) -> Any:
+    """BERT's tokenizer with BLIP's two further tokens; `words` of them in all."""
     transformers: Any = library("transformers", what="imagereward")
     try:
         made = transformers.BertTokenizer.from_pretrained(str(folder), local_files_only=True)
@@ -118,6 +128,9 @@ def _tokenizer(folder: Path) -> Any:
     made.add_special_tokens({"bos_token": "[DEC]"})
     made.add_special_tokens({"additional_special_tokens": ["[ENC]"]})
     made.enc_token_id = made.convert_tokens_to_ids("[ENC]")
+    # From a folder without a vocabulary the library makes a tokenizer that knows nothing, and says nothing.
+    if len(made) != words:
+        raise BadInput(f"{folder} holds no BERT tokenizer that fits: {len(made)} words, wanted {words}.", hint=FETCH)
     return made
 
 

@@ -166,25 +166,36 @@ def _backbone(width: int, depth: int, patch: int, seed: int) -> dict:
 
 
 def dreamsim_folder(folder: Path, kind: str = "open_clip_vitb32", *, seed: int = 3) -> Path:
-    """A complete `cache_dir` of the package for one type: open_clip_vitb32, clip_vitb32, dino_vitb16(_patch)."""
+    """A complete `cache_dir` of the package for one type; DINO's backbone is tiny, the others have their full size.
+
+    Kinds: open_clip_vitb32, clip_vitb32, synclr_vitb16, dino_vitb16, dino_vitb16_patch, ensemble. A few MB each.
+    """
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    if kind.startswith("dino_vitb16"):
-        _dino(folder, seed)
-        width, adapter = 48, f"{kind}_lora" if kind.endswith("_patch") else f"{kind}_single_lora"
-    else:
-        width, adapter = 768, f"{kind}_single_lora"
-        weights = _backbone(width, 12, 32, seed)
+    widths: list[int] = []
+    if kind == "ensemble" or kind.startswith("dino_vitb16"):
+        _dino(folder)
+        widths.append(48)
+    if kind == "synclr_vitb16":
+        # As published: a whole training state, the picture half of it under this prefix.
+        named = {f"module.visual.{name}": tensor for name, tensor in _backbone(768, 12, 16, seed).items()}
+        torch.save({"model": named}, folder / "synclr_vit_b_16.pth")
+        widths.append(768)
+    clips = {"ensemble": ["clip_vitb16", "open_clip_vitb16"], "clip_vitb32": [kind], "open_clip_vitb32": [kind]}
+    for name in clips.get(kind, []):
+        weights = _backbone(768, 12, int(name[-2:]), seed)
         # As published: CLIP's first normalisation stands where DINO has a dropout.
-        weights["pos_drop.weight"], weights["pos_drop.bias"] = torch.ones(width), torch.zeros(width)
-        weights["proj"] = _repeated((width, 512), seed=seed + 77, scale=0.05)
-        torch.save({"state_dict": weights}, folder / f"{kind}_pretrain.pth.tar")
-    _adapter(folder / adapter, width, seed)
+        weights["pos_drop.weight"], weights["pos_drop.bias"] = torch.ones(768), torch.zeros(768)
+        weights["proj"] = _repeated((768, 512), seed=seed + 77, scale=0.05)
+        torch.save({"state_dict": weights}, folder / f"{name}_pretrain.pth.tar")
+        widths.append(768)
+    tag = kind if kind == "ensemble" or kind.endswith("_patch") else f"{kind}_single"
+    _adapter(folder / f"{tag}_lora", widths, seed)
     return folder
 
 
-def _adapter(folder: Path, width: int, seed: int, depth: int = 12, rank: int = 2) -> None:
+def _adapter(folder: Path, widths: list[int], seed: int, depth: int = 12, rank: int = 2) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -203,10 +214,11 @@ def _adapter(folder: Path, width: int, seed: int, depth: int = 12, rank: int = 2
     (folder / "adapter_config.json").write_text(json.dumps(about), encoding="utf-8")
     generator = torch.Generator().manual_seed(seed + 5)
     tensors = {}
-    for block in range(depth):
-        name = f"base_model.model.extractor_list.0.model.blocks.{block}.attn.qkv"
-        tensors[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=generator) * 0.1
-        tensors[f"{name}.lora_B.weight"] = torch.randn(3 * width, rank, generator=generator) * 0.1
+    for place, width in enumerate(widths):
+        for block in range(depth):
+            name = f"base_model.model.extractor_list.{place}.model.blocks.{block}.attn.qkv"
+            tensors[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=generator) * 0.1
+            tensors[f"{name}.lora_B.weight"] = torch.randn(3 * width, rank, generator=generator) * 0.1
     save_file(tensors, folder / "adapter_model.safetensors")
 
 
@@ -225,7 +237,7 @@ def dino_vitb16(pretrained=True, **kwargs):
 """
 
 
-def _dino(folder: Path, seed: int) -> None:
+def _dino(folder: Path) -> None:
     """DINO's checkpoint, of which the package takes the head, and torch.hub code that makes a tiny backbone."""
     import torch
 

@@ -57,6 +57,9 @@ class Proposer:
         self._generator = generator
         self._abilities: frozenset[str] = getattr(generator, "abilities", frozenset[str]())
         self._bank = bank
+        # Whoever could never propose is not offered: untried, the bandit would choose it again and again.
+        usable = self._abilities | ({"parameters"} if generator.parameters else set[str]())
+        self._offered = [name for name, e in emitters.items() if getattr(e, "needs", frozenset[str]()) <= usable]
         self._emitters = emitters
         self._lookup = genomes
         self._parents: dict[str, Genome] = {}
@@ -70,7 +73,7 @@ class Proposer:
             waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
         """
         sources = self._sources(cycle, state)
-        names = list(self._emitters) if cycle > self._warmup_cycles else [FRESH]
+        names = self._offered if cycle > self._warmup_cycles else [FRESH]
         taken = set(waiting)
         proposals: list[Proposal] = []
         for slot in range(self._batch):

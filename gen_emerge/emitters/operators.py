@@ -117,6 +117,7 @@ class Vary:
     """An elite's parameters moved a little (each with probability 1/2, at least one), words and seed kept."""
 
     name = "vary"
+    needs = frozenset({"parameters"})
 
     def propose(self, sources: Sources, rng: np.random.Generator) -> Sketch | None:
         """A parent with other parameters; None where the generator has none."""

@@ -6,7 +6,9 @@ import hashlib
 import json
 import math
 import pickle
+from collections import Counter
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -267,6 +269,20 @@ def test_proposals_for_a_generator_without_abilities_are_what_they_always_were()
         p.genome.hash for c in range(1, 30) for p in proposer(elites=elites).propose(c, state_with(elites), waiting=())
     ]
     assert hashlib.sha256(" ".join(made).encode()).hexdigest()[:16] == "4169e1bbb77aa2b5"
+
+
+def test_who_could_never_propose_is_not_offered_to_the_bandit():
+    class Plain(FakeGenerator):
+        parameters: ClassVar[dict[str, tuple[float, float]]] = {}
+
+    elites = [genome(n, parameters={}) for n in range(3)]
+    proposing = proposer(generator=Plain(), emitters=all_emitters(BOTH), elites=elites)
+    state = state_with(elites)
+    state.bandit.learn([(name, None) for name in ("mutate", "crossover", "wildcards", "reseed", FRESH)] * 200)
+    state.bandit.learn([("mutate", "new")] * 100)
+    made = Counter(p.genome.operator for c in range(1, 40) for p in proposing.propose(c, state, waiting=()))
+    assert "mutate" in made and made[FRESH] < 0.2 * made.total()  # as many as the bandit gave to anybody
+    assert not {"vary", "slerp", "perturb", "image"} & set(made)
 
 
 def test_a_waiting_proposal_keeps_what_it_begins_from_where_the_generator_still_can():

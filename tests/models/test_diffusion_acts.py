@@ -35,9 +35,10 @@ def one(painter: Any, **more: Any) -> Any:
 # ---- guidance, negative prompts, schedulers, LoRAs ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["sd", "sdxl", "sd3"])
+@pytest.mark.parametrize("kind", ["sd", "sdxl", "sd3", "zimage"])
 def test_a_negative_prompt_acts_where_there_is_guidance(tiny, kind):
-    guided, plain = open_generator(tiny(kind), guidance=4.0), open_generator(tiny(kind), guidance=1.0)
+    none = 0.0 if kind == "zimage" else 1.0
+    guided, plain = open_generator(tiny(kind), guidance=4.0), open_generator(tiny(kind), guidance=none)
     assert apart(one(guided, negative="ugly, blurred"), one(guided)) > 8
     assert apart(one(plain, negative="ugly, blurred"), one(plain)) == 0
     assert not guided.notices
@@ -173,7 +174,7 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("kind", ["sd", "sdxl", "sd3", "flux"])
+@pytest.mark.parametrize("kind", ["sd", "sdxl", "sd3", "flux", "zimage"])
 @pytest.mark.parametrize("words", list(STRANGE.values()), ids=list(STRANGE))
 def test_any_words_make_a_picture(tiny, kind, words, opened):
     picture = one(opened(kind), prompt=words)
@@ -205,7 +206,7 @@ def test_a_long_negative_prompt_is_read_to_its_end(painter):
     assert apart(one(painter, negative=LONG + " red"), one(painter, negative=LONG + " blue")) > 0
 
 
-@pytest.mark.parametrize("kind", ["sd3", "flux"])
+@pytest.mark.parametrize("kind", ["sd3", "flux", "zimage"])
 def test_a_prompt_that_is_cut_off_is_said_once(tiny, kind):
     painter = open_generator(tiny(kind))
     for seed in (1, 2):

@@ -82,6 +82,12 @@ def test_sizes_the_decoder_cannot_make_are_cut_to_measure(painter):
     assert [array.shape for array in arrays] == [(72, 100, 3), (71, 33, 3)]
 
 
+def test_rendering_changes_no_genome(painter, batch):
+    before = [one.recipe() for one in batch]
+    painter.render(batch)
+    assert [one.recipe() for one in batch] == before
+
+
 def test_no_genomes_give_no_pictures(painter):
     assert painter.render([]) == []
 

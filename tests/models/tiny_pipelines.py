@@ -257,6 +257,57 @@ def flux(folder: Path) -> Path:
     return folder
 
 
+def zimage(folder: Path) -> Path:
+    """Z-Image: a language model reads the words, lists of tensors instead of batches; nothing here knows it by name."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import Qwen3Config, Qwen3Model
+
+    torch.manual_seed(5)
+    words = _qwen_tokenizer(folder / "tokenizer")
+    encoder = Qwen3Model(
+        Qwen3Config(
+            vocab_size=len(words),
+            hidden_size=CROSS,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=16,
+        )
+    )
+    net = ZImageTransformer2DModel(
+        in_channels=4,
+        dim=48,
+        n_layers=1,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=CROSS,
+        axes_dims=[8, 8, 8],
+        axes_lens=[1024, 64, 64],
+    )
+    ZImagePipeline(
+        vae=vae(4, shift_factor=0.1, scaling_factor=0.4),
+        text_encoder=encoder,
+        tokenizer=words,
+        transformer=net,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    ).save_pretrained(str(folder), safe_serialization=True)
+    return folder
+
+
+def _qwen_tokenizer(folder: Path) -> Any:
+    from transformers import Qwen2Tokenizer
+
+    letters = [*_letters().values(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(letters)}), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    made = Qwen2Tokenizer.from_pretrained(str(folder))
+    made.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+    return made
+
+
 def lora(pipeline_folder: Path, file: Path, *, size: float = 4.0) -> Path:
     """A LoRA for the tiny UNet, as `save_lora_weights` writes it; `size` scales what it changes."""
     from diffusers import StableDiffusionPipeline
@@ -274,4 +325,4 @@ def lora(pipeline_folder: Path, file: Path, *, size: float = 4.0) -> Path:
     return file
 
 
-MAKERS: dict[str, Callable[[Path], Path]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux}
+MAKERS: dict[str, Callable[[Path], Path]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "zimage": zimage}

@@ -54,7 +54,8 @@ class Reader:
             negative: "" for none.
             guided: whether the pipeline will compare with the negative prompt (guidance above 1).
         """
-        negative = negative if guided else ""
+        if self._names is not None and not guided:
+            negative = ""  # so that it is encoded once; who takes texts decides for itself
         key = prompt, negative, guided
         if key not in self._known:
             self._known[key] = self._read(prompt, negative, guided)

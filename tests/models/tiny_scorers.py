@@ -292,3 +292,22 @@ def classifier_folder(folder: Path, *, classes: int = 5, seed: int = 4) -> Path:
     model.save_pretrained(folder)
     ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
     return folder
+
+
+def gate_tables(folder: Path, *, dreamsim: str = "dino_vitb16") -> dict[str, dict]:
+    """All four gates' tables (`use` and the other keys), with tiny checkpoints written below a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = clip_files(folder / "clip")
+    own = dreamsim_folder(folder / "dreamsim", dreamsim)
+    return {
+        "quality": {"use": "nima", "weights": str(nima_file(folder / "nima.hdf5"))},
+        "prompt": {"use": "clip", "weights": str(clip)},
+        "novelty": {
+            "use": "dreamsim",
+            "type": dreamsim,
+            "weights": str(own),
+            "allow_hub_code": dreamsim.startswith("dino"),
+            "sha256": pins(own),
+        },
+        "style": {"use": "clip-zero-shot"},
+    }

@@ -27,7 +27,7 @@ from gen_emerge.errors import BadInput, GenEmergeError, MissingExtra, nearest
 from gen_emerge.filters import Rule
 from gen_emerge.live import Crew, Rhythm
 from gen_emerge.protocols import Critic, Generator, Scorer
-from gen_emerge.types import GATES, Genome, Pixels, PromptBank, QuestionBank
+from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
 
 GENERATORS = "gen_emerge.generators"
 """Entry point group: name -> callable(options: Mapping) -> Generator."""
@@ -205,19 +205,22 @@ def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Gene
     )
 
 
-def load_scorers(config: SeriesConfig, references: Sequence[str]) -> tuple[Scorer, ...]:
+def load_scorers(
+    config: SeriesConfig, references: Sequence[str], *, gates: Sequence[Gate] = GATES
+) -> tuple[Scorer, ...]:
     """The scorers of the four gates and of `[scorers.extra]`: one for all roles one implementation fills together.
 
     Args:
         config: with the paths of its models in (`equip.resolved`).
         references: the stored reference prompts.
+        gates: whose scorers are wanted.
 
     Raises:
         MissingExtra: one needs libraries that are not installed.
         MissingModel: one's weights are not on this disk.
     """
-    embedded = [gate for gate in GATES if config.scorers.of(gate).use == "embedded"]
-    others = {gate: config.scorers.of(gate) for gate in GATES if gate not in embedded}
+    embedded = [gate for gate in gates if config.scorers.of(gate).use == "embedded"]
+    others = {gate: config.scorers.of(gate) for gate in gates if gate not in embedded}
     scorers: list[Scorer] = []
     if embedded:
         from gen_emerge.scorers.embedded import load

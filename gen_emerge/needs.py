@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from gen_emerge.config import SeriesConfig
-from gen_emerge.config.tables import UseConfig
+from gen_emerge.config.tables import ExtraConfig, UseConfig
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub
@@ -117,6 +117,25 @@ def _users(config: SeriesConfig) -> list[str]:
     users = ['The generator "diffusion"'] if config.generator.use == "diffusion" else []
     users += [f'The scorer "{config.scorers.of(g).use}"' for g in GATES if config.scorers.of(g).use != "embedded"]
     return users + [f'The scorer "{name}"' for name in config.scorers.extra.use]
+
+
+def measuring(config: SeriesConfig, gates: Sequence[str], *, extra: bool) -> SeriesConfig:
+    """The configuration of somebody who only measures: no generator, and nothing needed for other gates than these."""
+    others = {gate: UseConfig(use="embedded") for gate in GATES if gate not in gates}
+    if "prompt" not in gates and "style" in gates:
+        others["style"] = _on_its_own(config.scorers.style, config.scorers.prompt)
+    scorers = config.scorers.model_copy(update={**others, **({} if extra else {"extra": ExtraConfig()})})
+    return config.model_copy(update={"generator": UseConfig(use="painter"), "scorers": scorers})
+
+
+def _on_its_own(style: UseConfig, prompt: UseConfig) -> UseConfig:
+    """Style's table with the tower written in that it would have shared with the prompt gate."""
+    named = {"clip-zero-shot": "weights", "probe": "clip"}.get(style.use)
+    if named is None or prompt.use != "clip" or style.options.get(named):
+        return style
+    tower = {key: prompt.options[key] for key in ("model", "config", "sha256") if key in prompt.options}
+    weights = prompt.options.get("weights") or _default("clip", "weights", prompt.options)
+    return style.model_copy(update={"options": {**tower, named: weights, **given(style.options)}})
 
 
 def _shown(need: Need) -> str:

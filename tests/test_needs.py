@@ -176,3 +176,11 @@ def test_signals_have_their_natural_limits(checkpoint: Path) -> None:
     limits = limits_of(series())
     assert limits["quality"] == (1.0, 10.0) and limits["prompt"] == (-2.0, 2.0) and limits["style"] == (0.0, 1.0)
     assert "quality" not in limits_of(parse({"name": "a"}))
+
+
+def test_the_page_about_models_holds_the_catalogue_as_it_is(repository: Path) -> None:
+    from gen_emerge.cli.docs import with_table
+
+    text = (repository / "docs" / "models.md").read_text(encoding="utf-8")
+    assert with_table(text) == text, "run: python -m gen_emerge.cli.docs"
+    assert all(entry.bias in text and entry.licence in text for entry in catalogue().values())

@@ -62,9 +62,10 @@ def parameters_text(genome: Genome) -> str:
     known = genome.parameters
     model_hash = hashlib.sha256(f"{genome.generator} {genome.generator_version}".encode()).hexdigest()[:10]
     fields = {
-        "Steps": f"{known.get('steps', 1):g}",
+        "Steps": _of_version(genome, "([0-9]+)-steps") or f"{known.get('steps', 1):g}",
         "Sampler": genome.generator,
-        "CFG scale": f"{known.get('guidance_scale', known.get('guidance', 1)):g}",
+        "CFG scale": _of_version(genome, "guidance-([0-9.]+)")
+        or f"{known.get('guidance_scale', known.get('guidance', 1)):g}",
         "Seed": str(genome.seed),
         "Size": f"{genome.width}x{genome.height}",
         "Model hash": model_hash,
@@ -75,6 +76,12 @@ def parameters_text(genome: Genome) -> str:
         fields["Denoising strength"] = f"{known.get(STRENGTH, 1):g}"
     line = ", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items())
     return f"{genome.prompt}\nNegative prompt: {genome.negative}\n{line}"
+
+
+def _of_version(genome: Genome, word: str) -> str:
+    """A constant of a whole series, such as "25-steps", that its generator writes into the version; else ""."""
+    found = re.search(f"(?:^|:){word}(?::|$)", genome.generator_version)
+    return found[1] if found else ""
 
 
 def _quoted(value: str) -> str:

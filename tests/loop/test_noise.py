@@ -115,6 +115,17 @@ def test_other_tools_find_how_far_a_picture_left_the_one_it_began_from(tmp_path)
             assert ("Denoising strength: 0.65" in picture.info["parameters"]) == wanted
 
 
+def test_other_tools_find_the_constants_of_a_series(tmp_path):
+    version = "diffusers-0.42.1:0123:DDIMScheduler:25-steps:guidance-7.5:float16"
+    for given, wanted in (
+        (plain(generator_version=version), ("Steps: 25,", "CFG scale: 7.5,")),
+        (plain(generator_version=version.replace("7.5", "1-8"), parameters={"guidance": 3.0}), ("CFG scale: 3,",)),
+        (plain(), ("Steps: 1,", "CFG scale: 1,")),
+    ):
+        text = images.parameters_text(given)
+        assert all(words in text for words in wanted), text
+
+
 def test_of_too_many_noises_the_largest_are_kept_in_their_order():
     given = [(seed, weight) for seed, weight in enumerate((0.3, -2.0, 0.1, 1.0, 0.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4))]
     kept = bounded_noise(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,9 @@ def test_the_first_guess_follows_memory_and_size(monkeypatch):
         return first_guess(device, weights=weights, pixels=side * side, item_bytes=item_bytes)
 
     assert guess() == 6 and guess(side=1024) == 1 and guess(item_bytes=4) == 3
-    assert guess(weights=20 << 30) == 1 and guess(side=64) == 16 and guess(cpu) == 16
+    assert guess(weights=20 << 30) == 1 and guess(side=64) == 16
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 4 << 20, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert guess(cpu, item_bytes=4) == 3
 
 
 def test_portions_keep_their_order():

@@ -69,7 +69,7 @@ class Brush:
             (n,) arrays (height, width, 3) float32 in [0, 1], or NaN.
         """
         pictures = self._call(strokes)
-        if self._opened.dtype.itemsize < 4:
+        if self._opened.dtype.itemsize < 4 and _can_widen(self._opened.pipe):
             for place, stroke in enumerate(strokes):
                 if not stroke.flagged and _spoilt(pictures[place]):
                     with float32_decoder(self._opened.pipe):
@@ -118,6 +118,12 @@ def _fitted(pixels: Pixels | None, width: int, height: int) -> Any:
     assert pixels is not None
     picture = Pillow.fromarray(np.ascontiguousarray(pixels))
     return picture if picture.size == (width, height) else picture.resize((width, height), Pillow.Resampling.LANCZOS)
+
+
+def _can_widen(pipe: Any) -> bool:
+    """Whether there is a VAE whose weights are here: offloaded layer by layer they come one at a time, as they are."""
+    vae = getattr(pipe, "vae", None)
+    return vae is not None and not any(part.is_meta for part in vae.parameters())
 
 
 @contextmanager

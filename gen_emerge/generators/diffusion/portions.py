@@ -6,6 +6,7 @@ Takes a batch and a function that paints; gives the pictures in order. What was 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,14 +30,16 @@ def first_guess(device: torch.device, *, weights: int, pixels: int, item_bytes: 
     What is free differs from one start to the next, and pictures differ a little with the size of their batch.
 
     Args:
-        device: where they are painted.
+        device: where they are painted; of a machine's own memory half is left to everything else.
         weights: bytes of the model on it.
         pixels: of one picture.
         item_bytes: bytes of one number.
     """
     total = memory(device)
+    if total is None and not hasattr(os, "sysconf"):  # Windows does not say
+        return 1
     if total is None:
-        return MOST
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return max(1, min(MOST, (total - weights) // (pixels * BYTES_PER_PIXEL * item_bytes)))
 
 

@@ -18,6 +18,7 @@ from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
 from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
+from gen_emerge.notices import Notices
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold
 from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk
@@ -96,6 +97,7 @@ def run(
     cycles: int | None = None,
     stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Create the series if it is new, bring it to `cycles` committed cycles, and give `status`'s object.
 
@@ -106,6 +108,8 @@ def run(
         cycles: the total; None takes the file's `loop.cycles`. Running again continues, or does nothing.
         stop: asked after every commit; True ends the run cleanly.
         progress: given the cheap figures of `status` after every commit.
+        say: given what should be told once: a licence that forbids something, a prompt that was cut, a batch that was
+            made smaller.
 
     Raises:
         HeldByAnother: another living process runs it.
@@ -138,7 +142,13 @@ def run(
         standing.note_run(folder, "running", target)
         ending = "failed"
         try:
-            _drive(store, state, crew, folder, config, target, held.beat, stop, progress)
+            notices = Notices(crew, store, say)
+
+            def beat() -> None:
+                held.beat()
+                notices.look()
+
+            _drive(store, state, crew, folder, config, target, beat, stop, progress)
             ending = standing.ending(store, state.cycle, target, wait=config.loop.on_checkin == "wait")
         except (KeyboardInterrupt, OutOfBudget):
             ending = "stopped"

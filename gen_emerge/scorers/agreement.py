@@ -94,17 +94,25 @@ def agreement(human: Sequence[Values], metric: Sequence[Values]) -> Agreement:
         human: a set's (n,) ranks, 1 = most similar, ties share their mean.
         metric: the same sets' (n,) distances.
     """
-    people, distances = np.concatenate(list(human)), np.concatenate(list(metric))
-    pairs = np.stack(
-        [np.concatenate([ranks(one) for one in human]), np.concatenate([ranks(one) for one in metric])], axis=1
-    )
     within = [spearman(one, other) for one, other in zip(human, metric, strict=True)]
     known = [value for value in within if np.isfinite(value)]
+    pooled, consistent = _pooled([_columns(one, other) for one, other in zip(human, metric, strict=True)])
     return Agreement(
-        spearman=spearman(people, distances),
-        icc_2k=icc_2k(pairs),
+        spearman=pooled,
+        icc_2k=consistent,
         spearman_within=float(np.mean(known)) if known else float("nan"),
     )
+
+
+def _columns(human: Values, metric: Values) -> Values:
+    """One set as (n, 4): the person's ranks, the distances, and the ranks of both within the set."""
+    return np.stack([human, metric, ranks(human), ranks(metric)], axis=1)
+
+
+def _pooled(sets: Sequence[Values]) -> tuple[float, float]:
+    """Pooled Spearman and ICC(2,k) of several sets as `_columns` gives them."""
+    rows = np.concatenate(list(sets))
+    return spearman(rows[:, 0], rows[:, 1]), icc_2k(rows[:, 2:])
 
 
 def gain(
@@ -133,13 +141,12 @@ def gain(
     if count < 2:
         raise BadInput(f"{count} held-out set: an interval over sets wants two at least.", hint="Rank more sets.")
     first, second = agreement(human, before), agreement(human, after)
+    # Ranks within a set stay the same however often the set is drawn.
+    old, new = ([_columns(a, b) for a, b in zip(human, metric, strict=True)] for metric in (before, after))
     found = np.empty((resamples, 2))
     for row in range(resamples):
         drawn = rng.integers(0, count, count)
-        people = [human[place] for place in drawn]
-        old = agreement(people, [before[place] for place in drawn])
-        new = agreement(people, [after[place] for place in drawn])
-        found[row] = new.spearman - old.spearman, new.icc_2k - old.icc_2k
+        found[row] = np.subtract(_pooled([new[i] for i in drawn]), _pooled([old[i] for i in drawn]))
     ends = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Gain(
         before=first,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from diffusion_tools import SIZE, apart, genome, open_generator
-from tiny_pipelines import MAKERS
+from tiny_pipelines import MAKERS, sd
 
 from gen_emerge.engines.local import to_pixels
 
@@ -123,3 +125,43 @@ def test_a_picture_can_begin_from_another(painter, variations, rendered):
         assert apart(variations.render([one])[0], array) <= 2
     larger = genome(painter, start="p" * 64, parameters={"strength": 0.5}, width=96, height=72)
     assert variations.render([larger])[0].shape == (72, 96, 3)
+
+
+# ---- how checkpoints are laid out on the hub -----------------------------------------------------------------------
+
+
+def test_weights_that_are_only_there_as_a_variant_are_found(tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    plain = sd(tmp_path / "plain", safety=1.5)
+    pipe = StableDiffusionPipeline.from_pretrained(str(plain), local_files_only=True, use_safetensors=True)
+    pipe.save_pretrained(str(tmp_path / "half"), variant="fp16")
+    mixed = tmp_path / "mixed"  # some parts in the variant, others not
+    pipe.save_pretrained(str(mixed), variant="fp16")
+    (mixed / "text_encoder" / "model.fp16.safetensors").rename(mixed / "text_encoder" / "model.safetensors")
+    wanted = open_generator(plain)
+    one = genome(wanted)
+    for folder in ("half", "mixed"):
+        assert list((tmp_path / folder / "unet").glob("*.fp16.safetensors"))
+        assert np.array_equal(open_generator(tmp_path / folder).render([one])[0], wanted.render([one])[0])
+
+
+def test_the_names_of_an_older_decoder_are_still_understood(tiny, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    old = Path(shutil.copytree(tiny("sd"), tmp_path / "old"))
+    file = old / "vae" / "diffusion_pytorch_model.safetensors"
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+    def renamed(name: str) -> str:
+        for new, before in names.items():
+            name = name.replace(f"attentions.0.{new}.", f"attentions.0.{before}.")
+        return name
+
+    weights = load_file(file)
+    before = {renamed(name): value for name, value in weights.items()}
+    assert set(before) != set(weights)
+    save_file(before, file)
+    painter = open_generator(old)
+    one = genome(painter)
+    assert np.array_equal(painter.render([one])[0], open_generator(tiny("sd")).render([one])[0])

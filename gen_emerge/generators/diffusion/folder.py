@@ -98,15 +98,21 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 def weight_files(folder: Path) -> list[Path]:
     """Every safetensors file of a checkpoint that would be loaded, by path."""
-    variant = variant_of(folder)
-    files = sorted(folder.glob("*/*.safetensors"))
-    return [file for file in files if variant is None or f".{variant}." in file.name]
+    files: list[Path] = []
+    for part in sorted(inner for inner in folder.iterdir() if inner.is_dir()):
+        variant = variant_of(part)
+        files += [file for file in sorted(part.glob("*.safetensors")) if variant is None or _is(file, variant)]
+    return files
 
 
-def variant_of(folder: Path) -> str | None:
-    """The variant "fp16" where the denoiser's weights are there in that variant only, else None."""
-    for part in ("unet", "transformer", "prior"):
-        names = [file.name for file in (folder / part).glob("*.safetensors")]
-        if names and all(".fp16." in name for name in names):
-            return "fp16"
+def variant_of(*parts: Path) -> str | None:
+    """The variant in which the weights of all these parts of a checkpoint are there and no other way, else None."""
+    files = [file for part in parts for file in part.glob("*.safetensors")]
+    for variant in ("fp16", "bf16"):
+        if files and all(_is(file, variant) for file in files):
+            return variant
     return None
+
+
+def _is(file: Path, variant: str) -> bool:
+    return f".{variant}." in file.name or f".{variant}-" in file.name  # the second: one of several shards

@@ -34,13 +34,15 @@ def load_pipeline(folder: Path, dtype: torch.dtype) -> Any:
             f"{folder} is made for {index['_class_name']}, which diffusers {diffusers.__version__} does not have.",
             hint="Another release of diffusers may have it, or name another checkpoint.",
         )
-    common = {"dtype": dtype, "variant": variant_of(folder), "use_safetensors": True, "local_files_only": True}
+    common: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
     spared = [name for name in _SPARED if name in _expected(kind) and not any(index.get(name) or ())]
     given: dict[str, Any] = dict.fromkeys(spared)
     if "add_watermarker" in _expected(kind):
         given["add_watermarker"] = False  # else pixels would depend on whether another library is installed
     try:
         given |= _modules(folder, index, common)
+        rest = [folder / name for name in index if not name.startswith("_") and name not in given]
+        common["variant"] = variant_of(*rest)
         return diffusers.AutoPipelineForText2Image.from_pretrained(str(folder), **common, **given)
     except BadInput:
         raise
@@ -68,7 +70,8 @@ def _modules(folder: Path, index: Mapping[str, Any], common: Mapping[str, Any]) 
         if origin not in ("diffusers", "transformers") or not any((folder / name).glob("*.safetensors")):
             continue
         made: Any = getattr(library(origin, what=WHO), kind)
-        module, told = made.from_pretrained(str(folder / name), output_loading_info=True, **common)
+        variant = variant_of(folder / name)
+        module, told = made.from_pretrained(str(folder / name), output_loading_info=True, variant=variant, **common)
         missing = sorted(str(key) for key in told.get("missing_keys", ()))
         if missing:
             shown = ", ".join(missing[:_NAMED])

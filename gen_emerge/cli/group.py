@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Models": {
             "models": "List, fetch, verify and find the models of the diffusion profile.",
+            "train": "Train small models of your own: a classifier of schools, a distance.",
         },
         "Single pictures": {
             "paint": "Paint one picture from a prompt.",

@@ -155,6 +155,10 @@ def test_a_lora_that_cannot_act_is_refused(tiny: Any, tmp_path: Path) -> None:
     save_file({"something.weight": torch.zeros(2)}, strange)
     with pytest.raises(BadInput, match="LoRA"):
         open_generator(tiny("sd"), loras=[str(strange)])
+    other = tmp_path / "other.safetensors"  # of another kind of checkpoint: nothing in it is for a UNet
+    save_file({f"transformer.blocks.0.attn.to_q.lora_{half}.weight": torch.zeros(4, 4) for half in "AB"}, other)
+    with pytest.raises(BadInput, match="fits nothing in StableDiffusionPipeline"):
+        open_generator(tiny("sd"), loras=[str(other)])
     cut = lora(tiny("sd"), tmp_path / "cut.safetensors")
     cut.write_bytes(cut.read_bytes()[:200])
     with pytest.raises(BadInput, match="LoRA"):

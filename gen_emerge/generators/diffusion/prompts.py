@@ -34,7 +34,7 @@ class Reader:
 
     Args:
         pipe: encodes.
-        tell: called once with a sentence when a prompt's end is cut off, or a negative prompt does not count.
+        tell: called once with a sentence when a prompt's end is cut off, or a negative prompt does not act.
     """
 
     def __init__(self, pipe: Any, tell: Callable[[str], None]) -> None:
@@ -54,8 +54,9 @@ class Reader:
             negative: "" for none.
             guided: whether the pipeline will compare with the negative prompt (guidance above 1).
         """
-        if self._names is not None and not guided:
-            negative = ""  # so that it is encoded once; who takes texts decides for itself
+        if negative and not guided and self._names is not None:  # who takes texts decides for itself
+            self._say("negative", "The negative prompt does not act: that needs guidance above 1.")
+            negative = ""
         key = prompt, negative, guided
         if key not in self._known:
             self._known[key] = self._read(prompt, negative, guided)

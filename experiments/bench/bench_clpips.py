@@ -146,7 +146,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     base = load_lpips({"random_trunk": True}, device="cpu")
-    start = base.weights()
+    start = base.weights
     rng = np.random.default_rng(7)
     begun = time.perf_counter()
     pictures = [(target, tuple(variant(target, rng) for _ in range(10))) for target in targets(asked.sets, asked.side)]

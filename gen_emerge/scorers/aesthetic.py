@@ -57,8 +57,8 @@ def load_aesthetic(name: str, options: Mapping[str, Any], *, tower: Tower | None
 
     Args:
         name: "laion_v1", "laion_v2", or "laion" (whichever the weights are).
-        options: weights (file), sha256 (pins a pickled file); without a tower: model (open_clip's name), clip (its
-            weights), clip_sha256; batch.
+        options: weights (file), sha256 (pins a pickled file); without a tower: clip (its weights, as
+            `[scorers.prompt]` takes them), model (open_clip's name of it), clip_sha256; batch.
         tower: shared CLIP tower, or None.
         device: where to run; the head itself is small and runs on the CPU.
 
@@ -122,25 +122,10 @@ def _misfit(kind: str, width: int, tower: Tower, found: int) -> BadInput:
 
 
 def _own_tower(name: str, options: Mapping[str, Any], *, device: str) -> Tower:
-    model = require(name, options, "model", what="open_clip's name of the tower, such as ViT-L-14-quickgelu")
-    path = Path(require(name, options, "clip", what="the tower's weights"))
-    return _OpenClipTower(model, path, pinned=options.get("clip_sha256"), device=device)
+    from gen_emerge.scorers.clip.checkpoint import find
+    from gen_emerge.scorers.clip.tower import Tower as ClipTower
+    from gen_emerge.scorers.views import Views
 
-
-class _OpenClipTower:
-    """A CLIP image tower of the head's own. The text half is let go."""
-
-    def __init__(self, model: str, path: Path, *, pinned: str | None, device: str) -> None:
-        from gen_emerge.scorers.rewards.openclip import open_model
-
-        self.model_name = model
-        self.digest = digest(path)
-        self._device = choose_device(device)
-        self._model, self._view, _ = open_model(model, path, pinned=pinned, device=self._device)
-
-    def image_features(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
-        """(n, d) float32, L2-normalised."""
-        torch: Any = library("torch", what="laion")
-        with torch.inference_mode():
-            found = self._model.encode_image(torch.stack([self._view(image) for image in images]).to(self._device))
-            return torch.nn.functional.normalize(found.float(), dim=-1).cpu().numpy()
+    require(name, options, "clip", what="the weights of the tower it reads, or use clip for the prompt gate")
+    given = {"weights": options["clip"], "model": options.get("model", ""), "sha256": options.get("clip_sha256")}
+    return ClipTower(find(f"scorers.extra.{name}", given), device=choose_device(device), views=Views())

@@ -51,8 +51,8 @@ def load_clpips(options: Mapping[str, Any], *, device: str) -> Lpips:
     lowest = min(float(layer.min()) for layer in layers.values())
     if not lowest >= 0:
         raise BadInput(f"{path} holds a weight of {lowest}, wanted >= 0.", hint="It was not written by training.")
-    version = f"clpips-1:{lpips_version()}:{card['net']}:{trunk}:fitted-{digest(path)[:12]}"
-    return Lpips(model, "clpips", version, device=device, side=int(card["side"]))
+    version = f"clpips-1:{lpips_version()}:{card['net']}:fitted-{digest(path)[:12]}"
+    return Lpips(model, "clpips", version, trunk=trunk, device=device, side=int(card["side"]))
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -40,13 +40,16 @@ class Lpips(Pairwise):
     Args:
         model: the package's module, trunk and linear layers filled.
         name: as in the series file.
-        version: changes whenever a number could.
+        version: changes whenever a number could, but for the trunk's part.
+        trunk: the trunk's digest, as `open_lpips` gives it; the last part of the whole version.
         device: where to run.
         side: see `Pairwise`.
     """
 
-    def __init__(self, model: Any, name: str, version: str, *, device: str, side: int = 0) -> None:
+    def __init__(self, model: Any, name: str, version: str, *, trunk: str, device: str, side: int = 0) -> None:
         super().__init__(name, version, device=device, least=32, side=side)
+        self.trunk = trunk
+        self.version = f"{self.version}:{trunk}"
         self._model = model.to(self.device).eval()
 
     def features(self, image: Pixels) -> list[Any]:
@@ -71,6 +74,7 @@ class Lpips(Pairwise):
         """(layers,) channels of each linear layer."""
         return tuple(int(lin.model[-1].weight.shape[1]) for lin in self._model.lins)
 
+    @property
     def weights(self) -> NDArray[np.float32]:
         """The linear layers' weights in that order: (all channels,) float32, >= 0."""
         return np.concatenate([lin.model[-1].weight.detach().cpu().numpy().reshape(-1) for lin in self._model.lins])
@@ -123,9 +127,8 @@ def load_lpips(options: Mapping[str, Any], *, device: str) -> Lpips:
     check_options("lpips", options, LPIPS_OPTIONS)
     net = str(options.get("net", "alex"))
     model, told = open_lpips(net, options)
-    return Lpips(
-        model, "lpips", f"lpips-1:{lpips_version()}:{net}:{told}", device=device, side=int(options.get("side", 0))
-    )
+    version = f"lpips-1:{lpips_version()}:{net}"
+    return Lpips(model, "lpips", version, trunk=told, device=device, side=int(options.get("side", 0)))
 
 
 def lpips_version() -> str:

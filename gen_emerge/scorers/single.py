@@ -6,6 +6,7 @@ Diagnostics and selectors are of this kind: what they say is stored, shown and c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,23 @@ class SingleSignal:
         measure: measures the images of one portion.
         device: where it runs.
         batch: images at once, or "auto"; halved when the device's memory runs out.
+        network: the torch module that is run, so that it can make room for others while idle; or None.
     """
 
     roles: frozenset[str] = frozenset()
 
     def __init__(
-        self, name: str, version: str, measure: Measure, *, device: torch.device, batch: int | str = "auto"
+        self,
+        name: str,
+        version: str,
+        measure: Measure,
+        *,
+        device: torch.device,
+        batch: int | str = "auto",
+        network: Any = None,
     ) -> None:
         self.name = name
-        self.batches = Batches(device, batch)
+        self.batches = Batches(device, batch, network=network)
         self._measure = measure
         self._version = version
 
@@ -101,6 +110,8 @@ def check_options(name: str, options: Mapping[str, Any], known: Mapping[str, typ
     for option, value in options.items():
         if option not in known:
             raise BadInput(f'{name} has no option "{option}".', hint=nearest(option, known))
+        if value is None:  # a pin that is not known
+            continue
         wanted = known[option]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted in (int, float)):
             names = wanted.__name__ if isinstance(wanted, type) else " or ".join(one.__name__ for one in wanted)
@@ -119,4 +130,4 @@ def require(name: str, options: Mapping[str, Any], option: str, *, what: str) ->
             f"{name} needs {option} = {what}.",
             hint=f'Fetch the model ("gen-emerge models pull {name}") and name its place.',
         )
-    return value
+    return str(Path(value).expanduser())

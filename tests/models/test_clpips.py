@@ -149,9 +149,9 @@ def test_lpips_is_linear_in_the_differences(base):
     target, *others = pictures(4)
     (found,) = differences(base, [RankedSet(target=target, images=tuple(others), ranks=(2, 1, 2))])
     wanted = [base.distance(target, other) for other in others]
-    assert found.features @ base.weights() == pytest.approx(wanted, rel=1e-4)
+    assert found.features @ base.weights == pytest.approx(wanted, rel=1e-4)
     assert found.ranks.tolist() == [2.5, 1.0, 2.5]
-    assert found.features.shape == (3, sum(base.channels)) and (base.weights() >= 0).all()
+    assert found.features.shape == (3, sum(base.channels)) and (base.weights >= 0).all()
 
 
 def test_a_fitted_distance_is_saved_and_opened_again(base, tmp_path):
@@ -162,7 +162,7 @@ def test_a_fitted_distance_is_saved_and_opened_again(base, tmp_path):
         sets.append(RankedSet(target=target, images=tuple(others), ranks=tuple(rng.permutation(4) + 1)))
     settings = Settings(epochs=3, resamples=20)
     found = differences(base, sets)
-    fitted = train(base.weights(), found, settings)
+    fitted = train(base.weights, found, settings)
     _, trunk = open_lpips("squeeze", NET)
     path = save(tmp_path, base, fitted, net="squeeze", trunk=trunk, settings=settings)
     opened = load_clpips({"fitted": str(path), "random_trunk": True}, device="cpu")
@@ -180,7 +180,7 @@ def test_other_weights_are_another_version(base, tmp_path):
     card = {"net": "squeeze", "trunk": trunk, "side": 0}
     versions = set()
     for factor in (1.0, 2.0):
-        path = save_clpips(tmp_path, base.channels, base.weights() * np.float32(factor), card)
+        path = save_clpips(tmp_path, base.channels, base.weights * np.float32(factor), card)
         opened = load_clpips({"fitted": str(path), "random_trunk": True}, device="cpu")
         versions.add(opened.version)
         a, b = pictures(2)
@@ -192,13 +192,13 @@ def test_a_fitted_distance_that_does_not_belong_is_refused(base, tmp_path):
     _, trunk = open_lpips("squeeze", NET)
     card = {"net": "squeeze", "trunk": trunk, "side": 0}
     given = {"random_trunk": True}
-    other = save_clpips(tmp_path / "a", base.channels, base.weights(), {**card, "trunk": "0" * 12})
+    other = save_clpips(tmp_path / "a", base.channels, base.weights, {**card, "trunk": "0" * 12})
     with pytest.raises(BadInput, match=r"fitted on the trunk 000000000000; weights is the trunk random-trunk-"):
         load_clpips({"fitted": str(other), **given}, device="cpu")
-    negative = save_clpips(tmp_path / "b", base.channels, base.weights() - 1, card)
+    negative = save_clpips(tmp_path / "b", base.channels, base.weights - 1, card)
     with pytest.raises(BadInput, match=r"holds a weight of -"):
         load_clpips({"fitted": str(negative), **given}, device="cpu")
-    short = save_clpips(tmp_path / "c", base.channels[:-1], base.weights()[: -base.channels[-1]], card)
+    short = save_clpips(tmp_path / "c", base.channels[:-1], base.weights[: -base.channels[-1]], card)
     with pytest.raises(BadInput, match=r"missing: 6\.model\.1\.weight"):
         load_clpips({"fitted": str(short), **given}, device="cpu")
     short.with_suffix(".json").unlink()

@@ -16,6 +16,7 @@ from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.devices import choose_device
 from gen_emerge.models.libraries import library
 from gen_emerge.scorers.defects import Defect
+from gen_emerge.scorers.quiet import quiet
 from gen_emerge.scorers.single import check_options, require
 from gen_emerge.types import Pixels
 
@@ -99,10 +100,11 @@ def _open(folder: Path) -> tuple[Any, Any]:
     if not folder.is_dir() or not any(folder.glob("*.safetensors")):
         raise MissingModel(f"{folder} is no folder with .safetensors.", hint="Name a detector in transformers' format.")
     try:
-        model, told = transformers.AutoModelForObjectDetection.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
-        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        with quiet("transformers"):
+            model, told = transformers.AutoModelForObjectDetection.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
+            processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # each of its parts has errors of its own
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(f"{folder} cannot be opened as an object detector: {first}.") from None

@@ -62,4 +62,4 @@ def load_hps(options: Mapping[str, Any], *, device: str) -> SingleSignal:
     version = (
         f"hps-1:open_clip-{open_clip.__version__}:{digest(path)[:12]}:{name}:longest-padded:{window}-tokens:{kind}"
     )
-    return SingleSignal("hps", version, measure, device=place, batch=options.get("batch", "auto"))
+    return SingleSignal("hps", version, measure, device=place, batch=options.get("batch", "auto"), network=model)

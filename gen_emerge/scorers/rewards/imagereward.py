@@ -81,7 +81,7 @@ def load_imagereward(options: Mapping[str, Any], *, device: str) -> SingleSignal
 
     parts = f"{digest(path)[:12]}:config-{digest(config)[:8]}:tokenizer-{digest(tokenizer)[:8]}"
     told = f"imagereward-1:image-reward-{version('image-reward')}:{parts}:{TOKENS}-tokens"
-    return SingleSignal("imagereward", told, measure, device=place, batch=options.get("batch", "auto"))
+    return SingleSignal("imagereward", told, measure, device=place, batch=options.get("batch", "auto"), network=model)
 
 
 def _fill(model: Any, weights: Mapping[str, Any], *, what: str) -> None:

@@ -18,6 +18,7 @@ from gen_emerge.errors import BadInput, MissingModel
 from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.devices import choose_device
 from gen_emerge.models.libraries import library
+from gen_emerge.scorers.quiet import quiet
 from gen_emerge.scorers.single import SingleSignal, check_options, require
 from gen_emerge.types import Pixels
 
@@ -64,7 +65,7 @@ def load_pickscore(options: Mapping[str, Any], *, device: str) -> SingleSignal:
             return (model.logit_scale.exp().float() * (seen * said).sum(-1)).cpu().numpy()
 
     version = f"pickscore-1:transformers-{transformers.__version__}:{digest(folder)[:12]}:{window}-tokens"
-    return SingleSignal("pickscore", version, measure, device=place, batch=options.get("batch", "auto"))
+    return SingleSignal("pickscore", version, measure, device=place, batch=options.get("batch", "auto"), network=model)
 
 
 def _open(folder: Path) -> tuple[Any, Any]:
@@ -74,10 +75,11 @@ def _open(folder: Path) -> tuple[Any, Any]:
     if not any(folder.glob("*.safetensors")):
         raise MissingModel(f"{folder} holds no .safetensors; pickled weights are not opened.", hint=FETCH)
     try:
-        model, told = transformers.CLIPModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-        processor = transformers.CLIPProcessor.from_pretrained(folder, local_files_only=True)
+        with quiet("transformers"):
+            model, told = transformers.CLIPModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+            processor = transformers.CLIPProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # each of its parts has errors of its own
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(f"{folder} cannot be opened as PickScore: {first}.", hint=f"Fetch it again: {FETCH}") from None

@@ -160,4 +160,6 @@ class _Opener:
 def _checked(gate: str, use: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if use not in OPTIONS:
         raise BadInput(f'scorers.{gate}.use = "{use}" is not known.', hint=nearest(use, OPTIONS))
+    if options.get("batch") == "auto":
+        options = {key: value for key, value in options.items() if key != "batch"}
     return use, checked(f"scorers.{gate}", {**options, "use": use}, OPTIONS[use])

@@ -267,6 +267,15 @@ def test_vectors_that_are_not_finite_fail_and_name_the_picture(tmp_path, weights
         PromptScorer(tower_of(path), ()).score(pictures(2), ["", ""])
 
 
+def test_a_text_half_that_gives_nan_is_refused_when_it_is_opened(tmp_path, weights):
+    path = clip_files(tmp_path)
+    tensors = load_file(str(weights))
+    tensors["text_projection"][0] = float("nan")
+    save_file(tensors, path)
+    with pytest.raises(BadInput, match="gives NaN"):
+        tower_of(path)
+
+
 def test_one_picture_that_is_not_finite_leaves_the_others_as_they_are(weights, monkeypatch):
     tower = tower_of(weights)
     images = pictures(3)

@@ -364,7 +364,7 @@ def test_a_batch_of_a_table_goes_before_the_others(tables):
     use, options = tables["quality"]
     (scorer,) = loading.load({"quality": (use, {**options, "batch": 3})}, [], device="cpu", batch=5)
     assert scorer._batches.size == 3
-    (scorer,) = loading.load({"quality": (use, options)}, [], device="cpu", batch=5)
+    (scorer,) = loading.load({"quality": (use, {**options, "batch": "auto"})}, [], device="cpu", batch=5)
     assert scorer._batches.size == 5
 
 

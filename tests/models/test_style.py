@@ -125,6 +125,11 @@ def test_a_temperature_of_a_classifier_acts_and_is_in_the_version(folder):
         opened(folder, temperature=0.0)
 
 
+def test_pictures_of_every_size_can_be_classified(folder):
+    images = [np.full((height, width, 3), 90, np.uint8) for height, width in ((1, 1), (3, 3), (2, 900), (20, 20_000))]
+    assert all(0 <= value <= 1 for value in styles(opened(folder), images))
+
+
 def test_a_hub_id_needs_a_pinned_revision_and_the_hubs_cache():
     for revision in ("", "main", "abc123"):
         with pytest.raises(BadInput, match="does not pin it"):

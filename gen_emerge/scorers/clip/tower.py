@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.errors import BadInput
 from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.libraries import library
 from gen_emerge.scorers.batches import Batches
@@ -61,7 +62,10 @@ class Tower:
         """SHA-256 of the weights' file."""
         self.key = found.key
         """Equal for towers of the same weights and configuration."""
-        self.width: int = int(self.text_features(["a picture"]).shape[1])
+        first = self.text_features(["a picture"])
+        if not np.isfinite(first).all():
+            raise BadInput(f"{found.weights} gives NaN for a plain text.", hint="It is damaged: fetch it again.")
+        self.width: int = int(first.shape[1])
         """Length of a vector."""
         self.logit_scale = float(model.logit_scale.exp())
         """What the model was trained to multiply cosines with."""

@@ -86,7 +86,7 @@ def train_clpips(folder: Path, into: Path, *, net: str, weights: Path | None, se
     base = load_lpips(_trunk(net, weights), device="auto")
     settings = Settings(seed=seed)
     sets = [RankedSet(target=target, images=tuple(images), ranks=tuple(ranks)) for target, images, ranks in read]
-    fitted = train(base.weights(), differences(base, sets), settings)
+    fitted = train(base.weights, differences(base, sets), settings)
     path = save(into, base, fitted, net=net, trunk=base.trunk, settings=settings)
     about = {"sets": len(sets), "training_sets": fitted.training_sets, "pairs": fitted.pairs, "epochs": fitted.epochs}
     return {"fitted": str(path), **about, "held_out": asdict(fitted.gain)}

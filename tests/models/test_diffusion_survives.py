@@ -151,6 +151,12 @@ def test_a_half_precision_decoder_that_overflows_is_tried_again_in_float32(spoil
     assert pipe.vae.dtype == torch.float16 and "decode" not in vars(pipe.vae)
 
 
+def test_a_safety_checker_shown_an_overflow_does_not_end_the_batch(tmp_path):
+    painter = open_generator(sd(tmp_path / "both", safety=1.5, spoilt_vae=3e5), dtype="float16")
+    (picture,) = painter.render(batch(painter, 1))
+    assert np.isfinite(picture).all() and not painter.flagged
+
+
 def test_what_stays_nan_is_given_as_nan_and_only_that_picture(painter):
     vae = painter._opened.pipe.vae
     decode = vae.decode

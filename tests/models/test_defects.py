@@ -152,7 +152,10 @@ def folder(tmp_path_factory):
         use_mid_position_embeddings=False,
     )
     folder = tmp_path_factory.mktemp("detector")
-    transformers.YolosForObjectDetection(config).save_pretrained(folder)
+    model = transformers.YolosForObjectDetection(config)
+    with torch.no_grad():
+        model.vit.embeddings.detection_tokens.normal_()  # its eight queries begin all alike
+    model.save_pretrained(folder)
     transformers.YolosImageProcessor(size={"height": 64, "width": 64}, do_pad=False).save_pretrained(folder)
     return folder
 
@@ -174,6 +177,8 @@ def test_a_local_detector_gives_the_regions_that_the_library_gives(folder, paint
     (wanted,) = processor.post_process_object_detection(output, threshold=0.2, target_sizes=[image.shape[:2]])
     boxes = sorted(box for label, box in zip(wanted["labels"].tolist(), wanted["boxes"].tolist(), strict=True) if label)
     assert boxes and len(found) == len(boxes)
+    (other,) = defects.load(["regions"], given(folder, labels={"good hand": "fine"}), device="cpu")
+    assert len(other.find([image])[0]) == len(wanted["boxes"]) - len(boxes)
     scaled = sorted(tuple(np.array(one.box) * (SIDE, 100, SIDE, 100)) for one in found)
     assert np.allclose(scaled, np.clip(boxes, 0, (SIDE, 100, SIDE, 100)), atol=1e-3)
     assert {one.kind for one in found} == {"hand"} and 'sees "bad hand"' in found[0].reason

@@ -97,7 +97,13 @@ def test_dists_is_what_torchmetrics_gives_with_that_trunk(measures, trunks, imag
                 value.copy_(table["features." + name.partition(".")[2]])
         wanted = reference(planes(images[0]), planes(images[1])).item()
     assert measures["dists"].distance(images[0], images[1]) == pytest.approx(wanted, abs=1e-6)
-    assert dists.vgg16 is before
+
+
+def test_dists_lends_torchvisions_function_back(measures):
+    import torchvision
+    from torchmetrics.functional.image import dists
+
+    assert measures["dists"].version and dists.vgg16 is torchvision.models.vgg16
 
 
 def test_dists_looks_at_a_shorter_side_of_256_pixels(measures):

@@ -8,9 +8,11 @@ JOBS ?= 2
 ARGS ?=
 
 BIN := .venv/bin
+MODELS := .venv-models/bin
 GEN_EMERGE = $(BIN)/gen-emerge --root . --archive "$(ARCHIVE)"
 REPORT = $(ARCHIVE)/$(SERIES)
-PYTEST = OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+ONE_THREAD = OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+PYTEST = $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # The environment that is active outside does not matter here.
 unexport VIRTUAL_ENV
@@ -18,17 +20,18 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint format types contracts check bench clean setup
+.PHONY: help demo test test-models fast lint format types contracts check bench clean setup setup-models
 
 help:  ## list the targets
 	@echo "make demo       run experiments/series/first-light.toml and write its map and report (about two minutes)"
 	@echo "make test       all tests; ARGS is handed to pytest"
+	@echo "make test-models  the tests of the diffusion profile, in an environment with the model libraries"
 	@echo "make fast       the tests that take no more than a few seconds each"
 	@echo "make lint       ruff: rules and formatting"
 	@echo "make format     let ruff put both right"
 	@echo "make types      pyright, strict, on the package"
 	@echo "make contracts  which part of the package may import which"
-	@echo "make check      test, lint, types and contracts"
+	@echo "make check      test, test-models, lint, types and contracts"
 	@echo "make bench      the measurements in experiments/bench"
 	@echo "make clean      remove caches and environments; series in archive/ stay"
 
@@ -49,6 +52,12 @@ setup:  ## the development environment in .venv
 test: setup  ## pytest; one thread a process, because threads of several workers slow each other down
 	$(PYTEST) $(ARGS)
 
+setup-models:  ## the same with the model libraries, in .venv-models
+	@.ci/setup models
+
+test-models: setup-models  ## tiny checkpoints through the real libraries; a file of tests to a worker, which shares what it made
+	$(ONE_THREAD) HF_HUB_OFFLINE=1 $(MODELS)/python -m pytest -m models -n $(JOBS) --dist loadfile $(ARGS)
+
 fast: setup
 	$(PYTEST) -m "not slow" $(ARGS)
 
@@ -60,13 +69,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: setup
-	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+types: setup-models  ## where torch and the others are, so that what the code asks of them is checked too
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(MODELS)/pyright --pythonpath $(MODELS)/python
 
 contracts: setup
 	$(BIN)/lint-imports
 
-check: test lint types contracts
+check: test test-models lint types contracts
 
 bench: setup  ## every experiments/bench/*.py, one after the other
 	@set -e; for script in experiments/bench/[a-z]*.py; do \
@@ -75,5 +84,5 @@ bench: setup  ## every experiments/bench/*.py, one after the other
 	done
 
 clean:  ## the archive is somebody's work: it stays
-	rm -rf .venv .uv build dist .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-models .uv build dist .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './archive/*' -prune -exec rm -rf {} +

@@ -12,8 +12,20 @@ import sys
 import traceback
 
 OPTIONAL = (
-    *("accelerate", "anthropic", "diffusers", "dreamsim", "fastapi", "matplotlib", "open_clip", "peft"),
-    *("pytest", "ray", "timm", "torch", "torchvision", "transformers", "uvicorn"),
+    *("ImageReward", "accelerate", "anthropic", "diffusers", "dreamsim", "fastapi", "h5py", "huggingface_hub", "lpips"),
+    *(
+        "matplotlib",
+        "open_clip",
+        "peft",
+        "pytest",
+        "ray",
+        "safetensors",
+        "timm",
+        "torch",
+        "torchmetrics",
+        "torchvision",
+    ),
+    *("transformers", "uvicorn"),
 )
 
 

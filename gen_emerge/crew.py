@@ -8,6 +8,7 @@ Everything heavy is imported here, when a series is opened, and not before.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +27,16 @@ from gen_emerge.errors import BadInput, GenEmergeError, MissingExtra, nearest
 from gen_emerge.filters import Rule
 from gen_emerge.live import Crew, Rhythm
 from gen_emerge.protocols import Critic, Generator, Scorer
-from gen_emerge.types import GATES, Genome, PromptBank, QuestionBank
+from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
 
 GENERATORS = "gen_emerge.generators"
 """Entry point group: name -> callable(options: Mapping) -> Generator."""
 REFERENCES = 32
 """Reference prompts whose mean cosine the prompt gate subtracts."""
+SCALES: Mapping[str, tuple[float, float]] = {"nima": (1.0, 10.0), "clip": (-2.0, 2.0)}
+"""Scorer -> the natural limits of its gate's signal: a mean rating; a difference of two cosines."""
+Picture = Callable[[str], Pixels]
+"""Genome hash -> (h, w, 3) uint8 of a stored picture."""
 PROBE_SECONDS = 600.0
 """How long one probed genome may take before its process is counted as dead."""
 
@@ -76,39 +81,68 @@ def reference_prompts(bank: PromptBank, seed: int) -> list[str]:
     return prompts
 
 
-def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str]) -> Crew:
+def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str], picture: Picture | None = None) -> Crew:
     """Choose who does the work of one series.
 
     Args:
         config: the series file.
         root: the studio folder.
         references: the stored reference prompts.
+        picture: genome hash -> the stored picture's pixels, for generators that begin from one.
 
     Raises:
         MissingExtra: something needs a library that is not installed.
+        MissingModel: weights are not on this disk: all that are missing, and the command that fetches them.
         BadInput: a name, a bank or an option is wrong.
     """
-    from gen_emerge.scorers.measures import LIMITS, PixelMeasures
+    from gen_emerge.equip import resolved
+    from gen_emerge.needs import preflight
 
     prompts, questions = load_banks(config, root)
+    preflight(config, root)
+    return _assemble(resolved(config, root), root, references, picture, prompts, questions)
+
+
+def _assemble(
+    config: SeriesConfig,
+    root: Path,
+    references: Sequence[str],
+    picture: Picture | None,
+    prompts: PromptBank,
+    questions: QuestionBank,
+) -> Crew:
+    from gen_emerge.scorers.measures import PixelMeasures
+
+    generator = load_generator(config, picture=picture) if picture else load_generator(config)
     return Crew(
         rhythm=rhythm_of(config),
         brief=config.brief,
-        generator=load_generator(config),
+        generator=generator,
         measures=PixelMeasures(),
         scorers=load_scorers(config, references),
-        limits={**LIMITS, "style": (0.0, 1.0)},
+        limits=limits_of(config),
         rules=tuple(
             Rule(signal=rule.signal, below=rule.below, above=rule.above, name=rule.label)
             for rule in config.filters.rules
         ),
         gates=gate_settings(config),
         prompts=prompts,
-        emitters=all_emitters(),
+        emitters=all_emitters(getattr(generator, "abilities", frozenset[str]())),
         critic=load_critic(config),
         questions=questions,
         probe=lambda genomes: probe(genomes, config, root, references),
     )
+
+
+def limits_of(config: SeriesConfig) -> dict[str, tuple[float, float]]:
+    """The natural limits of every signal that has some: no axis of the map reaches beyond them."""
+    from gen_emerge.scorers.measures import LIMITS
+
+    limits = {**LIMITS, "style": (0.0, 1.0)}
+    for gate in GATES:
+        if config.scorers.of(gate).use in SCALES:
+            limits[gate] = SCALES[config.scorers.of(gate).use]
+    return limits
 
 
 def rhythm_of(config: SeriesConfig) -> Rhythm:
@@ -141,17 +175,27 @@ def gate_settings(config: SeriesConfig) -> dict[str, GateSetting]:
     return settings
 
 
-def load_generator(config: SeriesConfig) -> Generator:
+def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Generator:
     """The generator of `[generator] use`.
+
+    Args:
+        config: with the paths of its models in (`equip.resolved`).
+        picture: genome hash -> pixels.
 
     Raises:
         MissingExtra: it needs libraries that are not installed.
+        MissingModel: its checkpoint is not on this disk.
     """
     use = config.generator.use
     if use == "painter":
         from gen_emerge.generators.painter.generator import Painter
 
         return Painter()
+    if use == "diffusion":
+        _stay_offline()
+        from gen_emerge.generators.diffusion import Diffusion
+
+        return Diffusion(config.generator.options, picture=picture)
     for point in entry_points(group=GENERATORS):
         if point.name == use:
             make = cast(Callable[[Mapping[str, Any]], Generator], point.load())
@@ -161,26 +205,49 @@ def load_generator(config: SeriesConfig) -> Generator:
     )
 
 
-def load_scorers(config: SeriesConfig, references: Sequence[str]) -> tuple[Scorer, ...]:
-    """The scorers of the four gates: one for all roles that the same implementation fills together.
+def load_scorers(
+    config: SeriesConfig, references: Sequence[str], *, gates: Sequence[Gate] = GATES
+) -> tuple[Scorer, ...]:
+    """The scorers of the four gates and of `[scorers.extra]`: one for all roles one implementation fills together.
+
+    Args:
+        config: with the paths of its models in (`equip.resolved`).
+        references: the stored reference prompts.
+        gates: whose scorers are wanted.
 
     Raises:
         MissingExtra: one needs libraries that are not installed.
+        MissingModel: one's weights are not on this disk.
     """
-    roles: dict[str, list[str]] = {}
-    for gate in GATES:
-        roles.setdefault(config.scorers.of(gate).use, []).append(gate)
+    embedded = [gate for gate in gates if config.scorers.of(gate).use == "embedded"]
+    others = {gate: config.scorers.of(gate) for gate in gates if gate not in embedded}
     scorers: list[Scorer] = []
-    for use, filled in roles.items():
-        if use != "embedded":
-            raise MissingExtra(
-                f'The scorer "{use}" ({", ".join(filled)}) is not part of this version.',
-                hint='Write use = "embedded" under [scorers.*].',
-            )
+    if embedded:
         from gen_emerge.scorers.embedded import load
 
-        scorers.extend(load(filled, references))
+        scorers.extend(load(embedded, references))
+    extra = config.scorers.extra
+    if others or extra.use:
+        _stay_offline()
+        from gen_emerge.scorers import loading
+
+        scorers.extend(
+            loading.load(
+                {gate: (table.use, table.options) for gate, table in others.items()},
+                references,
+                extra=extra.use,
+                extra_options=extra.options,
+                device=str(config.generator.options.get("device", "auto")),
+                batch="auto",
+            )
+        )
     return tuple(scorers)
+
+
+def _stay_offline() -> None:
+    """What a run needs was fetched before: no library may reach for the network in the middle of a night."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 
 def load_critic(config: SeriesConfig) -> Critic:
@@ -229,7 +296,7 @@ def _probe_some(
     from gen_emerge.config import as_table
 
     asked = {
-        "settings": as_table(config),
+        "settings": as_table(config),  # with the paths of models in
         "root": str(root),
         "references": list(references),
         "genomes": [{**g.recipe(), "parents": g.parents, "operator": g.operator} for g in genomes],

@@ -13,7 +13,9 @@
     ├── OutOfBudget           5   a budget is spent
     │   └── DiskFull          5   what was committed is still there
     ├── MissingExtra          2   an optional library: names the install command
+    ├── MissingModel          2   weights that are not here: names the command that fetches them
     ├── GeneratorFailed       1   a generator broke its contract for one genome
+    ├── ScorerFailed          1   a scorer could not measure a picture: says which and why
     └── Damaged               1   stored history contradicts itself; `gen-emerge verify` names where
 """
 
@@ -80,6 +82,18 @@ class MissingExtra(BadInput):
     code = "missing-extra"
 
 
+class MissingModel(GenEmergeError):
+    """A model's weights are not on this disk.
+
+    Args:
+        message: what is missing, and what needs it.
+        hint: the command that fetches it.
+    """
+
+    code = "missing-model"
+    exit_code = 2
+
+
 class HeldByAnother(GenEmergeError):
     """Another living process holds the series."""
 
@@ -111,6 +125,12 @@ class GeneratorFailed(GenEmergeError):
     """A generator raised, or gave something else than one image per genome."""
 
     code = "generator"
+
+
+class ScorerFailed(GenEmergeError):
+    """A scorer could not measure a picture: it gave NaN, or the picture cannot be read. That picture fails alone."""
+
+    code = "scorer"
 
 
 class Damaged(GenEmergeError):

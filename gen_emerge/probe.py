@@ -1,7 +1,8 @@
 """The probing process, started by `crew.probe` only: renders, encodes and scores genomes one by one.
 
-Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes); writes "ready", then
-"done" after every genome that did not end the process. A genome that raises does not end it.
+Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes, and the series' folder,
+where pictures lie that genomes begin from); writes "ready", then "done" after every genome that did not end the
+process. A genome that raises does not end it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -18,12 +20,16 @@ def main() -> None:
     from gen_emerge.crew import known_names, load_generator, load_scorers
     from gen_emerge.engines.local import to_pixels
     from gen_emerge.scorers.measures import PixelMeasures
-    from gen_emerge.store.images import encode
-    from gen_emerge.types import Genome
+    from gen_emerge.store.images import encode, paths_of, read_pixels
+    from gen_emerge.types import Genome, Pixels
 
     asked: dict[str, Any] = json.load(sys.stdin)
     config = parse(asked["settings"], known=known_names())
-    generator = load_generator(config)
+
+    def picture(genome: str) -> Pixels:
+        return read_pixels(Path(asked["folder"]) / paths_of(genome)[0])
+
+    generator = load_generator(config, picture if asked.get("folder") else None)
     scorers = (PixelMeasures(), *load_scorers(config, asked["references"]))
     _say("ready")
     for values in asked["genomes"]:

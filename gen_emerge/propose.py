@@ -13,11 +13,12 @@ import numpy as np
 
 from gen_emerge.chance import draw
 from gen_emerge.emitters import FRESH
-from gen_emerge.emitters.operators import completed, kept
+from gen_emerge.emitters.operators import begun_from, completed, kept
 from gen_emerge.errors import GenEmergeError
 from gen_emerge.protocols import Emitter, Generator
 from gen_emerge.state import State
 from gen_emerge.types import Genome, PromptBank, Proposal, Sketch, Sources
+from gen_emerge.types.genomes import STRENGTH
 
 MAX_REDRAWS = 64
 """Redraws from the chosen emitter before a fresh draw is taken, and as many again of those before giving up."""
@@ -54,7 +55,11 @@ class Proposer:
         self._warmup_cycles = warmup_cycles
         self._size = size
         self._generator = generator
+        self._abilities: frozenset[str] = getattr(generator, "abilities", frozenset[str]())
         self._bank = bank
+        # Whoever could never propose is not offered: untried, the bandit would choose it again and again.
+        usable = self._abilities | ({"parameters"} if generator.parameters else set[str]())
+        self._offered = [name for name, e in emitters.items() if getattr(e, "needs", frozenset[str]()) <= usable]
         self._emitters = emitters
         self._lookup = genomes
         self._parents: dict[str, Genome] = {}
@@ -68,7 +73,7 @@ class Proposer:
             waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
         """
         sources = self._sources(cycle, state)
-        names = list(self._emitters) if cycle > self._warmup_cycles else [FRESH]
+        names = self._offered if cycle > self._warmup_cycles else [FRESH]
         taken = set(waiting)
         proposals: list[Proposal] = []
         for slot in range(self._batch):
@@ -96,7 +101,8 @@ class Proposer:
         same_words = list(genome.slots) == list(self._bank.slots) and all(
             genome.slots[slot] in words for slot, words in self._bank.slots.items()
         )
-        same_parameters = set(genome.parameters) == set(self._generator.parameters)
+        wanted = {*self._generator.parameters, *([STRENGTH] if genome.start else [])}
+        same_parameters = set(genome.parameters) == wanted
         rendered_by = (genome.generator, genome.generator_version, genome.width, genome.height)
         if (
             same_words
@@ -104,15 +110,20 @@ class Proposer:
             and rendered_by == (self._generator.name, self._generator.version, *self._size)
         ):
             return proposal
-        sources = Sources(bank=self._bank, parameters=self._generator.parameters)
+        sources = Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
         for attempt in range(MAX_REDRAWS):
             rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt", attempt)
+            slots = completed(genome, sources, rng)
+            parameters = kept(genome, sources.parameters, rng)
+            noise, start = begun_from(genome, sources.abilities, parameters)
             sketch = Sketch(
-                slots=completed(genome, sources, rng),
+                slots=slots,
                 seed=int(rng.integers(2**32)) if attempt else genome.seed,
-                parameters=kept(genome, sources.parameters, rng),
+                parameters=parameters,
                 parents=genome.parents,
                 text=genome.prompt if same_words else None,
+                noise=noise,
+                start=start,
             )
             adapted = self._genome(sketch, genome.operator)
             if not known(adapted.hash):
@@ -152,11 +163,13 @@ class Proposer:
             height=height,
             parents=sketch.parents,
             operator=operator,
+            noise=sketch.noise,
+            start=sketch.start,
         )
 
     def _sources(self, cycle: int, state: State) -> Sources:
         if cycle <= self._warmup_cycles or state.archive is None or not len(state.archive):
-            return Sources(bank=self._bank, parameters=self._generator.parameters)
+            return Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
         elites = list(state.archive)
         hashes = [state.genomes[elite.candidate] for elite in elites]
         missing = [genome for genome in hashes if genome not in self._parents]
@@ -175,4 +188,5 @@ class Proposer:
             parameters=self._generator.parameters,
             parents=tuple(self._parents.values()),
             weights=weights / weights.sum(),
+            abilities=self._abilities,
         )

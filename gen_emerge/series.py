@@ -18,11 +18,12 @@ from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
 from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
+from gen_emerge.notices import Notices
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold
-from gen_emerge.store.images import PictureWriter, read_pixels, sweep, walk
+from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk
 from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
-from gen_emerge.types import CycleRecord, PromptBank, QuestionBank, content_hash
+from gen_emerge.types import CycleRecord, Pixels, PromptBank, QuestionBank, content_hash
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -96,6 +97,7 @@ def run(
     cycles: int | None = None,
     stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Create the series if it is new, bring it to `cycles` committed cycles, and give `status`'s object.
 
@@ -106,6 +108,8 @@ def run(
         cycles: the total; None takes the file's `loop.cycles`. Running again continues, or does nothing.
         stop: asked after every commit; True ends the run cleanly.
         progress: given the cheap figures of `status` after every commit.
+        say: given what should be told once: a licence that forbids something, a prompt that was cut, a batch that was
+            made smaller.
 
     Raises:
         HeldByAnother: another living process runs it.
@@ -117,12 +121,15 @@ def run(
     config = load(series_file(root, name), known=known_names())
     folder = archive / name
     target = cycles if cycles is not None else config.loop.cycles
+    first: Crew | None = None
     if not (folder / DATABASE).exists() or _check_unchanged(folder, config, root):
         # A new series: whatever is missing is said before anything is made.
         _refuse_orphans(folder)
-        assemble(config, root=root, references=[])
+        first = _crew(config, root, folder, _first_references(config, root))
     with hold(folder) as held, closing(_open(folder, config, root)) as store:
-        crew = assemble(config, root=root, references=store.facts["reference_prompts"])
+        references: list[str] = store.facts["reference_prompts"]
+        known = first is not None and references == _first_references(config, root)
+        crew = first if first is not None and known else _crew(config, root, folder, references)
         _note_settings(store, config, crew)
         state = replay(store.history())
         if standing.waits(store, wait=config.loop.on_checkin == "wait"):
@@ -135,7 +142,13 @@ def run(
         standing.note_run(folder, "running", target)
         ending = "failed"
         try:
-            _drive(store, state, crew, folder, config, target, held.beat, stop, progress)
+            notices = Notices(crew, store, say)
+
+            def beat() -> None:
+                held.beat()
+                notices.look()
+
+            _drive(store, state, crew, folder, config, target, beat, stop, progress)
             ending = standing.ending(store, state.cycle, target, wait=config.loop.on_checkin == "wait")
         except (KeyboardInterrupt, OutOfBudget):
             ending = "stopped"
@@ -172,6 +185,22 @@ def _drive(
         live.sitting.close()
 
 
+def _first_references(config: SeriesConfig, root: Path) -> list[str]:
+    """The reference prompts a new series stores."""
+    return reference_prompts(load_banks(config, root)[0], config.seed)
+
+
+def _crew(config: SeriesConfig, root: Path, folder: Path, references: list[str]) -> Crew:
+    return assemble(config, root=root, references=references, picture=_pictures(config, folder))
+
+
+def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | None:
+    """Genome hash -> stored pixels, for a generator that may begin from one of the series' pictures."""
+    if config.generator.use == "painter":
+        return None
+    return lambda genome: read_pixels(folder / paths_of(genome)[0])
+
+
 def _refuse_orphans(folder: Path) -> None:
     """Pictures without a database are somebody's lost series: a new one would sweep them away."""
     if not (folder / DATABASE).exists() and (count := sum(1 for path, _ in walk(folder) if path.suffix == ".png")):
@@ -191,8 +220,7 @@ def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
         sweep(folder, ())
         for path in sorted(folder.glob(f"{DATABASE}*"), reverse=True):  # the database itself last
             path.unlink()
-    prompts, _ = load_banks(config, root)
-    facts = {"fixed": fixed(config), "reference_prompts": reference_prompts(prompts, config.seed)}
+    facts = {"fixed": fixed(config), "reference_prompts": _first_references(config, root)}
     return Store.create(folder, facts)
 
 

@@ -89,10 +89,76 @@ def test_only_the_name_is_needed_and_the_profile_fills_in_the_rest() -> None:
 
 def test_a_profile_is_only_what_is_chosen_where_the_file_says_nothing() -> None:
     config = parse({"name": "a", "profile": "diffusion", "scorers": {"quality": {"use": "embedded"}}})
-    assert (config.generator.use, config.critic.use) == ("diffusion", "anthropic")
+    assert (config.generator.use, config.critic.use) == ("diffusion", "measured")
     assert (config.scorers.quality.use, config.scorers.prompt.use) == ("embedded", "clip")
-    assert config.loop.pipeline_depth == 6
-    assert parse({"name": "a", "profile": "diffusion", "loop": {"pipeline_depth": 2}}).loop.pipeline_depth == 2
+    assert (config.scorers.style.use, config.loop.pipeline_depth) == ("clip-zero-shot", 1)
+    live: dict[str, Any] = {"name": "a", "profile": "diffusion", "critic": {"use": "anthropic"}}
+    assert parse(live).loop.pipeline_depth == 6
+    assert parse({**live, "loop": {"pipeline_depth": 2}}).loop.pipeline_depth == 2
+
+
+def test_the_diffusion_profile_fills_in_the_options_of_its_own_choices_only() -> None:
+    config = parse({"name": "a", "profile": "diffusion", "generator": {"model": "x/y", "steps": 9}})
+    assert config.generator.options["model"] == "x/y" and config.generator.options["steps"] == 9
+    assert config.generator.options["dtype"] == "auto"
+    assert config.scorers.prompt.options == {"model": "ViT-B-32", "weights": ""}
+    assert config.scorers.novelty.options == {"type": "open_clip_vitb32", "weights": ""}
+    other = parse({"name": "a", "profile": "diffusion", "generator": {"use": "painter"}})
+    assert other.generator.options == {}
+    assert parse({"name": "a", "scorers": {"quality": {"use": "nima"}}}).scorers.quality.options == {}
+
+
+def test_every_key_of_a_diffusion_series_is_written_with_its_place() -> None:
+    config = parse({"name": "a", "profile": "diffusion"})
+    text = write_series(config)
+    assert tomllib.loads(text) == as_table(config) and parse(tomllib.loads(text)) == config
+    lines = text.splitlines()
+    for line in ('model = ""', "steps = 4", "guidance = 0.0", 'use = "clip-zero-shot"', "[scorers.extra]", "use = []"):
+        assert line in lines, line
+    assert "gen-emerge models list" in text
+
+
+def test_a_series_without_extras_is_written_as_it_was_before_there_were_any() -> None:
+    assert "extra" not in as_table(parse({"name": "a"}))["scorers"]
+    assert as_table(parse({"name": "a", "profile": "diffusion"}))["scorers"]["extra"] == {"use": []}
+
+
+def test_extras_are_named_and_may_have_options() -> None:
+    table: dict[str, Any] = {
+        "name": "a",
+        "scorers": {"extra": {"use": ["laion", "lpips"], "laion": {"weights": "a.pth", "sha256": "0" * 64}}},
+    }
+    config = parse(table)
+    assert config.scorers.extra.use == ("laion", "lpips")
+    assert config.scorers.extra.options["laion"]["weights"] == "a.pth"
+    assert parse(tomllib.loads(write_series(config))) == config
+    known = Known(
+        generators=KNOWN.generators, scorers=KNOWN.scorers, critics=KNOWN.critics, extras=frozenset({"laion", "lpips"})
+    )
+    assert parse(table, known=known) == config
+    with pytest.raises(BadConfig, match=r"extra\.use: \"lapips\" is not known.*lpips"):
+        parse(_with("scorers.extra.use", ["lapips"]), known=known)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("scorers.quality.use", "dreamsim", ["measures novelty, not quality", "nima"]),
+        ("scorers.novelty.use", "clip", ["measures prompt, not novelty", "dreamsim"]),
+        ("scorers.style.use", "nima", ["probe"]),
+        ("scorers.style.use", "clip-zeroshot", ["clip-zero-shot"]),
+        ("scorers.extra.use", ["laion", "laion"], ["names that differ"]),
+        ("scorers.extra.use", "laion", ["an array"]),
+        ("scorers.extra", {"use": ["laion"], "lain": {"weights": "x"}}, ["scorers.extra.lain", '"laion"']),
+        ("scorers.extra", {"laion": 3}, ["scorers.extra.options.laion"]),
+        ("scorers.extra", 3, ["scorers.extra"]),
+    ],
+)
+def test_a_scorer_that_cannot_do_the_work_is_refused(path: str, value: Any, said: list[str]) -> None:
+    with pytest.raises(BadConfig) as refused:
+        parse(_with(path, value))
+    for part in said:
+        assert part in str(refused.value)
 
 
 def test_other_implementations_keep_their_own_options() -> None:

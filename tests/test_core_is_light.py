@@ -9,17 +9,23 @@ import sys
 import pytest
 
 OPTIONAL = (
+    "ImageReward",
     "accelerate",
     "anthropic",
     "diffusers",
     "dreamsim",
     "fastapi",
+    "h5py",
+    "huggingface_hub",
+    "lpips",
     "matplotlib",
     "open_clip",
     "peft",
     "ray",
+    "safetensors",
     "timm",
     "torch",
+    "torchmetrics",
     "torchvision",
     "transformers",
     "uvicorn",

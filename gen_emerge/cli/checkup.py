@@ -119,11 +119,11 @@ def _paint_one() -> dict[str, Any]:
 def _score_one() -> dict[str, Any]:
     import numpy as np
 
-    from gen_emerge.cli.measuring import gate_scorers
+    from gen_emerge.cli.measuring import of_profile
 
     picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     versions: dict[str, str] = {}
-    for scorer in gate_scorers("embedded"):
+    for scorer in of_profile("embedded").scorers(("quality", "prompt", "style")):
         scorer.score([picture], ["a serene marbled print"])
         versions.update(scorer.versions)
     return {"versions": versions}

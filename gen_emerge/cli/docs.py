@@ -1,4 +1,7 @@
-"""Takes every command's help; gives `docs/cli.md`. Run as `python -m gen_emerge.cli.docs`; a test compares the two."""
+"""Takes every command's help and the catalogue of models; gives `docs/cli.md` and the table in `docs/models.md`.
+
+Run as `python -m gen_emerge.cli.docs`; tests compare what is written there.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,33 @@ def page() -> str:
     for name in SHORT_HELP:
         command = cli.get_command(parent, name)
         assert command is not None
-        parts.append(_block(f"gen-emerge {name}", command.get_help(_context(command, name, parent))))
+        here = _context(command, name, parent)
+        parts.append(_block(f"gen-emerge {name}", command.get_help(here)))
+        for inner, sub in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+            parts.append(_block(f"gen-emerge {name} {inner}", sub.get_help(_context(sub, inner, here))))
     return "\n".join(parts)
+
+
+BEGIN, END = "<!-- catalogue: written by `python -m gen_emerge.cli.docs` -->", "<!-- end of catalogue -->"
+
+
+def models_table() -> str:
+    """The catalogue as a table."""
+    from gen_emerge.models.catalogue import catalogue
+
+    lines = ["| name | role | what | MB | licence | published figures | known bias |", "| --- " * 7 + "|"]
+    for entry in catalogue().values():
+        commercial = {"no": "; **not for commercial use**", "unknown": "; commercial use: not known"}
+        licence = entry.licence + commercial.get(entry.commercial, "")
+        cells = (f"[{entry.name}]({entry.source})", entry.role, entry.what, f"{entry.megabytes:,}", licence)
+        lines.append("| " + " | ".join((*cells, entry.accuracy, entry.bias)) + " |")
+    return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    """The page about models with its table as it should be."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{models_table()}\n\n{END}{rest.partition(END)[2]}"
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
@@ -58,10 +86,13 @@ def _block(title: str, text: str) -> str:
 
 
 def main() -> None:
-    """Write `docs/cli.md` of the checkout, or the file named."""
-    default = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    """Write `docs/cli.md` of the checkout, or the file named; and the table in `docs/models.md`."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else docs / "cli.md"
     path.write_text(page(), encoding="utf-8")
+    if len(sys.argv) <= 1:
+        models = docs / "models.md"
+        models.write_text(with_table(models.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

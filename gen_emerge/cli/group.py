@@ -29,6 +29,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "rounds": "Show the open questions of a series, or ask for some.",
             "judge": "Answer them: in the terminal, or from a file.",
         },
+        "Models": {
+            "models": "List, fetch, verify and find the models of the diffusion profile.",
+            "train": "Train small models of your own: a classifier of schools, a distance.",
+        },
         "Single pictures": {
             "paint": "Paint one picture from a prompt.",
             "score": "Measure the gates' signals of pictures.",

@@ -55,18 +55,11 @@ def read_picture(path: Path) -> Pixels:
         NotFound: there is no such file; the nearest one beside it is named.
         BadInput: it is no picture, is damaged, or is too large or too small.
     """
-    import numpy as np
-    from PIL import Image, ImageOps
+    from gen_emerge.importing.reading import decode
 
     with _opened(path) as opened:
         opened.seek(0)
-        upright = ImageOps.exif_transpose(opened)
-        if upright.mode.startswith(("I", "F")):
-            return _from_deep(np.asarray(upright))
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            rgba = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+        return decode(opened)
 
 
 @contextmanager
@@ -113,16 +106,6 @@ def _refuse_size(path: Path, width: int, height: int) -> None:
             f"{path} is too small: {width} x {height}, wanted at least {SMALLEST} pixels a side.",
             hint="Give the picture itself, not a thumbnail of it.",
         )
-
-
-def _from_deep(values: object) -> Pixels:
-    """16-bit and float greys to 8 bits: whole numbers by 257, floats from 0 to 1."""
-    import numpy as np
-
-    array = np.asarray(values)
-    scaled = array * 255.0 if array.dtype.kind == "f" else array / 257.0
-    grey = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
 
 
 def check_png_target(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gen_emerge.config.errors import explain
-from gen_emerge.config.tables import MEASURES, SeriesConfig, UseConfig, as_table
+from gen_emerge.config.tables import MEASURES, ExtraConfig, SeriesConfig, UseConfig, as_table
 from gen_emerge.config.text import write_series
 from gen_emerge.errors import BadConfig, NotFound, nearest
 from gen_emerge.types import GATES
@@ -43,13 +43,39 @@ class Known:
     scorers: Mapping[str, frozenset[str] | None]
     critics: Mapping[str, frozenset[str] | None]
     axes: frozenset[str] = field(default=frozenset((*MEASURES, "quality", "prompt", "style")))
+    fills: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Scorer -> the one gate it can serve; one that is not named serves any."""
+    extras: frozenset[str] | None = None
+    """Names `[scorers.extra] use` may hold; None for any."""
 
 
 _NONE: frozenset[str] = frozenset()
 KNOWN = Known(
     generators={"painter": _NONE, "diffusion": None},
-    scorers={"embedded": _NONE, "nima": None, "clip": None, "dreamsim": None, "wikiart": None},
+    scorers={
+        "embedded": _NONE,
+        "nima": None,
+        "clip": None,
+        "dreamsim": None,
+        "clip-zero-shot": None,
+        "classifier": None,
+        "probe": None,
+    },
     critics={"measured": _NONE, "anthropic": None, "openai": None, "transformers": None},
+    fills={
+        "nima": "quality",
+        "clip": "prompt",
+        "dreamsim": "novelty",
+        "clip-zero-shot": "style",
+        "classifier": "style",
+        "probe": "style",
+    },
+    extras=frozenset(
+        (
+            *("laion", "laion_v1", "laion_v2", "imagereward", "hps", "pickscore"),
+            *("lpips", "dists", "clpips", "psnr", "ssim"),
+        )
+    ),
 )
 """The names of this version. Some need an extra: the crew says which when a series is opened."""
 
@@ -113,6 +139,8 @@ def check(config: SeriesConfig, known: Known, *, where: str = "the series file")
     _check_use(config.generator, known.generators, "generator", where)
     for gate in GATES:
         _check_use(config.scorers.of(gate), known.scorers, f"scorers.{gate}", where)
+        _check_gate(config.scorers.of(gate).use, gate, known, where)
+    _check_extras(config.scorers.extra, known, where)
     _check_use(config.critic, known.critics, "critic", where)
     for axis in config.archive.axes:
         _check_signal(axis, known.axes, "archive.axes", "axis", where)
@@ -128,6 +156,30 @@ def _check_use(table: UseConfig, known: Mapping[str, frozenset[str] | None], pat
         if takes is not None and key not in takes:
             own = [name for name in type(table).model_fields if name != "options"]
             raise BadConfig(f"{where}: unknown key {path}.{key}.", hint=nearest(key, [*own, *sorted(takes)]))
+
+
+def _check_gate(use: str, gate: str, known: Known, where: str) -> None:
+    serves = known.fills.get(use, gate)
+    if serves != gate:
+        able = [name for name in known.scorers if known.fills.get(name, gate) == gate]
+        raise BadConfig(
+            f'{where}: scorers.{gate}.use = "{use}" measures {serves}, not {gate}.',
+            hint=f"For {gate}: {', '.join(able)}.",
+        )
+
+
+def _check_extras(extra: ExtraConfig, known: Known, where: str) -> None:
+    for name in extra.use:
+        if known.extras is not None and name not in known.extras:
+            raise BadConfig(
+                f'{where}: scorers.extra.use: "{name}" is not known.', hint=nearest(name, sorted(known.extras))
+            )
+    for name in extra.options:
+        if name not in extra.use:
+            raise BadConfig(
+                f"{where}: scorers.extra.{name} belongs to nothing in scorers.extra.use = {list(extra.use)}.",
+                hint=nearest(name, ["use", *extra.use]),
+            )
 
 
 def _check_signal(name: str, known: Iterable[str], path: str, word: str, where: str) -> None:

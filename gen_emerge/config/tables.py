@@ -57,11 +57,30 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
         "quality": "nima",
         "prompt": "clip",
         "novelty": "dreamsim",
-        "style": "wikiart",
-        "critic": "anthropic",
+        "style": "clip-zero-shot",
+        "critic": "measured",  # until a critic that looks at pictures is part of the program
     },
 }
 """What each profile chooses where a series file does not say `use` itself."""
+
+PROFILE_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "diffusion": {
+        "generator": {
+            "model": "",
+            "revision": "",
+            "steps": 4,
+            "guidance": 0.0,
+            "scheduler": "auto",
+            "dtype": "auto",
+            "device": "auto",
+            "loras": [],
+        },
+        "quality": {"weights": ""},
+        "prompt": {"model": "ViT-B-32", "weights": ""},
+        "novelty": {"type": "open_clip_vitb32", "weights": ""},
+    },
+}
+"""Options a profile fills in beside its own choice of `use`. An empty text stands for "not given"."""
 
 
 def _number(value: Any, wanted: str, *, words: tuple[str, ...], least: float = -math.inf) -> Any:
@@ -185,13 +204,44 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int)
 
 
+class ExtraConfig(_Table):
+    """`[scorers.extra]`: measured beside the gates' signals, for diagnosis and selection; never a gate.
+
+    `[scorers.extra.NAME]` holds the options of one of them.
+    """
+
+    use: Words = ()
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        given = cast(dict[str, Any], table)
+        return {
+            **({"use": given["use"]} if "use" in given else {}),
+            "options": {key: value for key, value in given.items() if key != "use"},
+        }
+
+    @model_validator(mode="after")
+    def _named_once(self) -> ExtraConfig:
+        if len(set(self.use)) != len(self.use):
+            raise ValueError(f"names that differ in use, not {list(self.use)}")
+        for name, options in self.options.items():
+            if not _is_plain(options):
+                raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables under {name}")
+        return self
+
+
 class ScorersConfig(_Table):
-    """`[scorers.*]`: who measures each gate's signal."""
+    """`[scorers.*]`: who measures each gate's signal, and what is measured beside them."""
 
     quality: UseConfig
     prompt: UseConfig
     novelty: UseConfig
     style: UseConfig
+    extra: ExtraConfig = ExtraConfig()
 
     def of(self, gate: Gate) -> UseConfig:
         """The scorer of one gate."""
@@ -343,18 +393,18 @@ class SeriesConfig(_Table):
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, table: Any) -> Any:
-        """Let the profile choose every `use` that is not given."""
+        """Let the profile choose every `use` that is not given, and its own choices' options."""
         if not isinstance(table, dict):
             return table
         given = cast(dict[str, Any], table)
-        chosen = PROFILES.get(str(given.get("profile", "embedded")), PROFILES["embedded"])
+        profile = str(given.get("profile", "embedded"))
         filled = dict(given)
-        filled["generator"] = _with_use(given.get("generator", {}), chosen["generator"])
-        filled["critic"] = _with_use(given.get("critic", {}), chosen["critic"])
+        for part in ("generator", "critic"):
+            filled[part] = _with_use(given.get(part, {}), profile, part)
         scorers = given.get("scorers", {})
         if isinstance(scorers, dict):
             roles = cast(dict[str, Any], scorers)
-            filled["scorers"] = {**roles, **{g: _with_use(roles.get(g, {}), chosen[g]) for g in GATES}}
+            filled["scorers"] = {**roles, **{gate: _with_use(roles.get(gate, {}), profile, gate) for gate in GATES}}
         loop, critic = given.get("loop", {}), filled["critic"]
         if isinstance(loop, dict) and isinstance(critic, dict) and critic.get("use") != "measured":
             filled["loop"] = {"pipeline_depth": LIVE_PIPELINE_DEPTH, **cast(dict[str, Any], loop)}
@@ -368,8 +418,14 @@ class SeriesConfig(_Table):
         return brief
 
 
-def _with_use(table: Any, use: str) -> Any:
-    return {"use": use, **cast(dict[str, Any], table)} if isinstance(table, dict) else table
+def _with_use(table: Any, profile: str, part: str) -> Any:
+    if not isinstance(table, dict):
+        return table
+    given = cast(dict[str, Any], table)
+    own = PROFILES.get(profile, PROFILES["embedded"])[part]
+    if given.get("use", own) != own:
+        return given
+    return {"use": own, **PROFILE_OPTIONS.get(profile, {}).get(part, {}), **given}
 
 
 def as_table(config: SeriesConfig) -> dict[str, Any]:
@@ -377,6 +433,8 @@ def as_table(config: SeriesConfig) -> dict[str, Any]:
     table = config.model_dump(mode="json", by_alias=True)
     for part in (table["generator"], table["critic"], *table["scorers"].values()):
         part.update(part.pop("options"))
+    if config.profile == "embedded" and table["scorers"]["extra"] == {"use": []}:
+        del table["scorers"]["extra"]  # so that a series of before there were any is still the same
     for rule in table["filters"]["rules"]:
         for key in ("below", "above"):
             if rule[key] is None:

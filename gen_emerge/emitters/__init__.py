@@ -6,6 +6,7 @@ Nothing is remembered between draws. Never touches images, the store or the arch
 
 from __future__ import annotations
 
+from gen_emerge.emitters.latent import FromPicture, Perturb, Slerp
 from gen_emerge.emitters.operators import Crossover, Fresh, Mutate, Reseed, Vary, Wildcards
 from gen_emerge.protocols import Emitter
 
@@ -13,7 +14,12 @@ FRESH = "fresh"
 """The emitter that always has something to draw, and the only one during the warm-up."""
 
 
-def all_emitters() -> dict[str, Emitter]:
-    """Every emitter by name, `fresh` first."""
+def all_emitters(abilities: frozenset[str] = frozenset()) -> dict[str, Emitter]:
+    """Every emitter a generator of these abilities has a use for, by name, `fresh` first.
+
+    Args:
+        abilities: the generator's `abilities`; without any, the bandit shares among the same emitters as ever.
+    """
     emitters: tuple[Emitter, ...] = (Fresh(), Mutate(), Crossover(), Wildcards(), Vary(), Reseed())
-    return {emitter.name: emitter for emitter in emitters}
+    able = tuple(emitter for emitter in (Slerp(), Perturb(), FromPicture()) if emitter.needs <= abilities)
+    return {emitter.name: emitter for emitter in (*emitters, *able)}

@@ -7,11 +7,13 @@ another (nested, correlated generators are why "random" prompts repeat in other 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gen_emerge.types import Genome, Sketch, Sources
+from gen_emerge.types.genomes import STRENGTH, Noise
 
 SEEDS = 2**32
 VARY_SHARE = 0.2
@@ -49,11 +51,10 @@ class Mutate:
             slot = changeable[int(index)]
             others = [word for word in sources.bank.slots[slot] if word != slots[slot]]
             slots[slot] = _word(others, rng)
+        parameters = kept(parent, sources.parameters, rng)
+        noise, start = begun_from(parent, sources.abilities, parameters)
         return Sketch(
-            slots=slots,
-            seed=parent.seed,
-            parameters=kept(parent, sources.parameters, rng),
-            parents=(parent.hash,),
+            slots=slots, seed=parent.seed, parameters=parameters, parents=(parent.hash,), noise=noise, start=start
         )
 
 
@@ -84,8 +85,16 @@ class Crossover:
             slots[swapped] = second[swapped] if slots[swapped] == first[swapped] else first[swapped]
         a, b = kept(mother, sources.parameters, rng), kept(father, sources.parameters, rng)
         parameters = {name: (a if rng.random() < 0.5 else b)[name] for name in a}
-        seed = mother.seed if rng.random() < 0.5 else father.seed
-        return Sketch(slots=slots, seed=seed, parameters=parameters, parents=(mother.hash, father.hash))
+        heir = mother if rng.random() < 0.5 else father
+        noise, start = begun_from(heir, sources.abilities, parameters)
+        return Sketch(
+            slots=slots,
+            seed=heir.seed,
+            parameters=parameters,
+            parents=(mother.hash, father.hash),
+            noise=noise,
+            start=start,
+        )
 
 
 class Wildcards:
@@ -108,6 +117,7 @@ class Vary:
     """An elite's parameters moved a little (each with probability 1/2, at least one), words and seed kept."""
 
     name = "vary"
+    needs = frozenset({"parameters"})
 
     def propose(self, sources: Sources, rng: np.random.Generator) -> Sketch | None:
         """A parent with other parameters; None where the generator has none."""
@@ -120,17 +130,20 @@ class Vary:
         for name in chosen:
             low, high = sources.parameters[name]
             parameters[name] = _reflect(parameters[name] + rng.normal() * VARY_SHARE * (high - low), low, high)
+        noise, start = begun_from(parent, sources.abilities, parameters)
         return Sketch(
             slots=completed(parent, sources, rng),
             seed=parent.seed,
             parameters=parameters,
             parents=(parent.hash,),
             text=parent.prompt,
+            noise=noise,
+            start=start,
         )
 
 
 class Reseed:
-    """An elite's words and parameters with another seed."""
+    """An elite's words and parameters with another seed, and no other noise."""
 
     name = "reseed"
 
@@ -139,12 +152,11 @@ class Reseed:
         parent = _parent(sources, rng)
         if parent is None:
             return None
+        slots, seed = completed(parent, sources, rng), _seed(rng)
+        parameters = kept(parent, sources.parameters, rng)
+        _, start = begun_from(parent, sources.abilities, parameters)
         return Sketch(
-            slots=completed(parent, sources, rng),
-            seed=_seed(rng),
-            parameters=kept(parent, sources.parameters, rng),
-            parents=(parent.hash,),
-            text=parent.prompt,
+            slots=slots, seed=seed, parameters=parameters, parents=(parent.hash,), text=parent.prompt, start=start
         )
 
 
@@ -161,10 +173,13 @@ def _uniform(ranges: Mapping[str, tuple[float, float]], rng: np.random.Generator
 
 
 def _parent(sources: Sources, rng: np.random.Generator) -> Genome | None:
-    if not sources.parents:
-        return None
-    place = int(np.searchsorted(np.cumsum(sources.weights), rng.random(), side="right"))
-    return sources.parents[min(place, len(sources.parents) - 1)]
+    return pick(sources.parents, sources.weights, rng) if sources.parents else None
+
+
+def pick(parents: Sequence[Genome], weights: NDArray[np.float64], rng: np.random.Generator) -> Genome:
+    """One of some genomes, by weights that sum to 1."""
+    place = int(np.searchsorted(np.cumsum(weights), rng.random(), side="right"))
+    return parents[min(place, len(parents) - 1)]
 
 
 def completed(parent: Genome, sources: Sources, rng: np.random.Generator) -> dict[str, str]:
@@ -182,6 +197,17 @@ def kept(parent: Genome, ranges: Mapping[str, tuple[float, float]], rng: np.rand
         name: float(np.clip(parent.parameters[name], low, high)) if name in parent.parameters else drawn[name]
         for name, (low, high) in ranges.items()
     }
+
+
+def begun_from(parent: Genome, abilities: frozenset[str], parameters: dict[str, float]) -> tuple[Noise, str]:
+    """The further noises and the picture a parent began from, as far as today's generator can begin from such.
+
+    With a picture, its strength is put into `parameters`.
+    """
+    start = parent.start if "image" in abilities else ""
+    if start:
+        parameters[STRENGTH] = parent.parameters[STRENGTH]
+    return parent.noise if "noise" in abilities else (), start
 
 
 def _reflect(value: float, low: float, high: float) -> float:

@@ -27,6 +27,7 @@ from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound
 from gen_emerge.store.database import sync_folder
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import Genome, Image, Pixels
+from gen_emerge.types.genomes import STRENGTH
 
 _T = TypeVar("_T")
 
@@ -61,17 +62,26 @@ def parameters_text(genome: Genome) -> str:
     known = genome.parameters
     model_hash = hashlib.sha256(f"{genome.generator} {genome.generator_version}".encode()).hexdigest()[:10]
     fields = {
-        "Steps": f"{known.get('steps', 1):g}",
+        "Steps": _of_version(genome, "([0-9]+)-steps") or f"{known.get('steps', 1):g}",
         "Sampler": genome.generator,
-        "CFG scale": f"{known.get('guidance_scale', known.get('guidance', 1)):g}",
+        "CFG scale": _of_version(genome, "guidance-([0-9.]+)")
+        or f"{known.get('guidance_scale', known.get('guidance', 1)):g}",
         "Seed": str(genome.seed),
         "Size": f"{genome.width}x{genome.height}",
         "Model hash": model_hash,
         "Model": f"{genome.generator} {genome.generator_version}",
         "Version": f"gen-emerge {__version__}",
     }
+    if genome.start:
+        fields["Denoising strength"] = f"{known.get(STRENGTH, 1):g}"
     line = ", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items())
     return f"{genome.prompt}\nNegative prompt: {genome.negative}\n{line}"
+
+
+def _of_version(genome: Genome, word: str) -> str:
+    """A constant of a whole series, such as "25-steps", that its generator writes into the version; else ""."""
+    found = re.search(f"(?:^|:){word}(?::|$)", genome.generator_version)
+    return found[1] if found else ""
 
 
 def _quoted(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -30,6 +30,23 @@ def frozen_map(value: Mapping[str, _V]) -> Mapping[str, _V]:
     return value if isinstance(value, MappingProxyType) else MappingProxyType(dict(value))
 
 
+Noise = tuple[tuple[int, float], ...]
+"""Further noises beside the seed's own: (seed, weight) each, weights relative to the seed's noise, which has 1."""
+
+MAX_NOISES = 8
+"""Further noises one genome may hold; of more, those of the largest weights are kept."""
+
+STRENGTH = "strength"
+"""The parameter a genome with a `start` has beside the generator's own: 0 keeps the picture, 1 forgets it."""
+
+
+def bounded_noise(noise: Iterable[tuple[int, float]]) -> Noise:
+    """At most `MAX_NOISES` further noises, those of the largest weights, in the order given; weights of 0 left out."""
+    given = [(int(seed), float(weight)) for seed, weight in noise if weight]
+    largest = sorted(range(len(given)), key=lambda place: -abs(given[place][1]))[:MAX_NOISES]
+    return tuple(given[place] for place in sorted(largest))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Genome:
     """Everything needed to render an image again.
@@ -48,6 +65,8 @@ class Genome:
         height: pixels.
         parents: hashes of the genomes it was made from.
         operator: the emitter that made it.
+        noise: further noises mixed into the seed's own, for generators that start from noise; () for none.
+        start: hash of the genome whose picture this one begins from, with the parameter "strength"; "" for none.
     """
 
     slots: Mapping[str, str]
@@ -61,15 +80,21 @@ class Genome:
     height: int
     parents: tuple[str, ...] = ()
     operator: str = "fresh"
+    noise: Noise = ()
+    start: str = ""
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slots", frozen_map(self.slots))
         object.__setattr__(self, "parameters", frozen_map(self.parameters))
+        object.__setattr__(self, "noise", tuple((int(seed), float(weight)) for seed, weight in self.noise))
         object.__setattr__(self, "hash", content_hash(self.recipe()))
 
     def recipe(self) -> dict[str, Any]:
-        """What acts on the pixels, as plain JSON values."""
+        """What acts on the pixels, as plain JSON values; `noise` and `start` only where there are any."""
+        more: dict[str, Any] = {"noise": [[seed, weight] for seed, weight in self.noise]} if self.noise else {}
+        if self.start:
+            more["start"] = self.start
         return {
             "slots": dict(self.slots),
             "prompt": self.prompt,
@@ -80,6 +105,7 @@ class Genome:
             "parameters": dict(self.parameters),
             "width": self.width,
             "height": self.height,
+            **more,
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -138,6 +164,8 @@ class Sketch:
         parameters: every parameter of the generator, within its range.
         parents: hashes of the genomes it came from.
         text: the prompt where it is not the bank's template (wildcard patterns), else None.
+        noise: as in `Genome`.
+        start: as in `Genome`; `parameters` then holds "strength" too.
     """
 
     slots: Mapping[str, str]
@@ -145,6 +173,8 @@ class Sketch:
     parameters: Mapping[str, float]
     parents: tuple[str, ...] = ()
     text: str | None = None
+    noise: Noise = ()
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +186,12 @@ class Sources:
         parameters: the generator's continuous parameters: name -> (low, high).
         parents: the elites' genomes, in cell order; empty during the warm-up.
         weights: (parents,) float64, >= 0, sum 1: how likely each is to be chosen as a parent.
+        abilities: what the generator can do beside rendering a seed: "noise" (mixes noises), "image" (begins from a
+            picture).
     """
 
     bank: PromptBank
     parameters: Mapping[str, tuple[float, float]]
     parents: tuple[Genome, ...] = ()
     weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    abilities: frozenset[str] = frozenset()

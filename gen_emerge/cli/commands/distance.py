@@ -11,10 +11,11 @@ from gen_emerge.cli.app import PATH, App, json_option
 
 @click.command("distance")
 @click.argument("images", metavar="IMAGE IMAGE...", type=PATH, nargs=-1, required=True)
-@click.option("--profile", default="embedded", show_default=True, metavar="PROFILE", help="Whose scorers.")
+@click.option("--profile", metavar="PROFILE", help="Whose scorers: embedded or diffusion.  [embedded]")
+@click.option("--series", metavar="SERIES", help="The scorers of this series, as its file names them.")
 @json_option
 @click.pass_obj
-def command(app: App, images: tuple[Path, ...], profile: str) -> None:
+def command(app: App, images: tuple[Path, ...], profile: str | None, series: str | None) -> None:
     """Measure how far pictures are from each other, as the novelty gate sees them: 0 the same, 2 opposite.
 
     \b
@@ -26,8 +27,8 @@ def command(app: App, images: tuple[Path, ...], profile: str) -> None:
     app.optional_root()
     if len(images) < 2:
         raise BadInput("One picture has no distance: wanted two or more.", hint="gen-emerge distance A.png B.png")
-    from gen_emerge.cli.measuring import distances
+    from gen_emerge.cli.measuring import chosen, distances
     from gen_emerge.cli.text import matrix_text
 
-    result = distances(images, profile)
+    result = distances(images, chosen(app, profile, series))
     app.give(result, lambda: matrix_text(result["paths"], result["matrix"]))

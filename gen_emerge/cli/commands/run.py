@@ -70,7 +70,7 @@ def _run(
 
     live = Live(series, unicode=unicode_stdout())
     try:
-        return house.run(root, archive, series, cycles=cycles, stop=stop, progress=live)
+        return house.run(root, archive, series, cycles=cycles, stop=stop, progress=live, say=app.note)
     finally:
         live.close()
 

@@ -1,0 +1,60 @@
+"""`gen-emerge train`: models of your own, from your own pictures and rankings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gen_emerge.cli.app import PATH, App, json_option
+
+
+@click.group("train")
+def command() -> None:
+    """Train small models of your own: a classifier of schools, a distance that sees as you do.
+
+    \b
+    Example:
+        gen-emerge train style schools/ --into probe.safetensors
+        gen-emerge train clpips rankings/ --into distance/
+    """  # noqa: D301
+
+
+@command.command("style")
+@click.argument("folder", type=PATH)
+@click.option("--into", type=PATH, required=True, metavar="FILE", help="NAME.safetensors; a card is put beside it.")
+@click.option("--series", metavar="SERIES", help="Train on the vectors of this series' prompt gate.  [CLIP ViT-B-32]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split.")
+@json_option
+@click.pass_obj
+def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> None:
+    """Train a linear probe that tells schools apart, for `[scorers.style] use = "probe"`.
+
+    FOLDER holds a sub-folder for every school, two or more, with five pictures or more in each. A fifth of them is kept
+    out of the training; the figures are of those.
+    """
+    from gen_emerge.cli.training import style_text, train_style
+
+    result = train_style(app, folder, into, series=series, seed=seed)
+    app.give(result, lambda: style_text(result))
+
+
+@command.command("clpips")
+@click.argument("folder", type=PATH)
+@click.option("--into", type=PATH, required=True, metavar="DIR", help="Where the distance and its card are written.")
+@click.option("--net", type=click.Choice(["alex", "squeeze", "vgg"]), default="alex", show_default=True, help="Trunk.")
+@click.option("--weights", type=PATH, metavar="FILE", help="The trunk's weights.  [the fetched ones]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and the order.")
+@json_option
+@click.pass_obj
+def clpips(app: App, folder: Path, into: Path, net: str, weights: Path | None, seed: int) -> None:
+    """Fit LPIPS's linear layers to rankings, for `[scorers.extra] use = ["clpips"]`.
+
+    FOLDER holds a sub-folder for every ranked set: the picture `target.png`, the pictures that were ranked by their
+    likeness to it, and `ranks.json`, such as {"a.png": 1, "b.png": 2}; 1 is most alike, ties share a number. Six sets
+    or more. The figures are of sets that took no part in it.
+    """
+    from gen_emerge.cli.training import clpips_text, train_clpips
+
+    result = train_clpips(folder, into, net=net, weights=weights, seed=seed)
+    app.give(result, lambda: clpips_text(result))

@@ -1,0 +1,186 @@
+"""Which models a series needs, where they are looked for, and what is said of those that are not here."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen_emerge.config import KNOWN, parse
+from gen_emerge.crew import limits_of
+from gen_emerge.equip import resolved
+from gen_emerge.errors import BadConfig, MissingExtra, MissingModel
+from gen_emerge.models import home
+from gen_emerge.models.catalogue import catalogue
+from gen_emerge.models.home import Kept, Record
+from gen_emerge.needs import fetchable, needs, preflight
+
+GATE_MODELS = ["nima-aesthetic", "clip-vit-b-32", "dreamsim-open_clip_vitb32"]
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "models"
+    monkeypatch.setenv("GEN_EMERGE_MODELS", str(folder))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return folder
+
+
+@pytest.fixture
+def put(models: Path) -> Callable[[str], Path]:
+    """Leave a model of the catalogue as if it had been fetched."""
+
+    def putting(name: str) -> Path:
+        entry, folder = catalogue()[name], models / name
+        folder.mkdir(parents=True)
+        file = entry.weights or "weights.bin"
+        (folder / file).write_bytes(b"x")
+        home.write_record(name, Record(folder=folder, files=(Kept(path=file, sha256="ab" * 32, size=1),)))
+        return folder / entry.weights if entry.weights else folder
+
+    return putting
+
+
+def series(**tables: Any) -> Any:
+    return parse({"name": "night", "profile": "diffusion", **tables})
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    (tmp_path / "checkpoint").mkdir()
+    return tmp_path / "checkpoint"
+
+
+def test_the_embedded_profile_needs_nothing(tmp_path: Path) -> None:
+    config = parse({"name": "a"})
+    assert needs(config, tmp_path) == [] and resolved(config, tmp_path) == config
+    preflight(config, tmp_path)
+
+
+def test_an_empty_checkpoint_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"generator\.model is empty.*gen-emerge models list"):
+        needs(series(), tmp_path)
+
+
+def test_a_series_needs_its_checkpoint_and_three_models_for_four_gates(tmp_path: Path, checkpoint: Path) -> None:
+    found = needs(series(generator={"model": str(checkpoint)}), tmp_path)
+    assert [need.name for need in found] == [str(checkpoint), *GATE_MODELS]
+    assert [need.path for need in found] == [checkpoint, None, None, None]
+    assert [model.name for model in fetchable(series(generator={"model": str(checkpoint)}), tmp_path)] == GATE_MODELS
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+@pytest.mark.models
+def test_everything_that_is_missing_is_named_with_the_command_that_fetches_it(
+    tmp_path: Path, put: Callable[[str], Path]
+) -> None:
+    config = series(generator={"model": "owner/name", "revision": "a" * 40})
+    put("nima-aesthetic")
+    with pytest.raises(MissingModel) as missing:
+        preflight(config, tmp_path)
+    said = missing.value
+    assert "3 models are not on this disk" in said.message and "nima" not in said.message
+    for part in ("owner/name", "clip-vit-b-32", "605 MB", "licence: MIT", "dreamsim-open_clip_vitb32"):
+        assert part in said.message
+    assert said.hint == "gen-emerge models pull --series night" and said.exit_code == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
+def test_without_the_extra_its_command_is_given(tmp_path: Path, checkpoint: Path) -> None:
+    with pytest.raises(MissingExtra, match=r"gen-emerge\[models\]"):
+        preflight(series(generator={"model": str(checkpoint)}), tmp_path)
+    mixed = parse({"name": "a", "scorers": {"quality": {"use": "nima"}}})
+    with pytest.raises(MissingExtra, match='scorer "nima"'):
+        preflight(mixed, tmp_path)
+
+
+def test_fetched_models_are_filled_in_and_what_says_nothing_is_left_out(
+    tmp_path: Path, checkpoint: Path, put: Callable[[str], Path]
+) -> None:
+    paths = {name: str(put(name)) for name in GATE_MODELS}
+    config = resolved(series(generator={"model": "checkpoint"}), tmp_path)
+    assert config.generator.options["model"] == str(checkpoint) and "revision" not in config.generator.options
+    assert config.scorers.quality.options == {"weights": paths["nima-aesthetic"]}
+    assert config.scorers.prompt.options == {"model": "ViT-B-32", "weights": paths["clip-vit-b-32"]}
+    assert config.scorers.style.options == {}  # looks through the prompt gate's tower
+    assert config.scorers.novelty.options == {
+        "type": "open_clip_vitb32",
+        "weights": paths["dreamsim-open_clip_vitb32"],
+        "sha256": {"weights.bin": "ab" * 32},
+    }
+
+
+def test_a_path_is_looked_for_in_the_studio_folder(tmp_path: Path, checkpoint: Path) -> None:
+    for name in ("mine.safetensors", "tower.safetensors"):
+        (tmp_path / name).write_bytes(b"x")
+    config = series(
+        generator={"model": "checkpoint", "loras": ["mine.safetensors@0.8", "gone.safetensors"]},
+        scorers={"prompt": {"weights": "tower.safetensors", "model": "tiny"}, "quality": {"weights": "gone.hdf5"}},
+    )
+    found = {need.key: need.path for need in needs(config, tmp_path)}
+    assert found["scorers.prompt.weights"] == tmp_path / "tower.safetensors"
+    assert found["scorers.quality.weights"] is None
+    filled = resolved(config, tmp_path)
+    assert filled.generator.options["loras"] == [f"{tmp_path / 'mine.safetensors'}@0.8", "gone.safetensors"]
+    assert filled.scorers.prompt.options["weights"] == str(tmp_path / "tower.safetensors")
+    assert filled.scorers.quality.options["weights"] == "gone.hdf5"
+
+
+def test_style_may_have_a_tower_of_its_own(tmp_path: Path, checkpoint: Path) -> None:
+    for name in ("a.safetensors", "b.safetensors"):
+        (tmp_path / name).write_bytes(b"x")
+    config = series(
+        generator={"model": "checkpoint"},
+        scorers={"prompt": {"weights": "a.safetensors"}, "style": {"weights": "b.safetensors", "model": "tiny"}},
+    )
+    style = resolved(config, tmp_path).scorers.style.options
+    assert style == {"weights": str(tmp_path / "b.safetensors"), "model": "tiny"}
+
+
+def test_a_pickled_extra_gets_the_hash_that_was_written_down(
+    tmp_path: Path, checkpoint: Path, put: Callable[[str], Path]
+) -> None:
+    head, tower = put("laion-v2"), put("clip-vit-l-14-openai")
+    config = series(generator={"model": "checkpoint"}, scorers={"extra": {"use": ["laion_v2", "psnr"]}})
+    assert {"laion-v2", "clip-vit-l-14-openai"} <= {need.name for need in needs(config, tmp_path)}
+    assert resolved(config, tmp_path).scorers.extra.options == {
+        "laion_v2": {"weights": str(head), "sha256": "ab" * 32, "clip": str(tower), "model": "ViT-L-14-quickgelu"}
+    }
+
+
+def test_an_extra_looks_through_the_prompt_gates_tower_where_it_is_the_one_it_needs(
+    tmp_path: Path, checkpoint: Path, put: Callable[[str], Path]
+) -> None:
+    put("laion-v2"), put("clip-vit-l-14-openai")
+    prompt = {"model": "ViT-L-14-quickgelu", "weights": "clip-vit-l-14-openai"}
+    tables = {"prompt": prompt, "extra": {"use": ["laion_v2"]}}
+    extra = resolved(series(generator={"model": "checkpoint"}, scorers=tables), tmp_path).scorers.extra
+    assert "clip" not in extra.options["laion_v2"] and "model" not in extra.options["laion_v2"]
+
+
+def test_a_mixed_series_needs_only_what_is_not_embedded(tmp_path: Path) -> None:
+    config = parse({"name": "a", "scorers": {"style": {"use": "clip-zero-shot"}}})
+    assert [need.name for need in needs(config, tmp_path)] == ["clip-vit-b-32"]
+
+
+def test_the_extras_a_series_may_name_are_the_ones_there_are() -> None:
+    from gen_emerge.scorers.extras import NAMES
+
+    assert KNOWN.extras == set(NAMES)
+
+
+def test_signals_have_their_natural_limits(checkpoint: Path) -> None:
+    limits = limits_of(series())
+    assert limits["quality"] == (1.0, 10.0) and limits["prompt"] == (-2.0, 2.0) and limits["style"] == (0.0, 1.0)
+    assert "quality" not in limits_of(parse({"name": "a"}))
+
+
+def test_the_page_about_models_holds_the_catalogue_as_it_is(repository: Path) -> None:
+    from gen_emerge.cli.docs import with_table
+
+    text = (repository / "docs" / "models.md").read_text(encoding="utf-8")
+    assert with_table(text) == text, "run: python -m gen_emerge.cli.docs"
+    assert all(entry.bias in text and entry.licence in text for entry in catalogue().values())

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SKIPPED = {".venv", ".venv-models", ".uv", ".git", "archive", "node_modules", "build", "dist", ".pytest_cache", ".ruff_cache"}
+SKIPPED = {
+    ".venv",
+    ".venv-models",
+    ".uv",
+    ".git",
+    "archive",
+    "node_modules",
+    "build",
+    "dist",
+    ".pytest_cache",
+    ".ruff_cache",
+}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if SKIPPED.isdisjoint(path.relative_to(ROOT).parts[:-1]))
 LINK = re.compile(r"!?\[[^\]\[]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

@@ -81,7 +81,14 @@ def reference_prompts(bank: PromptBank, seed: int) -> list[str]:
     return prompts
 
 
-def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str], picture: Picture | None = None) -> Crew:
+def assemble(
+    config: SeriesConfig,
+    *,
+    root: Path,
+    references: Sequence[str],
+    picture: Picture | None = None,
+    folder: Path | None = None,
+) -> Crew:
     """Choose who does the work of one series.
 
     Args:
@@ -89,6 +96,7 @@ def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str], pic
         root: the studio folder.
         references: the stored reference prompts.
         picture: genome hash -> the stored picture's pixels, for generators that begin from one.
+        folder: the series' folder, where a probing process finds those pictures.
 
     Raises:
         MissingExtra: something needs a library that is not installed.
@@ -97,22 +105,11 @@ def assemble(config: SeriesConfig, *, root: Path, references: Sequence[str], pic
     """
     from gen_emerge.equip import resolved
     from gen_emerge.needs import preflight
+    from gen_emerge.scorers.measures import PixelMeasures
 
     prompts, questions = load_banks(config, root)
     preflight(config, root)
-    return _assemble(resolved(config, root), root, references, picture, prompts, questions)
-
-
-def _assemble(
-    config: SeriesConfig,
-    root: Path,
-    references: Sequence[str],
-    picture: Picture | None,
-    prompts: PromptBank,
-    questions: QuestionBank,
-) -> Crew:
-    from gen_emerge.scorers.measures import PixelMeasures
-
+    config = resolved(config, root)
     generator = load_generator(config, picture=picture) if picture else load_generator(config)
     return Crew(
         rhythm=rhythm_of(config),
@@ -130,7 +127,7 @@ def _assemble(
         emitters=all_emitters(getattr(generator, "abilities", frozenset[str]())),
         critic=load_critic(config),
         questions=questions,
-        probe=lambda genomes: probe(genomes, config, root, references),
+        probe=lambda genomes: probe(genomes, config, root, references, folder),
     )
 
 
@@ -270,7 +267,9 @@ def load_critic(config: SeriesConfig) -> Critic:
     return load(use, ignore=[gate for gate in foreign if gate in ("quality", "prompt")])
 
 
-def probe(genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str]) -> dict[str, str]:
+def probe(
+    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str], folder: Path | None = None
+) -> dict[str, str]:
     """Render and score genomes one by one in a process of its own; whoever kills it is named, the rest goes on.
 
     Only a death seen by this living parent counts. A genome that merely raises is not a death: the engine handles it.
@@ -281,7 +280,7 @@ def probe(genomes: Sequence[Genome], config: SeriesConfig, root: Path, reference
     deaths: dict[str, str] = {}
     waiting = list(genomes)
     while waiting:
-        survived, ending = _probe_some(waiting, config, root, references)
+        survived, ending = _probe_some(waiting, config, root, references, folder)
         if ending is None:
             break
         deaths[waiting[survived].hash] = ending
@@ -290,7 +289,7 @@ def probe(genomes: Sequence[Genome], config: SeriesConfig, root: Path, reference
 
 
 def _probe_some(
-    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str]
+    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str], folder: Path | None
 ) -> tuple[int, str | None]:
     """Start one probing process: how many genomes it got through, and how it died (None when it did not)."""
     from gen_emerge.config import as_table
@@ -299,6 +298,7 @@ def _probe_some(
         "settings": as_table(config),  # with the paths of models in
         "root": str(root),
         "references": list(references),
+        "folder": str(folder) if folder is not None else "",
         "genomes": [{**g.recipe(), "parents": g.parents, "operator": g.operator} for g in genomes],
     }
     command = [sys.executable, "-m", "gen_emerge.probe"]

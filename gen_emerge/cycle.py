@@ -98,6 +98,8 @@ class Draft:
             self.events.append(Event(kind="failed", message=f"Candidate {number}: {shot.error}"))
         elif not shot.finite:
             subject.reject(filters.not_finite())
+        elif shot.unsafe:
+            subject.reject(filters.unsafe(shot.unsafe))
         return subject
 
     def _filter(self) -> None:

@@ -42,6 +42,11 @@ def not_finite() -> Verdict:
     return _fail("nan", None, "the generator gave NaN or infinite values")
 
 
+def unsafe(reason: str) -> Verdict:
+    """The `safety` verdict, for an image that the generator's own safety checker turned away."""
+    return _fail("safety", None, reason)
+
+
 def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -> Verdict | None:
     """The first hard filter that an image fails, None when it passes all.
 

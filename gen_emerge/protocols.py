@@ -18,6 +18,10 @@ class Generator(Protocol):
     """Genome -> pixels. Deterministic: the same genome gives the same image on one machine.
 
     `render` may be called from a thread other than the loop's, by one thread at a time.
+
+    A generator may also have: `abilities`, a frozenset of "noise" and "image" (see `Sources.abilities`); `flagged`,
+    genome hash -> why its safety checker turned the picture away, set before `render` returns; `notices`, sentences to
+    be told once; `learned_batch`, how many images at once were found to fit, settable.
     """
 
     @property

@@ -191,7 +191,7 @@ def _first_references(config: SeriesConfig, root: Path) -> list[str]:
 
 
 def _crew(config: SeriesConfig, root: Path, folder: Path, references: list[str]) -> Crew:
-    return assemble(config, root=root, references=references, picture=_pictures(config, folder))
+    return assemble(config, root=root, references=references, picture=_pictures(config, folder), folder=folder)
 
 
 def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | None:

@@ -1,7 +1,7 @@
 """The local engine: genomes -> shots, in the background, while the loop scores the cycle before.
 
 Takes a generator and a function that saves pictures (images are written before any row speaks of them); gives one shot
-a genome, in order. One thread renders, another saves: the generator never waits for a disk. One genome's failure is
+a genome, in order. One thread renders, others save: the generator never waits for a disk. One genome's failure is
 that genome's: a batch that raises, or breaks the generator's contract, is rendered again one by one, each at most
 `max_attempts` times. Never touches the store's rows.
 """
@@ -21,6 +21,8 @@ from gen_emerge.errors import GeneratorFailed, OutOfBudget
 from gen_emerge.protocols import Generator
 from gen_emerge.types import Genome, Image, Pixels
 
+SAVED_AT_ONCE = 2
+"""Cycles saved at a time: one is encoded while the disk has another."""
 Save = Callable[[Sequence[tuple[Genome, Pixels]]], list[Image]]
 
 _RAISED = (Exception, SystemExit)
@@ -36,6 +38,7 @@ class Shot:
         pixels: (h, w, 3) uint8, None when rendering failed.
         image: where the picture was saved, None when rendering failed.
         finite: False when the generator gave NaN or infinite values (they are saved as black).
+        unsafe: why the generator's own safety checker turned it away, "" when it did not.
         error: why it failed, "" otherwise.
     """
 
@@ -43,6 +46,7 @@ class Shot:
     pixels: Pixels | None = None
     image: Image | None = None
     finite: bool = True
+    unsafe: str = ""
     error: str = ""
 
 
@@ -59,7 +63,7 @@ class LocalEngine:
 
     Args:
         generator: renders; called from one thread at a time.
-        save: writes pictures, durable when it returns; called from one other thread.
+        save: writes pictures, durable when it returns; called from `SAVED_AT_ONCE` other threads.
         max_attempts: how often one genome may raise before it is given up.
     """
 
@@ -68,7 +72,7 @@ class LocalEngine:
         self._save = save
         self._max_attempts = max_attempts
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
-        self._saving = ThreadPoolExecutor(max_workers=1, thread_name_prefix="save")
+        self._saving = ThreadPoolExecutor(max_workers=SAVED_AT_ONCE, thread_name_prefix="save")
         self._cycles: dict[int, Future[Rendering]] = {}
 
     def has(self, cycle: int) -> bool:
@@ -108,7 +112,8 @@ class LocalEngine:
             started = time.perf_counter()
             results = self._batch([genome for genome in genomes if genome.hash not in banned])
             results |= {g.hash: f"quarantined: {banned[g.hash]}" for g in genomes if g.hash in banned}
-            self._saving.submit(self._keep, genomes, results, time.perf_counter() - started, rendering)
+            flagged: Mapping[str, str] = dict(getattr(self._generator, "flagged", {}))
+            self._saving.submit(self._keep, genomes, results, flagged, time.perf_counter() - started, rendering)
         except BaseException as error:
             rendering.set_exception(error)
 
@@ -116,15 +121,18 @@ class LocalEngine:
         self,
         genomes: tuple[Genome, ...],
         results: dict[str, NDArray[Any] | str],
+        flagged: Mapping[str, str],
         seconds: float,
         rendering: Future[Rendering],
     ) -> None:
         try:
-            rendering.set_result(Rendering(shots=self._shots(genomes, results), seconds=seconds))
+            rendering.set_result(Rendering(shots=self._shots(genomes, results, flagged), seconds=seconds))
         except BaseException as error:
             rendering.set_exception(error)
 
-    def _shots(self, genomes: tuple[Genome, ...], results: dict[str, NDArray[Any] | str]) -> tuple[Shot, ...]:
+    def _shots(
+        self, genomes: tuple[Genome, ...], results: dict[str, NDArray[Any] | str], flagged: Mapping[str, str]
+    ) -> tuple[Shot, ...]:
         """Save what was rendered; one shot a genome."""
         pictures = {key: to_pixels(result) for key, result in results.items() if not isinstance(result, str)}
         made = {genome.hash: genome for genome in genomes if genome.hash in pictures}
@@ -136,7 +144,8 @@ class LocalEngine:
             if isinstance(result, str):
                 return Shot(genome=genome, error=result)
             pixels, finite = pictures[genome.hash]
-            return Shot(genome=genome, pixels=pixels, image=images[genome.hash], finite=finite)
+            unsafe = flagged.get(genome.hash, "")
+            return Shot(genome=genome, pixels=pixels, image=images[genome.hash], finite=finite, unsafe=unsafe)
 
         return tuple(shot(genome) for genome in genomes)
 

@@ -135,3 +135,28 @@ def test_rules_compare_one_signal_with_one_number_in_their_order(signals, gate):
     assert (verdict and verdict.gate) == gate
     if verdict:
         assert verdict.value in signals.values() and verdict.kind == "filter"
+
+
+def test_what_the_generator_s_own_safety_checker_turned_away_is_rejected_by_that_name(tmp_path):
+    """Not as "black", though that is what such a checker leaves of a picture."""
+    from loop_crew import Series, Traits, World, world_crew
+
+    class Checked(World):
+        def __init__(self):
+            super().__init__(lambda number: Traits(x=float(number % 2)))
+            self.flagged = {}
+
+        def render(self, genomes):
+            arrays = super().render(genomes)
+            for place, genome in enumerate(genomes):
+                if self.numbers[genome.hash] in (6, 9):
+                    self.flagged[genome.hash] = "the checkpoint's safety checker blacked it out"
+                    arrays[place] = np.zeros_like(arrays[place])
+            return arrays
+
+    made = Series(tmp_path / "a", world_crew(lambda number: Traits(x=float(number % 2)), generator=Checked())).run(4)
+    assert made.status(6) == made.status(9) == ("rejected", "safety")
+    (verdict,) = made.store.verdicts([6])[6]
+    assert (verdict.kind, verdict.reason) == ("filter", "the checkpoint's safety checker blacked it out")
+    assert made.status(7)[0] == "passed"
+    made.stop()

@@ -88,7 +88,7 @@ def test_other_tools_find_their_parameters(tmp_path: Path, prompt: str, negative
 
 def test_what_is_stored_describes_the_files(tmp_path: Path) -> None:
     given = genome(1, 0)
-    written = images.write(tmp_path, given, pixels(3, 300, 600), series="night")
+    written = images.write(tmp_path, given, pixels(3, 300, 600), series="night")  # 600 // 160: blocks of 3 x 3
     content = (tmp_path / written.path).read_bytes()
     assert written.path == f"images/{given.hash[:2]}/{given.hash}.png"
     assert written.thumbnail == f"images/{given.hash[:2]}/{given.hash}.webp"
@@ -96,7 +96,7 @@ def test_what_is_stored_describes_the_files(tmp_path: Path) -> None:
     assert written.size == len(content)
     assert (written.width, written.height) == (600, 300)
     with Pillow.open(tmp_path / written.thumbnail) as small:
-        assert (small.format, small.size) == ("WEBP", (192, 96))
+        assert (small.format, small.size) == ("WEBP", (200, 100))
     assert len(files(tmp_path)) == 2
 
 

@@ -61,11 +61,11 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     height, width = pixels.shape[:2]
     rows = pixels[:: max(1, height // SAMPLE_SIDE)]
     channels = np.ascontiguousarray(rows[:, :: max(1, width // SAMPLE_SIDE)].reshape(-1, 3).T)
-    levels = [_levels(channel, (0.01, 0.99, 0.995)) for channel in channels]
-    brightest = max(top for *_, top in levels)
+    low, high, top = _levels(channels, (0.01, 0.99, 0.995))
+    brightest = int(top.max())
     if brightest < BLACK_LEVEL:
         return _fail("black", float(brightest), "the image is black")
-    spread = float(max(high - low for low, high, _ in levels))
+    spread = float((high - low).max())
     if spread < BLANK_SPREAD:
         return _fail("blank", spread, "the image is one flat colour")
     clipped = float(np.mean((channels.max(axis=0) <= 1) | (channels.min(axis=0) >= 254)))
@@ -76,10 +76,15 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     return None
 
 
-def _levels(channel: NDArray[np.uint8], shares: Sequence[float]) -> list[int]:
-    """Levels 0..255 below which these shares of the values lie (the lower of two where one falls between)."""
-    reached = np.cumsum(np.bincount(channel, minlength=256))
-    return np.searchsorted(reached, [int(share * (channel.size - 1)) + 1 for share in shares]).tolist()
+def _levels(channels: NDArray[np.uint8], shares: Sequence[float]) -> list[NDArray[np.int64]]:
+    """Levels 0..255 of each of (3, n) channels below which these shares of its values lie: one (3,) array a share.
+
+    The lower of two levels where a share falls between.
+    """
+    apart = channels + np.arange(0, 256 * len(channels), 256, dtype=np.int64)[:, None]
+    counts = np.bincount(apart.ravel(), minlength=256 * len(channels)).reshape(-1, 256)
+    reached = np.cumsum(counts, axis=1)
+    return [(reached <= int(share * (channels.shape[1] - 1))).sum(axis=1) for share in shares]
 
 
 def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict | None:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import BytesIO
@@ -40,6 +40,7 @@ CHUNK = "gen-emerge"
 SYNCED_AT_ONCE = 16
 """Threads that sync: they do nothing but wait for the disk."""
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _FOLDER = "images"
 _OURS = re.compile(r"([0-9a-f]{64})\.(png|webp)")
 _DRAFT = ".draft"
@@ -148,11 +149,12 @@ class PictureWriter:
             DiskFull: no draft is left behind.
             BadInput: the folder cannot be written.
         """
-        drafts: list[Path] = []
+        drafts: dict[Path, int] = {}
         try:
             folders = self._make_folders({genome.hash[:2] for genome, _ in items})
             written = _all([self._encoding.submit(self._draft, genome, pixels, drafts) for genome, pixels in items])
-            _all([self._syncing.submit(_sync_file, draft) for draft in drafts])
+            _all([self._syncing.submit(os.fsync, descriptor) for descriptor in drafts.values()])
+            _close(drafts)  # not every system renames an open file
             # The PNG last: where it stands, its thumbnail does.
             for image in written:
                 for name in (image.thumbnail, image.path):
@@ -164,6 +166,8 @@ class PictureWriter:
         except BaseException:
             _remove(drafts)
             raise
+        finally:
+            _close(drafts)
         return written
 
     def close(self) -> None:
@@ -187,14 +191,16 @@ class PictureWriter:
             sync_folder(root)
         return [root / prefix for prefix in sorted(prefixes)]
 
-    def _draft(self, genome: Genome, pixels: Pixels, drafts: list[Path]) -> Image:
-        """Encode one picture and write both its files under their drafts' names, not yet synced."""
+    def _draft(self, genome: Genome, pixels: Pixels, drafts: dict[Path, int]) -> Image:
+        """Encode one picture and write both its files under their drafts' names, not yet synced and still open."""
         png, thumbnail = encode(genome, pixels, series=self._series, embed=self._embed)
         path, small = paths_of(genome.hash)
         for name, content in ((small, thumbnail), (path, png)):
             draft = _draft_of(self._folder / name)
-            drafts.append(draft)
-            draft.write_bytes(content)
+            drafts[draft] = descriptor = os.open(draft, _NEW_FILE, 0o666)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
         return Image(
             pixels=pixels_hash(pixels),
             file=hashlib.sha256(png).hexdigest(),
@@ -222,12 +228,14 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(path.name + _DRAFT)
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb+", buffering=0) as file:
-        os.fsync(file.fileno())
+def _close(drafts: dict[Path, int]) -> None:
+    for draft, descriptor in drafts.items():
+        if descriptor >= 0:
+            os.close(descriptor)
+            drafts[draft] = -1
 
 
-def _remove(drafts: Sequence[Path]) -> None:
+def _remove(drafts: Iterable[Path]) -> None:
     for draft in drafts:
         with suppress(OSError):
             draft.unlink()

@@ -503,7 +503,7 @@ def speed(checkpoint: Path, sizes: Sizes, found: dict[str, Any], save: Callable[
 
 def sdxl(folder: Path, sizes: Sizes, found: dict[str, Any]) -> None:
     """SDXL's sizes at 1024 px: bare, and the loop with scorers that cost nothing."""
-    large = replace(sizes, side=sizes.side * 2, rounds=3, cycles=SETTLED + 4 if sizes.small else 16)
+    large = replace(sizes, side=sizes.side * 2, rounds=3, cycles=SETTLED + (4 if sizes.small else 12))
     shelf = Shelf()
     generator = open_generator(make_sdxl(folder, sizes), large, shelf)
     found["weights_mib"] = round(generator._opened.weights / 2**20, 1)

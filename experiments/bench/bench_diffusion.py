@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -541,9 +542,11 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="toy sizes, on the CPU too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures down")
     options = parser.parse_args()
-    import torch
+    cuda = False
+    if importlib.util.find_spec("torch") is not None:
+        import torch
 
-    cuda = torch.cuda.is_available()
+        cuda = torch.cuda.is_available()
     if not cuda and not options.small:
         print("There is no CUDA device here: nothing was measured.", file=sys.stderr)
         return 2

@@ -101,7 +101,7 @@ def retried(folder: Path, sizes: Sizes, offload: str) -> dict[str, Any]:
     tiny = replace(sizes, side=64, steps=2)
     half = open_generator(spoilt, tiny, dtype="float16", offload=offload)
     full = open_generator(spoilt, tiny, dtype="float32")
-    batch = genomes(half, tiny, 3)
+    batch = [replace(one, prompt=f"number {one.seed}") for one in genomes(half, tiny, 3)]
     with mock.patch("gen_emerge.generators.diffusion.calling._spoilt", lambda picture: False):
         raw = half.render(batch)
     made = half.render(batch)

@@ -84,14 +84,18 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
 
 def test_every_command_teaches_with_an_example(call: Callable[..., Outcome]) -> None:
     for name in group.SHORT_HELP:
-        code, out, _ = call(name, "--help")
-        assert code == 0
-        assert f"gen-emerge {name}" in out or f"gen-emerge --json {name}" in out
-        assert "Example:\n      gen-emerge" in out
-        assert "--json" in out
         context = click.Context(commands)
         command = commands.get_command(context, name)
         assert command is not None and command.name == name
+        below = command.commands if isinstance(command, click.Group) else {}
+        for words in ([name], *([name, inner] for inner in below)):
+            code, out, _ = call(*words, "--help")
+            spelt = " ".join(words)
+            assert code == 0
+            assert f"gen-emerge {spelt}" in out or f"gen-emerge --json {spelt}" in out, spelt
+            assert "Example:\n      gen-emerge" in out, spelt
+            if len(words) == 1:
+                assert "--json" in out, spelt
 
 
 def test_the_page_of_the_docs_is_what_help_says(repository: Path) -> None:

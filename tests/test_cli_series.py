@@ -113,10 +113,11 @@ def test_status_is_the_contracts_object(call: Callable[..., Outcome], run_studio
     assert said["candidates"] == sum(said[key] for key in COUNTS) + said["rejected"]["total"]
     assert set(said["rejected"]) == {"total", "filters", "gates"}
     assert said["coverage"] == said["cells_filled"] / said["cells_total"] > 0
-    every = _json(call("--json", "--root", run_studio, "status"))["series"]
-    assert [row["series"] for row in every] == ["first-light", "night"]
-    assert every[1] == said
-    assert every[0]["state"] == "new"
+    every = {row["series"]: row for row in _json(call("--json", "--root", run_studio, "status"))["series"]}
+    files = (run_studio / "experiments" / "series").glob("*.toml")
+    assert list(every) == sorted(path.stem for path in files)
+    assert every["night"] == said
+    assert every["first-light"]["state"] == "new"
 
 
 def test_run_prints_status_and_does_nothing_when_it_is_there(call: Callable[..., Outcome], night: Path) -> None:

@@ -18,7 +18,7 @@ def command() -> None:
     Example:
         gen-emerge models list night
         gen-emerge models pull --series night
-        gen-emerge models verify
+        gen-emerge --json models verify
     """  # noqa: D301
 
 
@@ -27,7 +27,13 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def list_(app: App, series: str | None) -> None:
-    """List what a series needs, or every model that is known by name, and whether it is here."""
+    """List what a series needs, or every model that is known by name, and whether it is here.
+
+    \b
+    Example:
+        gen-emerge models list
+        gen-emerge models list night
+    """  # noqa: D301
     from gen_emerge.cli.modelling import known_models, list_text, needed_models
 
     rows = known_models() if series is None else needed_models(app, series)
@@ -45,6 +51,11 @@ def pull(context: click.Context, names: tuple[str, ...], series: str | None, off
 
     A file is recognised by its published hash where there is one. Otherwise the hash of what came is written down,
     and compared ever after: the output says which.
+
+    \b
+    Example:
+        gen-emerge models pull --series night
+        gen-emerge models pull nima-aesthetic
 
     \b
     Exit codes:
@@ -66,7 +77,12 @@ def pull(context: click.Context, names: tuple[str, ...], series: str | None, off
 @json_option
 @click.pass_context
 def verify(context: click.Context, names: tuple[str, ...]) -> None:
-    """Hash every fetched file again, and compare. Exits with 1 when one is gone or was changed."""
+    """Hash every fetched file again, and compare. Exits with 1 when one is gone or was changed.
+
+    \b
+    Example:
+        gen-emerge models verify
+    """  # noqa: D301
     from gen_emerge.cli.modelling import verify_models, verify_text
 
     app = context.ensure_object(App)
@@ -80,7 +96,13 @@ def verify(context: click.Context, names: tuple[str, ...]) -> None:
 @json_option
 @click.pass_obj
 def where(app: App, name: str | None) -> None:
-    """Print the folder of all fetched models, or what a scorer is given of one."""
+    """Print the folder of all fetched models, or what a scorer is given of one.
+
+    \b
+    Example:
+        gen-emerge models where
+        gen-emerge models where nima-aesthetic
+    """  # noqa: D301
     from gen_emerge.errors import MissingModel
     from gen_emerge.models import home
     from gen_emerge.models.catalogue import model

@@ -16,7 +16,7 @@ def command() -> None:
     \b
     Example:
         gen-emerge train style schools/ --into probe.safetensors
-        gen-emerge train clpips rankings/ --into distance/
+        gen-emerge --json train clpips rankings/ --into distance/
     """  # noqa: D301
 
 
@@ -32,7 +32,11 @@ def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> 
 
     FOLDER holds a sub-folder for every school, two or more, with five pictures or more in each. A fifth of them is kept
     out of the training; the figures are of those.
-    """
+
+    \b
+    Example:
+        gen-emerge train style schools/ --into probe.safetensors
+    """  # noqa: D301
     from gen_emerge.cli.training import style_text, train_style
 
     result = train_style(app, folder, into, series=series, seed=seed)
@@ -53,7 +57,11 @@ def clpips(app: App, folder: Path, into: Path, net: str, weights: Path | None, s
     FOLDER holds a sub-folder for every ranked set: the picture `target.png`, the pictures that were ranked by their
     likeness to it, and `ranks.json`, such as {"a.png": 1, "b.png": 2}; 1 is most alike, ties share a number. Six sets
     or more. The figures are of sets that took no part in it.
-    """
+
+    \b
+    Example:
+        gen-emerge train clpips rankings/ --into distance/
+    """  # noqa: D301
     from gen_emerge.cli.training import clpips_text, train_clpips
 
     result = train_clpips(folder, into, net=net, weights=weights, seed=seed)

@@ -18,6 +18,7 @@ from gen_emerge.chance import draw
 from gen_emerge.emitters.latent import slerp, turned
 from gen_emerge.engines.local import to_pixels
 from gen_emerge.generators.diffusion.calling import steps_for
+from gen_emerge.generators.diffusion.loading import number_format
 from gen_emerge.generators.diffusion.noise import mixture
 
 pytestmark = pytest.mark.models
@@ -255,3 +256,16 @@ def test_words_are_encoded_once(painter):
     painter.render(batch)
     hook.remove()
     assert (first, len(calls)) == (2, 2)  # the words, and nothing to compare them with
+
+
+def test_auto_takes_float16_for_a_unet_on_cuda_and_the_device_s_own_format_for_a_transformer(tiny, monkeypatch):
+    """No CUDA device is needed to choose."""
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
+    assert number_format("auto", tiny("sd"), cuda) is number_format("auto", tiny("sdxl"), cuda) is torch.float16
+    assert number_format("auto", tiny("flux"), cuda) is number_format("bfloat16", tiny("sd"), cuda) is torch.bfloat16
+    assert number_format("auto", tiny("sd"), torch.device("cpu")) is torch.float32
+
+
+def test_the_releases_that_noise_depends_on_stand_in_the_version(painter):
+    assert f"torch-{torch.__version__.partition('+')[0]}:" in painter.version and "diffusers-" in painter.version

@@ -7,16 +7,17 @@ never asked for again, however often the process is killed. A critic that is dow
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from gen_emerge.protocols import Critic, CriticDown
 from gen_emerge.state import MAX_DEPTH
 from gen_emerge.store import Store
-from gen_emerge.types import Critique, Duel, DuelReply, Exhibit, QuestionBank, Usage
+from gen_emerge.types import Critique, Duel, DuelReply, Exhibit, Input, QuestionBank, Usage
 
 _T = TypeVar("_T")
 
@@ -42,16 +43,25 @@ class Sitting:
         self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
         self._down: dict[tuple[int, tuple[Any, ...]], str] = {}
         self._troubles: dict[int, list[str]] = defaultdict(list)
+        self._closing = threading.Event()
         if not critic.immediate:
+            changes = [(item.id, item.first_cycle) for item in store.inputs_of("config")]
             for reply in store.inputs_of("critic"):
-                self._replies.setdefault(_key(reply.payload), (reply.first_cycle, reply.payload))
+                if not _void(reply, changes):
+                    self._remember(reply.payload, reply.first_cycle)
             for item in store.inputs_of("critic-down"):
-                self._down[item.first_cycle, _key(item.payload)] = item.payload.get("trouble", "")
+                if not _void(item, changes):
+                    self._down[item.first_cycle, _key(item.payload)] = item.payload.get("trouble", "")
 
     @property
     def immediate(self) -> bool:
         """Whether the critic answers at once."""
         return self.critic.immediate
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called: nothing more is asked."""
+        return self._closing.is_set()
 
     def review(self, exhibits: Sequence[Exhibit], *, cycle: int) -> dict[int, Critique]:
         """Critiques by candidate id; a candidate the critic could not answer about is missing.
@@ -104,10 +114,11 @@ class Sitting:
         return sorted(self._troubles.pop(cycle, []))
 
     def close(self) -> None:
-        """Wait for calls in flight: their replies are paid for and kept."""
-        for pool in (self._talks, self._pool):
+        """Wait for calls in flight, whose replies are paid for and kept; nothing more is asked."""
+        self._closing.set()
+        for pool in (self._pool, self._talks):
             if pool is not None:
-                pool.shutdown(wait=True)
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _as_duel(self, left: Exhibit, right: Exhibit, reply: DuelReply, purpose: str) -> Duel:
         return Duel(
@@ -147,6 +158,7 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return critique_from(known["critique"]) if known is not None else None
+        self._go_on()
         critique, trouble = self._review_now(exhibit, cycle)
         self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle, trouble)
         return critique
@@ -162,6 +174,7 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return _duel_from(known) if known is not None else None
+        self._go_on()
         reply, trouble = self._duel_now(left, right, cycle)
         self._keep(payload, None if reply is None else asdict(reply), cycle, trouble)
         return reply
@@ -169,9 +182,8 @@ class Sitting:
     def _known(self, asked: Mapping[str, Any], cycle: int) -> tuple[Mapping[str, Any] | None, bool]:
         """The reply this cycle may use, and whether the critic is to be asked: not again when it was down in it."""
         key = _key(asked)
-        if key in self._replies:
-            first_cycle, reply = self._replies[key]
-            return (reply if first_cycle <= cycle else None), False
+        if key in self._replies and self._replies[key][0] <= cycle:
+            return self._replies[key][1], False
         if (cycle, key) in self._down:
             self._troubles[cycle].append(self._down[cycle, key])
             return None, False
@@ -182,9 +194,24 @@ class Sitting:
         payload = {**asked, **(reply if reply is not None else {"trouble": trouble})}
         self._store.add_input("critic" if reply is not None else "critic-down", payload, first_cycle=cycle)
         if reply is not None:
-            self._replies[_key(asked)] = (cycle, payload)
+            self._remember(payload, cycle)
         else:
             self._down[cycle, _key(asked)] = trouble
+
+    def _remember(self, payload: Mapping[str, Any], cycle: int) -> None:
+        """The earliest reply to a question is the one that counts."""
+        key = _key(payload)
+        if key not in self._replies or cycle < self._replies[key][0]:
+            self._replies[key] = (cycle, payload)
+
+    def _go_on(self) -> None:
+        if self.closing:
+            raise CancelledError
+
+
+def _void(item: Input, changes: Sequence[tuple[int, int]]) -> bool:
+    """Whether the settings changed after a reply came and before its cycle: its candidates are other pictures now."""
+    return any(number > item.id and first_cycle <= item.first_cycle for number, first_cycle in changes)
 
 
 def _duel_from(plain: Mapping[str, Any]) -> DuelReply:

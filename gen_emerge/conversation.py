@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from gen_emerge.asking import Sitting
 from gen_emerge.chance import draw
@@ -28,6 +29,8 @@ class Agenda:
         survivors: who may be placed, in order; with a critique where there is one already.
         rivals: candidate -> the holder it challenges, unless the preference model was sure.
         best: the series' current best, None before there is one.
+        after: set when conversations of earlier cycles, still going on, have asked what this one would ask too.
+        reviewed: to be set when all checklists of this one are in.
     """
 
     cycle: int
@@ -35,6 +38,8 @@ class Agenda:
     survivors: Sequence[Exhibit]
     rivals: Mapping[int, Exhibit]
     best: Exhibit | None
+    after: Sequence[Event] = ()
+    reviewed: Event = field(default_factory=Event)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +68,13 @@ def converse(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit
         show: gives an exhibit its picture.
     """
     heard = Heard()
-    _review(sitting, agenda, show, heard)
+    try:
+        # Whoever is earlier asks, and whoever is later uses the reply: it does not matter who is quicker.
+        for earlier in agenda.after:
+            earlier.wait()
+        _review(sitting, agenda, show, heard)
+    finally:
+        agenda.reviewed.set()
     ready = [replace(s, critique=heard.critiques[s.candidate]) for s in agenda.survivors if _has(s, heard)]
     pairs = [(s, agenda.rivals[s.candidate]) for s in ready if s.candidate in agenda.rivals]
     able = [s for s in ready if agenda.best is not None and s.candidate != agenda.best.candidate]
@@ -90,15 +101,25 @@ def _review(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit]
     for exhibit in agenda.survivors:
         if exhibit.critique is not None:
             heard.critiques[exhibit.candidate] = exhibit.critique
-    holders = [*agenda.rivals.values(), *([agenda.best] if agenda.best is not None else [])]
-    stale = {h.candidate: h for h in holders if not sitting.current(h.critique)}
-    unseen = [*(s for s in agenda.survivors if s.critique is None), *stale.values()]
+    unseen = to_review(sitting, agenda.survivors, agenda.rivals, agenda.best)
     for start in range(0, len(unseen), SHOWN_AT_ONCE):
         shown = [show(exhibit) for exhibit in unseen[start : start + SHOWN_AT_ONCE]]
         heard.critiques |= sitting.review(shown, cycle=agenda.cycle)
-    for candidate in stale.keys() & heard.critiques.keys():
+    own = {exhibit.candidate for exhibit in agenda.survivors}
+    for candidate in sorted(({exhibit.candidate for exhibit in unseen} & heard.critiques.keys()) - own):
         if sitting.first_used({"ask": "review", "candidate": candidate}) == agenda.cycle:
             heard.renewed[candidate] = heard.critiques[candidate]
+
+
+def to_review(
+    sitting: Sitting, survivors: Sequence[Exhibit], rivals: Mapping[int, Exhibit], best: Exhibit | None
+) -> list[Exhibit]:
+    """Whoever has to answer the bank before anything can be compared: survivors first, each once."""
+    holders = [*rivals.values(), *([best] if best is not None else [])]
+    wanted = {s.candidate: s for s in survivors if s.critique is None}
+    known = {s.candidate for s in survivors}
+    wanted |= {h.candidate: h for h in holders if h.candidate not in known and not sitting.current(h.critique)}
+    return list(wanted.values())
 
 
 def _duels(
@@ -109,8 +130,13 @@ def _duels(
     cycle: int,
 ) -> list[Duel]:
     """Every pair at once. A holder without answers to today's bank is not compared."""
-    sides = [
-        (left, replace(right, critique=heard.critiques.get(right.candidate, right.critique))) for left, right in pairs
-    ]
-    able = [(show(left), show(right)) for left, right in sides if sitting.current(right.critique)]
-    return [duel for duel in sitting.duel(able, purpose="cell", cycle=cycle) if duel is not None]
+    able: list[tuple[Exhibit, Exhibit]] = []
+    for left, right in pairs:
+        holder = replace(right, critique=heard.critiques.get(right.candidate, right.critique))
+        if sitting.current(holder.critique):
+            able.append((left, holder))
+    found: list[Duel | None] = []
+    for start in range(0, len(able), SHOWN_AT_ONCE):
+        shown = [(show(left), show(right)) for left, right in able[start : start + SHOWN_AT_ONCE]]
+        found += sitting.duel(shown, purpose="cell", cycle=cycle)
+    return [duel for duel in found if duel is not None]

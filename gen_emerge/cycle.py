@@ -9,7 +9,8 @@ change any more: inputs, the first halves of earlier cycles, and what stood when
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Literal
@@ -19,7 +20,7 @@ import numpy as np
 from gen_emerge import filters, gates
 from gen_emerge.archive import Archive
 from gen_emerge.chance import draw
-from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse
+from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse, to_review
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
 from gen_emerge.measuring import score
@@ -73,6 +74,8 @@ class Draft:
         self.pixels: set[str] = set()
         self.answers: Sequence[NewAnswer] = ()
         self.told: list[Duel] = []
+        self.reviewed = threading.Event()
+        self._to_review: set[int] = set()
         self._talk: Future[Heard] | None = None
         self._heard = Heard()
         self._sure_of: dict[tuple[int, int], Side] = {}
@@ -223,21 +226,31 @@ class Draft:
             holder = live.state.archive.holder_as_of(subject.cell, self.since) if live.state.archive else None
             if holder is None or holder == subject.id:
                 continue
-            if humans.sure(subject.id, holder) is not None:
-                continue  # said since that commit: nobody needs to be asked
+            if frozenset((subject.id, holder)) in humans:
+                continue  # humans spoke of the two since that commit: what they say decides
             sure = live.lagged.sure(self.cycle, subject.id, holder)
             if sure is None:
-                rivals[subject.id] = live.exhibit(holder)
+                rivals[subject.id] = live.known(holder)
             else:
                 self._sure_of[subject.id, holder] = sure
-        best = self._best_before()
+        number = self._best_before()
+        best = None if number is None else live.known(number)
+        shown = [subject.exhibit(pixels=True) for subject in survivors]
+        self._to_review = {exhibit.candidate for exhibit in to_review(live.sitting, shown, rivals, best)}
+        others = [draft for draft in live.ahead.values() if draft.cycle < self.cycle]
         return Agenda(
             cycle=self.cycle,
             seed=live.crew.rhythm.seed,
-            survivors=[subject.exhibit(pixels=True) for subject in survivors],
+            survivors=shown,
             rivals=rivals,
-            best=None if best is None else live.exhibit(best),
+            best=best,
+            after=[draft.reviewed for draft in others if draft.reviews_any(self._to_review)],
+            reviewed=self.reviewed,
         )
+
+    def reviews_any(self, candidates: Collection[int]) -> bool:
+        """Whether it has one of these candidates answer the bank."""
+        return not self._to_review.isdisjoint(candidates)
 
     @property
     def talk(self) -> Future[Heard] | None:
@@ -249,9 +262,12 @@ class Draft:
         if self._talk is not None:
             self._heard = self._talk.result()
             self._critiques = self._heard.renewed
+        # Who came back a while ago and waits no longer, because a human has placed it since, challenges nobody.
+        waiting = self.live.state.waiting
+        self.returning = [s for s in self.returning if not s.returning or s.id in waiting]
         for subject in self.returning:
-            if subject.returning:  # it came back a while ago: a human may have placed it since
-                subject.status, subject.cause = self.live.state.waiting.get(subject.id, ("passed", ""))
+            if subject.returning:
+                subject.status, subject.cause = waiting[subject.id]
         survivors = self._survivors()
         unseen = [subject for subject in survivors if subject.critique is None]
         for start in range(0, len(unseen), SHOWN_AT_ONCE):
@@ -268,6 +284,9 @@ class Draft:
                 subject.pixels = None
         for subject in subjects:
             subject.critique = found.get(subject.id)
+            if self._talk is not None:  # another cycle may have been the first to use this reply, and has recorded it
+                asked = {"ask": "review", "candidate": subject.id}
+                subject.critique_known = self.live.sitting.first_used(asked) != self.cycle
             if subject.critique is None and subject.status in ("passed", "pending"):
                 self.settle(subject, "pending", "critic")
 

@@ -23,7 +23,7 @@ from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
 from gen_emerge.protocols import Critic, Emitter, Generator, Scorer
-from gen_emerge.state import State
+from gen_emerge.state import WARMUP, Lately, State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
 from gen_emerge.types import (
@@ -168,6 +168,7 @@ class Live:
                 self._queue(cycle)
         self._fill_index()
         self.joined = self._joined_lately()
+        self._ask_the_forgotten()
 
     # ---- proposals -----------------------------------------------------------------------------------------------
 
@@ -289,6 +290,16 @@ class Live:
             found[cycle] = [(c, archive.locate(point)[0]) for c, point in zip(joined, points, strict=True)]
         return found
 
+    def _ask_the_forgotten(self) -> None:
+        """Whoever waits for the critic and is due in no cycle to come: versions before this one left no row of it."""
+        state, first = self.state, self.state.cycle - self.crew.rhythm.pipeline_depth
+        due = {c for cycle, lately in state.lately.items() if cycle >= first for c in lately.open}
+        for candidate, (status, cause) in state.waiting.items():
+            if status == "pending" and cause != WARMUP and candidate not in due:
+                placement, _ = state.contested.get(candidate, (None, 0))
+                met = placement.incumbent if placement is not None else None
+                state.lately.setdefault(first, Lately()).open[candidate] = met
+
     def neighbours_allowed(self, cell: int, cycle: int) -> frozenset[int]:
         """Whom an image of a cell may be near: who held it when the proposals of `cycle` were made, or joined since.
 
@@ -313,18 +324,16 @@ class Live:
         begun = [number for number in self.ahead if number < cycle]
         return self.ahead[max(begun)].calibration if begun else self.state.calibration
 
-    def told_since(self, since: int, cycle: int) -> DuelPreference:
-        """What humans said in the cycles > `since` up to `cycle` itself, and nothing else."""
-        told = DuelPreference()
+    def told_since(self, since: int, cycle: int) -> frozenset[frozenset[int]]:
+        """The pairs humans spoke about, or took back what they said, in the cycles > `since` up to `cycle` itself."""
         begun = {number: draft.told for number, draft in self.ahead.items()}
-        for number, duels in sorted({**self.lagged.waiting, **begun}.items()):
-            for duel in duels if since < number <= cycle else ():
-                if duel.judge.startswith("human:"):
-                    told.add(duel)
-        return told
+        lately = [duels for number, duels in {**self.lagged.waiting, **begun}.items() if since < number <= cycle]
+        return frozenset(
+            frozenset((duel.left, duel.right)) for duels in lately for duel in duels if duel.judge.startswith("human:")
+        )
 
     def status_before(self, candidate: int, cycle: int) -> tuple[Status, str]:
-        """Status and cause of a candidate when a cycle begins; ("", "") of one that waits for nothing."""
+        """Status and cause of a candidate when a cycle begins; ("passed", "") of one that waits for nothing."""
         for number in sorted((n for n in self.ahead if n < cycle), reverse=True):
             for resolution in self.ahead[number].resolutions:
                 if resolution.candidate == candidate:
@@ -360,6 +369,10 @@ class Live:
 
     def exhibit(self, candidate: int) -> Exhibit:
         """What the critic is shown of a candidate of an earlier cycle: its picture too, unless it answers at once."""
+        return self.shown(self.known(candidate))
+
+    def known(self, candidate: int) -> Exhibit:
+        """The same without its picture."""
         if candidate not in self._exhibits:
             (found,) = self.store.candidates([candidate])
             signals = self.store.signals([candidate]).get(candidate, {})
@@ -370,7 +383,7 @@ class Live:
                 signals={name: signal.value for name, signal in signals.items()},
                 critique=self.store.critiques([candidate]).get(candidate),
             )
-        return self.shown(self._exhibits[candidate])
+        return self._exhibits[candidate]
 
     def shown(self, exhibit: Exhibit) -> Exhibit:
         """With its picture, read again, for a critic that looks at it; pictures are not kept in memory."""

@@ -60,8 +60,9 @@ def run(
 def begin(live: Live, engine: LocalEngine, cycle: int) -> Draft:
     """The first half of a cycle: everything up to the questions to the critic."""
     if cycle not in live.ahead:
-        live.ahead[cycle] = draft = Draft(cycle, live)
+        draft = Draft(cycle, live)
         draft.develop(engine.take(cycle))  # image -> hard filters
+        live.ahead[cycle] = draft
         hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
         draft.measure()  # -> signals
         draft.judge()  # signals + calibration -> pass / fail / review

@@ -7,7 +7,7 @@ the public Python interface.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +174,13 @@ def _drive(
         if progress is not None:
             progress(standing.progress(state, record, target))
 
-    writer = PictureWriter(folder, series=config.name)
-    engine = LocalEngine(crew.generator, writer.write, max_attempts=crew.rhythm.max_attempts)
-    live = Live(crew, store, state, load=lambda image: read_pixels(folder / image.path), cache=folder / "cache")
-    try:
+    with ExitStack() as closed:
+        writer = closed.enter_context(PictureWriter(folder, series=config.name))
+        engine = LocalEngine(crew.generator, writer.write, max_attempts=crew.rhythm.max_attempts)
+        closed.callback(engine.close)
+        live = Live(crew, store, state, load=lambda image: read_pixels(folder / image.path), cache=folder / "cache")
+        closed.callback(live.sitting.close)
         run_loop(live, engine, cycles=target, tell=tell, stop=stop or (lambda: False))
-    finally:
-        engine.close()
-        writer.close()
-        live.sitting.close()
 
 
 def _first_references(config: SeriesConfig, root: Path) -> list[str]:

@@ -100,6 +100,7 @@ class State:
         self.bandit.learn(*self._results(outcome))
         self.bests[outcome.cycle] = outcome.best
         self._now.duels = len(outcome.duels)
+        self._now.open = {c: met for c, met in self._now.open.items() if c in self.waiting}
         self.lately[outcome.cycle], self._now = self._now, Lately()
         for kept in (self.bests, self.lately):
             kept.pop(outcome.cycle - MAX_DEPTH - 2, None)
@@ -119,12 +120,12 @@ class State:
         return results, late
 
     def apply(self, outcome: CycleOutcome) -> None:
-        """Fold one recorded cycle in."""
+        """Fold one recorded cycle in. Earlier candidates come first, as they did when they were accepted."""
+        for resolution in outcome.resolutions:
+            self.resolve(resolution)
         for fate in outcome.fates:
             self.add_fate(fate)
         self.fix(outcome.calibration, outcome.axes)
-        for resolution in outcome.resolutions:
-            self.resolve(resolution)
         for placement in outcome.placements:
             self.place(placement, outcome.cycle)
         self.close(outcome)

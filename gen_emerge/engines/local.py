@@ -106,6 +106,8 @@ class LocalEngine:
         """Drop what was not started and wait for what was."""
         self._painting.shutdown(wait=True, cancel_futures=True)
         self._saving.shutdown(wait=True, cancel_futures=True)
+        for rendering in self._cycles.values():
+            rendering.cancel()  # nobody waits for what will not come
 
     def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str], rendering: Future[Rendering]) -> None:
         try:

@@ -40,6 +40,9 @@ CHUNK = "gen-emerge"
 SYNCED_AT_ONCE = 16
 """Threads that sync: they do nothing but wait for the disk."""
 
+OPEN_AT_ONCE = 32
+"""Pictures written at a time, two open files each: some systems allow a process no more than 256."""
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _FOLDER = "images"
 _OURS = re.compile(r"([0-9a-f]{64})\.(png|webp)")
@@ -149,6 +152,10 @@ class PictureWriter:
             DiskFull: no draft is left behind.
             BadInput: the folder cannot be written.
         """
+        parts = [items[start : start + OPEN_AT_ONCE] for start in range(0, len(items), OPEN_AT_ONCE)]
+        return [image for part in parts for image in self._write_some(part)]
+
+    def _write_some(self, items: Sequence[tuple[Genome, Pixels]]) -> list[Image]:
         drafts: dict[Path, int] = {}
         try:
             folders = self._make_folders({genome.hash[:2] for genome, _ in items})
@@ -160,14 +167,12 @@ class PictureWriter:
                 for name in (image.thumbnail, image.path):
                     _draft_of(self._folder / name).replace(self._folder / name)
             _all([self._syncing.submit(sync_folder, inner) for inner in folders])
-        except OSError as error:
-            _remove(drafts)
-            raise _ours(error, self._folder) from error
-        except BaseException:
-            _remove(drafts)
-            raise
-        finally:
+        except BaseException as error:
             _close(drafts)
+            _remove(drafts)
+            if isinstance(error, OSError):
+                raise _ours(error, self._folder) from error
+            raise
         return written
 
     def close(self) -> None:
@@ -231,8 +236,8 @@ def _draft_of(path: Path) -> Path:
 def _close(drafts: dict[Path, int]) -> None:
     for draft, descriptor in drafts.items():
         if descriptor >= 0:
+            drafts[draft] = -1  # first: a number that was given back may soon be another file's
             os.close(descriptor)
-            drafts[draft] = -1
 
 
 def _remove(drafts: Iterable[Path]) -> None:

@@ -111,7 +111,7 @@ def test_the_world_has_everything_that_could_go_wrong(alone):
 
 
 @pytest.mark.parametrize("stops", [(11,), (7, 11), (8, 9, 10, 11, 12), (11, 13, 14)])
-def test_overlap_and_kills_change_nothing(series, alone, stops):
+def test_overlap_and_stops_change_nothing(series, alone, stops):
     """A slow critic, conversations of several cycles at once, and ends of the process in the midst of them."""
     made = series(plan(Moody()), "slow").run(6)
     humans(made)

@@ -38,6 +38,7 @@ class NoveltyIndex:
         self._ids: list[int] = []
         self._rows: dict[int, int] = {}
         self._vectors = self._allocate(1024)
+        self._unpacked = np.empty((CHUNK, dimension), dtype=np.uint32)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -67,10 +68,9 @@ class NoveltyIndex:
         count = len(self._ids)
         out = np.empty((len(queries), count), dtype=np.float32)
         columns = np.ascontiguousarray(queries.T) * HALF_SCALE
-        buffer = np.empty((min(CHUNK, count), self._dimension), dtype=np.uint32)
         for start in range(0, count, CHUNK):
             stop = min(start + CHUNK, count)
-            block = _half_bits(self._vectors[start:stop], buffer[: stop - start])
+            block = _half_bits(self._vectors[start:stop], self._unpacked[: stop - start])
             out[:, start:stop] = (block @ columns).T
         np.subtract(1.0, out, out=out)
         return np.maximum(out, 0.0, out=out)

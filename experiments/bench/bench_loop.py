@@ -10,11 +10,11 @@ proposals, hard filters, gates, duels, the archive, thumbnails, `synchronous=FUL
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import resource
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,8 @@ from gen_emerge.types import (
 
 ROOT = Path(__file__).resolve().parents[2]
 STOCK = 64
+DRAWN = 16_384
+"""Readings drawn beforehand: what stands in for the scorers must not cost what they would."""
 
 
 class Stock:
@@ -79,26 +81,31 @@ class Stock:
 
 
 class Numbers:
-    """Signals and embeddings drawn from the picture's first pixel and a few others: no network is run."""
+    """Signals and embeddings drawn beforehand, chosen by a picture's own pixel and its prompt: no network is run."""
 
     def __init__(self, roles: frozenset[str]) -> None:
         self.roles = roles
         names = LIMITS if "measures" in roles else ("quality", "prompt", "prompt_cosine", "style")
         self.versions: Mapping[str, str] = {**dict.fromkeys(names, "n"), "novelty": "numbers"}
 
+        rng = np.random.default_rng(1)
+        self._vectors = rng.standard_normal((DRAWN, 192)).astype(np.float32)
+        self._vectors /= np.linalg.norm(self._vectors, axis=1, keepdims=True)
+        middle = np.array([sum(limits) / 2 for limits in LIMITS.values()])
+        self._measures = [signals(LIMITS, row) for row in rng.normal(middle, 0.2, (DRAWN, len(LIMITS))).tolist()]
+        gates = ("quality", "prompt", "prompt_cosine", "style")
+        self._signals = [signals(gates, row) for row in rng.random((DRAWN, len(gates))).tolist()]
+
     def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
-        key = hashlib.blake2b(b"".join(image[0].tobytes() for image in images) + "".join(prompts).encode()).digest()
-        rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
+        drawn = [
+            zlib.crc32(image[0, 0].tobytes() + prompt.encode()) % DRAWN
+            for image, prompt in zip(images, prompts, strict=True)
+        ]
         if "measures" in self.roles:
-            middle = np.array([sum(limits) / 2 for limits in LIMITS.values()])
-            drawn = rng.normal(middle, 0.2, (len(images), len(LIMITS))).tolist()
-            return [Reading(signals=signals(LIMITS, row)) for row in drawn]
-        vectors = rng.standard_normal((len(images), 192)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        names = ("quality", "prompt", "prompt_cosine", "style")
+            return [Reading(signals=self._measures[number]) for number in drawn]
         return [
-            Reading(signals=signals(names, row), embedding=Embedding(space="numbers", vector=vector))
-            for row, vector in zip(rng.random((len(images), 4)).tolist(), vectors, strict=True)
+            Reading(signals=self._signals[number], embedding=Embedding(space="numbers", vector=self._vectors[number]))
+            for number in drawn
         ]
 
 

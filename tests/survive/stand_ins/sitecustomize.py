@@ -1,6 +1,7 @@
 """Imported by every Python process of these tests at its start: what is to be different there, as its environment says.
 
 `STAND_IN_SCORERS`: `gen_emerge.scorers.embedded` is `stand_in_scorers.py` beside this file: quick, and no networks.
+`STAND_IN_CRITIC=SECONDS`: the critic `measured` is `stand_in_critic.py` beside this file: it takes its time.
 `STAND_IN_CLOCK=OFFSET,STEP`: `time.time()` is OFFSET seconds off, and every call takes it STEP seconds further back.
 """
 
@@ -16,7 +17,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-SCORERS = "gen_emerge.scorers.embedded"
+STAND_INS = {
+    "gen_emerge.scorers.embedded": ("STAND_IN_SCORERS", "stand_in_scorers.py"),
+    "gen_emerge.critics.measured": ("STAND_IN_CRITIC", "stand_in_critic.py"),
+}
+"""Module -> the variable that asks for the stand-in, and its file."""
 _true_time = time.time
 
 
@@ -24,9 +29,10 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != SCORERS or not os.environ.get("STAND_IN_SCORERS"):
+        wanted, file = STAND_INS.get(fullname, ("", ""))
+        if not os.environ.get(wanted):
             return None
-        return importlib.util.spec_from_file_location(fullname, Path(__file__).with_name("stand_in_scorers.py"))
+        return importlib.util.spec_from_file_location(fullname, Path(__file__).with_name(file))
 
 
 def set_clock() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,15 @@ def asked(house: House) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def replies(house: House) -> dict[str, tuple[int, dict[str, Any]]]:
-    """Question -> first cycle and payload, as stored: looked at beside a running process."""
+def heard(house: House) -> list[tuple[str, str, int, str]]:
+    """What came of the calls, as stored: kind, question, first cycle, payload. Looked at beside a running process."""
     path = house.folder("night") / "series.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
-        rows = connection.execute("SELECT payload, first_cycle FROM inputs WHERE kind IN ('critic', 'critic-down')")
-        found = [(json.loads(payload), first_cycle) for payload, first_cycle in rows]
-    return {question(payload): (first_cycle, payload) for payload, first_cycle in found}
+        wanted = "SELECT kind, payload, first_cycle FROM inputs WHERE kind IN ('critic', 'critic-down')"
+        return sorted((k, question(json.loads(p)), cycle, p) for k, p, cycle in connection.execute(wanted))
 
 
-def question(payload: dict[str, Any]) -> str:
+def question(payload: Mapping[str, Any]) -> str:
     if payload["ask"] == "review":
         return f"review {payload['candidate']}"
     return f"duel {payload['left']} {payload['right']}"
@@ -64,7 +63,7 @@ def test_kills_amid_a_slow_critics_conversations_change_nothing(build: Callable[
 
     status = killed.call("run", "night", env=critic(killed, "0.001"))
     assert (status["state"], status["digest"]) == ("done", wanted["digest"])
-    assert replies(killed) == replies(calm)
+    assert heard(killed) == heard(calm)
     assert killed.history("night") == calm.history("night")
     assert facts(killed) == facts(calm)
     killed.healthy("night")
@@ -76,12 +75,12 @@ def strike(house: House, *, goal: int, calls: int) -> tuple[int, int]:
     running = house.start("run", "night", env=critic(house, SLOW))
     house.until(running, lambda: house.committed("night") >= goal and len(asked(house)) >= len(before) + calls)
     assert running.kill(), f"it ended by itself: {running.err.read_text()}"
-    paid, known = replies(house), asked(house)
+    paid, known = {q for kind, q, *_ in heard(house) if kind == "critic"}, asked(house)
     cut_off = [line for line in known[len(before) :] if line not in paid]
     again = house.start("run", "night", env=critic(house, SLOW))
     house.until(again, lambda: len(asked(house)) > len(known))
     assert again.kill()
-    assert not set(asked(house)[len(known) :]) & paid.keys(), "a reply that was paid for is asked for again"
+    assert not set(asked(house)[len(known) :]) & paid, "a reply that was paid for is asked for again"
     return len(cut_off), len({cycle_of(line) for line in cut_off if line.startswith("review")})
 
 

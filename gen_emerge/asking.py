@@ -7,10 +7,9 @@ never asked for again, however often the process is killed. A critic that is dow
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -43,7 +42,6 @@ class Sitting:
         self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
         self._down: dict[tuple[int, tuple[Any, ...]], str] = {}
         self._troubles: dict[int, list[str]] = defaultdict(list)
-        self._closing = threading.Event()
         if not critic.immediate:
             changes = [(item.id, item.first_cycle) for item in store.inputs_of("config")]
             for reply in store.inputs_of("critic"):
@@ -57,11 +55,6 @@ class Sitting:
     def immediate(self) -> bool:
         """Whether the critic answers at once."""
         return self.critic.immediate
-
-    @property
-    def closing(self) -> bool:
-        """Whether `close` was called: nothing more is asked."""
-        return self._closing.is_set()
 
     def review(self, exhibits: Sequence[Exhibit], *, cycle: int) -> dict[int, Critique]:
         """Critiques by candidate id; a candidate the critic could not answer about is missing.
@@ -115,7 +108,6 @@ class Sitting:
 
     def close(self) -> None:
         """Wait for calls in flight, whose replies are paid for and kept; nothing more is asked."""
-        self._closing.set()
         for pool in (self._pool, self._talks):
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -158,7 +150,6 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return critique_from(known["critique"]) if known is not None else None
-        self._go_on()
         critique, trouble = self._review_now(exhibit, cycle)
         self._keep(payload, None if critique is None else {"critique": as_plain(critique)}, cycle, trouble)
         return critique
@@ -174,7 +165,6 @@ class Sitting:
         known, ask = self._known(payload, cycle)
         if not ask:
             return _duel_from(known) if known is not None else None
-        self._go_on()
         reply, trouble = self._duel_now(left, right, cycle)
         self._keep(payload, None if reply is None else asdict(reply), cycle, trouble)
         return reply
@@ -203,10 +193,6 @@ class Sitting:
         key = _key(payload)
         if key not in self._replies or cycle < self._replies[key][0]:
             self._replies[key] = (cycle, payload)
-
-    def _go_on(self) -> None:
-        if self.closing:
-            raise CancelledError
 
 
 def _void(item: Input, changes: Sequence[tuple[int, int]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -170,8 +170,14 @@ def test_what_was_answered_about_pictures_that_are_others_now_is_void(series):
     assert not any(other.first_used({"ask": "review", "candidate": candidate}) for candidate in early())
 
 
-def test_nothing_more_is_asked_once_the_series_is_being_closed(series):
-    entered, release = threading.Event(), threading.Event()
+def test_nothing_more_is_asked_once_the_series_is_being_closed(series, monkeypatch):
+    entered, release, refused = threading.Event(), threading.Event(), threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            refused.set()
+            super().shutdown(wait=wait)
 
     class Held(RankCritic):
         def review(self, exhibit, *, brief, bank):
@@ -179,6 +185,7 @@ def test_nothing_more_is_asked_once_the_series_is_being_closed(series):
             release.wait(PATIENCE)
             return super().review(exhibit, brief=brief, bank=bank)
 
+    monkeypatch.setattr("gen_emerge.asking.ThreadPoolExecutor", Pool)
     made = series(world_crew(lambda n: Traits(x=(n % 3) / 2), critic=Held(), concurrency=1))
     ended: list[BaseException] = []
 
@@ -193,8 +200,7 @@ def test_nothing_more_is_asked_once_the_series_is_being_closed(series):
     assert entered.wait(PATIENCE)
     closing = threading.Thread(target=made.live.sitting.close)
     closing.start()
-    while not made.live.sitting.closing:
-        time.sleep(0.001)
+    assert refused.wait(PATIENCE)
     release.set()
     closing.join(PATIENCE)
     running.join(PATIENCE)

@@ -206,3 +206,30 @@ def test_nothing_more_is_asked_once_the_series_is_being_closed(series, monkeypat
     running.join(PATIENCE)
     assert isinstance(ended[0], CancelledError) and len(made.live.sitting.critic.reviewed) == 1
     assert len(made.store.inputs_of("critic")) == 1, "what was paid for is kept"
+
+
+def test_two_conversations_that_need_one_answer_ask_once(series):
+    """Cycles 7 and 8 both challenge a holder that answered another bank: whoever is earlier asks, the other waits."""
+    calls: list[tuple[int, str]] = []
+    twice = threading.Event()
+
+    class Slow(RankCritic):
+        def review(self, exhibit, *, brief, bank):
+            calls.append((exhibit.candidate, bank.id))
+            if calls.count(calls[-1]) > 1:
+                twice.set()
+            elif exhibit.candidate == holder and bank.id == "other-1":
+                twice.wait(0.5)  # the later conversation has begun meanwhile, and would ask too
+            return super().review(exhibit, brief=brief, bank=bank)
+
+    holder = 0
+    made = series(world_crew(lambda n: Traits(x=0.0), rhythm={"pipeline_depth": DEPTH}, critic=Slow())).run(6)
+    (elite,) = made.state.archive
+    holder = elite.candidate
+    made.store.add_input("config", {"banks": {}, "settings": {}}, first_cycle=7)
+    made.reopen(questions=replace(QUESTIONS, id="other-1", hash="7" * 64)).run(12)
+    assert calls.count((holder, "other-1")) == 1
+    used = [reply.first_cycle for reply in made.store.inputs_of("critic") if reply.payload.get("candidate") == holder]
+    assert used[-1] == 7
+    critiques = made.store.critiques([holder])
+    assert critiques[holder].bank_hash == "7" * 64

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,31 @@ from gen_emerge.store import Store, hold, holder
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
 
+CHILDREN: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left() -> Iterator[None]:
+    """Whoever still runs when a test has failed would spoil the next one."""
+    yield
+    while CHILDREN:
+        process = CHILDREN.pop()
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:
     """A Python process that says when it has come to the interesting point."""
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
     )
+    CHILDREN.append(process)
+    return process
 
 
 def said(process: subprocess.Popen[str]) -> str:

@@ -33,9 +33,10 @@ def nobody_is_left() -> Iterator[None]:
     yield
     while CHILDREN:
         process = CHILDREN.pop()
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:

@@ -404,7 +404,9 @@ def loop(
         store = Store.create(base, {"fixed": {}, "reference_prompts": []})
         writer = PictureWriter(base, series="bench")
         engine = LocalEngine(crew.generator, writer.write, max_attempts=3)
-        live = Live(crew, store, replay([]), load=lambda image: read_pixels(base / image.path), cache=base)
+        live = Live(
+            crew, store, replay([]), load=lambda image: read_pixels(base / image.path), paint=engine.paint, cache=base
+        )
         try:
             run(live, engine, cycles=cycles, tell=tell)
         finally:

@@ -4,7 +4,7 @@
     python experiments/mutants/check.py store.toml -k lock # one file's, those with "lock" in their names
 
 A fault is a TOML table: `name` (what is broken, in words), `file`, `old` (text that stands there exactly once), `new`,
-and `tests` (pytest ids that must fail, every one of them); `mark` where they have a marker that is off by default. The faults go into a copy of the committed tree; yours is
+and `tests` (pytest ids that must fail, every one of them). The faults go into a copy of the committed tree; yours is
 not touched. A fault that a listed test lives through, or that only breaks the import, is reported, and the exit
 code is 1.
 """
@@ -42,7 +42,7 @@ def outcome(tree: Path, fault: dict[str, Any]) -> str:
         return f"STALE: the old text stands {whole.count(fault['old'])} times in {fault['file']}"
     path.write_text(whole.replace(fault["old"], fault["new"]), encoding="utf-8")
     try:
-        failed = failures(tree, fault["tests"], fault.get("mark", ""))
+        failed = failures(tree, fault["tests"])
     finally:
         path.write_text(whole, encoding="utf-8")
     # A parametrised test counts once any of its cases fails.
@@ -50,20 +50,10 @@ def outcome(tree: Path, fault: dict[str, Any]) -> str:
     return f"SURVIVED {', '.join(survivors)}" if survivors else "caught"
 
 
-def failures(tree: Path, tests: list[str], mark: str) -> list[str]:
+def failures(tree: Path, tests: list[str]) -> list[str]:
     """Ids of the tests that ran, and failed: one that is not found, skipped or broken in its set-up does not count."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-rf",
-        "-p",
-        "no:cacheprovider",
-        *(["-m", mark] if mark else []),
-        *tests,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     return FAILED.findall(done.stdout)
 

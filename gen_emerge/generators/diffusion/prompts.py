@@ -4,7 +4,7 @@ A batch's distinct prompts are encoded together, so many at once, in the order i
 other last bits to another number of rows, so what is encoded together follows from the batch and that number alone,
 never from what was encoded before: after a kill nothing is remembered, and the pictures must be the same. Only what is
 compared against, the negative or empty prompt, is remembered: it is always encoded by itself. Every family below fills
-each prompt up to a fixed length (T5 too, without a mask), so that no prompt's embedding depends on its neighbours' length.
+each prompt up to a fixed length (T5 too, without a mask): no prompt's embedding depends on how long its neighbours are.
 
 A prompt longer than CLIP's window is read in windows where the pipeline allows it (Stable Diffusion 1, 2 and XL);
 elsewhere it is said that its end is cut off. A pipeline of no known family (Z-Image) encodes a call's texts itself.

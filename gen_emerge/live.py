@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.album import Album
 from gen_emerge.asking import Sitting
 from gen_emerge.calibration.first import GateSetting
-from gen_emerge.engines.local import to_pixels
-from gen_emerge.errors import Damaged
 from gen_emerge.filters import Rule
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
@@ -125,14 +124,24 @@ class Live:
         store: the history; read here, written by the loop.
         state: replayed to the last commit.
         load: reads a stored picture.
+        paint: paints one genome again, safely beside the renderer.
         cache: folder for the memory-mapped vectors, None to keep them in memory.
     """
 
-    def __init__(self, crew: Crew, store: Store, state: State, *, load: LoadPixels, cache: Path | None) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        store: Store,
+        state: State,
+        *,
+        load: LoadPixels,
+        paint: Callable[[Genome], Pixels],
+        cache: Path | None,
+    ) -> None:
         self.crew = crew
         self.store = store
         self.state = state
-        self.load = load
+        self._album = Album(load, paint, crew.generator)
         self.preference = DuelPreference()
         for duel in state.duels:
             self.preference.add(duel)
@@ -258,14 +267,7 @@ class Live:
 
     def picture(self, candidate: Candidate | Subject) -> Pixels:
         """Its stored picture; where the file is lost, the same picture painted again, if its generator is at hand."""
-        assert candidate.image is not None
-        try:
-            return self.load(candidate.image)
-        except Damaged:
-            genome, generator = candidate.genome, self.crew.generator
-            if (genome.generator, genome.generator_version) != (generator.name, generator.version):
-                raise
-            return to_pixels(generator.render([genome])[0])[0]
+        return self._album.picture(candidate)
 
     def accept(self, cycle: int, subject: Subject) -> None:
         """An image is accepted in a cycle that may not be committed yet: from now on it is a neighbour to others."""
@@ -386,7 +388,7 @@ class Live:
         return self._exhibits[candidate]
 
     def shown(self, exhibit: Exhibit) -> Exhibit:
-        """With its picture, read again, for a critic that looks at it; pictures are not kept in memory."""
+        """With its picture, for a critic that looks at it; exhibits are kept without."""
         return exhibit if self.sitting.immediate else self.with_picture(exhibit)
 
     def with_picture(self, exhibit: Exhibit) -> Exhibit:

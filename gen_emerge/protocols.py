@@ -17,11 +17,16 @@ from gen_emerge.types import Critique, DuelReply, Exhibit, Genome, Pixels, Quest
 class Generator(Protocol):
     """Genome -> pixels. Deterministic: the same genome gives the same image on one machine.
 
-    `render` may be called from a thread other than the loop's, by one thread at a time.
+    `render` may be called from a thread other than the loop's, by one thread at a time: the engine's own.
 
-    A generator may also have: `abilities`, a frozenset of "noise" and "image" (see `Sources.abilities`); `flagged`,
-    genome hash -> why its safety checker turned the picture away, set before `render` returns; `notices`, sentences to
-    be told once; `learned_batch`, how many images at once were found to fit, settable.
+    A generator may also have:
+
+    - `abilities`, a frozenset of "noise" and "image" (see `Sources.abilities`);
+    - `flagged`, genome hash -> why its safety checker turned the picture away, set before `render` returns;
+    - `notices`, sentences to be told once, a tuple that only grows;
+    - `learned_batch`, how many images at once were found to fit when memory ran out, None before; settable, before a
+      `render`. It only falls. The batch in which it falls comes out as if it had been set to that from the beginning:
+      it is kept with that batch's cycle, and set before that cycle whenever a series goes on.
     """
 
     @property

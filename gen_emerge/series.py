@@ -18,6 +18,7 @@ from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
 from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
+from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold
@@ -142,7 +143,7 @@ def run(
         standing.note_run(folder, "running", target)
         ending = "failed"
         try:
-            notices = Notices(crew, store, say)
+            notices = Notices(crew, say)
 
             def beat() -> None:
                 held.beat()
@@ -176,9 +177,21 @@ def _drive(
 
     with ExitStack() as closed:
         writer = closed.enter_context(PictureWriter(folder, series=config.name))
-        engine = LocalEngine(crew.generator, writer.write, max_attempts=crew.rhythm.max_attempts)
+        engine = LocalEngine(
+            crew.generator,
+            writer.write,
+            max_attempts=crew.rhythm.max_attempts,
+            during=MicroBatch(crew.generator, store).during,
+        )
         closed.callback(engine.close)
-        live = Live(crew, store, state, load=lambda image: read_pixels(folder / image.path), cache=folder / "cache")
+        live = Live(
+            crew,
+            store,
+            state,
+            load=lambda image: read_pixels(folder / image.path),
+            paint=engine.paint,
+            cache=folder / "cache",
+        )
         closed.callback(live.sitting.close)
         run_loop(live, engine, cycles=target, tell=tell, stop=stop or (lambda: False))
 

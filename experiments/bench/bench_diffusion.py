@@ -7,8 +7,10 @@ A checkpoint of Stable Diffusion 1.5's sizes is made with random weights (UNet, 
 of torch that a series has (kernels that repeat their numbers), once with torch's own. "Loop" is everything a series
 does: proposals, PNGs, thumbnails, filters, scores, gates, critic, commits; with scorers that cost nothing, with the
 four real ones (random weights, NIMA's MobileNet and ViT-B/32 for CLIP and DreamSim) on the same device, and with
-genomes that begin from a stored picture. `--checks` adds `diffusion_checks.py`. Without CUDA it says so and exits 2;
-`--small` runs everything at toy sizes on whatever there is, to try the script itself.
+genomes that begin from a stored picture. The share of the time that goes into encoding prompts is measured apart, in a
+short loop and in single calls of the pipeline: for it the device is waited for around every encoding. `--checks` adds
+`diffusion_checks.py`. Without CUDA it says so and exits 2; `--small` runs everything at toy sizes on whatever there is,
+to try the script itself.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -364,8 +367,29 @@ def crew_of(generator: Any, scorers: Any, sizes: Sizes, *, pictures: bool) -> Cr
     return replace(crew, generator=generator, scorers=scorers, limits=limits, emitters=all_emitters(abilities))
 
 
+@contextmanager
+def timed(owner: Any, name: str, device: str) -> Iterator[list[float]]:
+    """Seconds of every call of an object's method while this lasts; what the device was still at is waited for."""
+    method, spent = getattr(owner, name), list[float]()
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        wait(device)
+        started = time.perf_counter()
+        try:
+            return method(*arguments, **named)
+        finally:
+            wait(device)
+            spent.append(time.perf_counter() - started)
+
+    setattr(owner, name, call)
+    try:
+        yield spent
+    finally:
+        delattr(owner, name)
+
+
 class Watched:
-    """A generator whose batches are counted: kinds and seconds of each call."""
+    """A generator whose batches are counted: genomes and seconds of each call."""
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator
@@ -404,7 +428,9 @@ def loop(
         store = Store.create(base, {"fixed": {}, "reference_prompts": []})
         writer = PictureWriter(base, series="bench")
         engine = LocalEngine(crew.generator, writer.write, max_attempts=3)
-        live = Live(crew, store, replay([]), load=lambda image: read_pixels(base / image.path), cache=base)
+        live = Live(
+            crew, store, replay([]), load=lambda image: read_pixels(base / image.path), paint=engine.paint, cache=base
+        )
         try:
             run(live, engine, cycles=cycles, tell=tell)
         finally:
@@ -431,6 +457,23 @@ def loop(
         "begun_from_a_picture": begun,
         "outcomes": outcomes,
         "digest_of_pictures": digest.hexdigest(),
+    }
+
+
+def prompts(generator: Any, sizes: Sizes, shelf: Shelf) -> dict[str, Any]:
+    """The share of a batch's time in encoding prompts: of rendering in the loop, and of the bare pipeline's call."""
+    drawn, pipe, rounds = texts(3), generator._opened.pipe, max(sizes.rounds // 2, 2)
+    with timed(generator._reader, "read", sizes.device) as read:
+        around = loop(generator, (FakeScorer(),), sizes, shelf, cycles=SETTLED + 6)
+    with timed(pipe, "encode_prompt", sizes.device) as encoded:
+        alone = bare(pipe, drawn, replace(sizes, rounds=rounds), repeatable=True)
+    reading, encoding = statistics.median(read[SETTLED:]), statistics.median(encoded[2:])
+    return {
+        "batches": len(read),
+        "seconds_of_a_batch_in_the_loop": round(reading, 4),
+        "share_of_rendering_in_the_loop": round(reading / around["median_of_rendering"], 4),
+        "seconds_of_a_batch_bare": round(encoding, 4),
+        "share_of_a_call_bare": round(encoding / alone["seconds_a_batch"], 4),
     }
 
 
@@ -479,6 +522,8 @@ def speed(checkpoint: Path, sizes: Sizes, found: dict[str, Any], save: Callable[
     found["bare_with_torch_s_own_settings"] = bare(pipe, texts(1), sizes, repeatable=False)
     save()
     found["loop"] = loop(generator, (FakeScorer(),), sizes, shelf, cycles=sizes.cycles)
+    save()
+    found["encoding_of_prompts"] = prompts(generator, sizes, shelf)
     save()
     with tempfile.TemporaryDirectory() as folder:
         scorers = gate_scorers(Path(folder), sizes.device, references(), small=sizes.small)

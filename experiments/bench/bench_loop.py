@@ -171,7 +171,7 @@ def bench(cycles: int, side: int, *, png: bool) -> dict[str, Any]:
         blank = np.full((side, side, 3), 128, dtype=np.uint8)
         writer = image_files.PictureWriter(base, series="bench")
         engine = LocalEngine(crew.generator, writer.write, max_attempts=3)
-        live = Live(crew, store, replay([]), load=lambda image: blank, cache=base)
+        live = Live(crew, store, replay([]), load=lambda image: blank, paint=engine.paint, cache=base)
         patch = mock.patch.object(image_files, "encode_png", lambda *a, **k: b"no picture")
         with patch if not png else mock.MagicMock():
             run(live, engine, cycles=crew.rhythm.warmup_cycles + 2, tell=tell)

@@ -172,7 +172,7 @@ def bench(depth: int, first: int, last: int) -> dict[str, Any]:
         writer = PictureWriter(base, series="bench")
         engine = LocalEngine(crew.generator, writer.write, max_attempts=3)
         blank = np.full((64, 64, 3), 128, dtype=np.uint8)
-        live = Live(crew, store, replay([]), load=lambda image: blank, cache=base)
+        live = Live(crew, store, replay([]), load=lambda image: blank, paint=engine.paint, cache=base)
         run(live, engine, cycles=last, tell=tell)
         engine.close()
         writer.close()

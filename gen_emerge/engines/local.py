@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,15 +63,24 @@ class LocalEngine:
     """Renders cycles in the order they were submitted.
 
     Args:
-        generator: renders; called from one thread at a time.
+        generator: renders; called from the engine's one thread alone.
         save: writes pictures, durable when it returns; called from `SAVED_AT_ONCE` other threads.
         max_attempts: how often one genome may raise before it is given up.
+        during: entered on the generator's thread while a cycle (by number) is rendered, left before it is saved.
     """
 
-    def __init__(self, generator: Generator, save: Save, *, max_attempts: int) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        save: Save,
+        *,
+        max_attempts: int,
+        during: Callable[[int], AbstractContextManager[None]] = lambda cycle: nullcontext(),
+    ) -> None:
         self._generator = generator
         self._save = save
         self._max_attempts = max_attempts
+        self._during = during
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
         self._saving = ThreadPoolExecutor(max_workers=SAVED_AT_ONCE, thread_name_prefix="save")
         self._cycles: dict[int, Future[Rendering]] = {}
@@ -88,7 +98,15 @@ class LocalEngine:
             banned: quarantined genomes' hashes and why: they fail without being rendered.
         """
         self._cycles[cycle] = rendering = Future[Rendering]()
-        self._painting.submit(self._render, tuple(genomes), dict(banned), rendering)
+        self._painting.submit(self._render, cycle, tuple(genomes), dict(banned), rendering)
+
+    def paint(self, genome: Genome) -> Pixels:
+        """One picture beside the cycles, (h, w, 3) uint8: from any thread, when those queued before it are rendered.
+
+        Raises:
+            Exception: whatever the generator raises.
+        """
+        return self._painting.submit(lambda: to_pixels(_checked(self._generator, [genome])[0])[0]).result()
 
     def rendering(self, cycle: int) -> Future[Rendering]:
         """A submitted cycle's rendering, to be waited for beside other things; `take` takes it."""
@@ -109,10 +127,13 @@ class LocalEngine:
         for rendering in self._cycles.values():
             rendering.cancel()  # nobody waits for what will not come
 
-    def _render(self, genomes: tuple[Genome, ...], banned: dict[str, str], rendering: Future[Rendering]) -> None:
+    def _render(
+        self, cycle: int, genomes: tuple[Genome, ...], banned: dict[str, str], rendering: Future[Rendering]
+    ) -> None:
         try:
             started = time.perf_counter()
-            results = self._batch([genome for genome in genomes if genome.hash not in banned])
+            with self._during(cycle):
+                results = self._batch([genome for genome in genomes if genome.hash not in banned])
             results |= {g.hash: f"quarantined: {banned[g.hash]}" for g in genomes if g.hash in banned}
             flagged: Mapping[str, str] = dict(getattr(self._generator, "flagged", {}))
             self._saving.submit(self._keep, genomes, results, flagged, time.perf_counter() - started, rendering)

@@ -24,6 +24,9 @@ from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction."""
 
+KEPT_OPEN = 8
+"""Connections kept for the next read; what more threads need at once is opened for them, and closed after."""
+
 RESTORE = "Restore the file from a copy; the pictures carry their recipes and are not touched."
 _ERROR, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 10, 11, 13, 14, 26
 
@@ -42,7 +45,8 @@ def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> En
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
-    made = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+    # Nobody waits for a connection: as many threads read as a critic has conversations, and SQLite lets them.
+    made = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=KEPT_OPEN, max_overflow=-1)
 
     @event.listens_for(made, "connect")
     def _settings(connection: Any, _record: Any) -> None:

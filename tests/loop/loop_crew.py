@@ -298,8 +298,8 @@ class Series:
 
     def _start(self) -> None:
         self.state = replay(self.store.history())
-        self.live = Live(self.crew, self.store, self.state, load=self._load, cache=None)
         self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=self.crew.rhythm.max_attempts)
+        self.live = Live(self.crew, self.store, self.state, load=self._load, paint=self.engine.paint, cache=None)
 
     def _save(self, items: Sequence[tuple[Genome, np.ndarray]]) -> list[Image]:
         return [self._keep(genome, pixels) for genome, pixels in items]
@@ -335,8 +335,8 @@ class Series:
         return self
 
     def stop(self) -> None:
-        self.engine.close()
         self.live.sitting.close()
+        self.engine.close()
         self.store.close()
 
     def record(self, cycle: int) -> CycleRecord:

@@ -234,28 +234,19 @@ def test_a_prompt_that_is_cut_off_is_said_once(tiny, kind):
 
 
 def test_in_one_window_long_reading_is_the_pipeline_s_own(tiny):
-    from gen_emerge.generators.diffusion.prompts import Reader, _in_windows
+    from gen_emerge.generators.diffusion.prompts import Asked, Reader
 
     for kind in ("sd", "sdxl"):
         pipe = open_generator(tiny(kind), guidance=4.0)._opened.pipe
         for negative in ("", "ugly"):
-            own = Reader(pipe, print).read("a cat", negative, guided=True)
-            with torch.no_grad():
-                ours = _in_windows(pipe, "a cat", negative, True)
+            asked = Asked("a cat", negative, guided=True)
+            (own,) = Reader(pipe, print).read([asked], at_once=1)
+            windowed = Reader(pipe, print)
+            windowed._count = lambda one: 1
+            (ours,) = windowed.read([asked], at_once=1)
             assert set(own) == set(ours)
             for name in own:
                 assert torch.allclose(own[name], ours[name], atol=1e-5), (kind, negative, name)
-
-
-def test_words_are_encoded_once(painter):
-    calls: list[Any] = []
-    hook = painter._opened.pipe.text_encoder.register_forward_hook(lambda *_: calls.append(1))
-    batch = [genome(painter, seed=seed, prompt="words of this test alone") for seed in range(3)]
-    painter.render(batch)
-    first = len(calls)
-    painter.render(batch)
-    hook.remove()
-    assert (first, len(calls)) == (2, 2)  # the words, and nothing to compare them with
 
 
 def test_auto_takes_float16_for_a_unet_on_cuda_and_the_device_s_own_format_for_a_transformer(tiny, monkeypatch):

@@ -124,9 +124,22 @@ def test_the_first_guess_follows_memory_and_size(monkeypatch):
     assert guess(cpu, item_bytes=4) == 3
 
 
-def test_portions_keep_their_order():
-    portions = Portions(4, torch.device("cpu"), print)
-    assert portions.run(range(10), lambda some: [number * 2 for number in some]) == [n * 2 for n in range(10)]
+def test_a_batch_is_of_one_size_throughout():
+    told: list[str] = []
+    portions, tried = Portions(torch.device("cpu"), told.append), list[int]()
+
+    def attempt(size: int) -> str:
+        tried.append(size)
+        if size > 2:
+            raise MemoryError
+        return f"in portions of {size}"
+
+    assert portions.run(attempt, guess=16, most=8) == "in portions of 2"
+    assert tried == [16, 4, 2] and portions.learned == 2 and len(told) == 1
+    assert portions.run(attempt, guess=1, most=8) == "in portions of 1"
+    portions.learned = None
+    with pytest.raises(GeneratorFailed, match="offload"):
+        portions.run(attempt, guess=3, most=1)
 
 
 # ---- decoders that overflow --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ float16, by more in bfloat16 (14/255 was seen). A genome's identity is therefore
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from gen_emerge.generators.diffusion.loading import open_checkpoint
 from gen_emerge.generators.diffusion.noise import can_mix
 from gen_emerge.generators.diffusion.options import read_options
 from gen_emerge.generators.diffusion.portions import Portions, first_guess
-from gen_emerge.generators.diffusion.prompts import Reader, extent
+from gen_emerge.generators.diffusion.prompts import Asked, Reader, Told, extent
 from gen_emerge.types.genomes import STRENGTH
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ class Diffusion:
             self._notices.append(notice)
         self._reader = Reader(self._opened.pipe, self._notices.append)
         self._brush = Brush(self._opened, steps=self._options.steps)
-        self._portions: Portions | None = None
-        self._learned: int | None = None
+        self._portions = Portions(self._opened.device, self._notices.append)
         self.flagged: dict[str, str] = {}
         pictures = picture is not None and self._opened.variations is not None
         self.abilities = frozenset(["noise"] * can_mix(self._opened.pipe) + ["image"] * pictures)
@@ -86,13 +86,11 @@ class Diffusion:
     @property
     def learned_batch(self) -> int | None:
         """Pictures at once that fit after memory ran out, else None. Set it to what was learned in an earlier run."""
-        return self._portions.learned if self._portions else self._learned
+        return self._portions.learned
 
     @learned_batch.setter
-    def learned_batch(self, size: int) -> None:
-        self._learned = size
-        if self._portions:
-            self._portions.learn(size)
+    def learned_batch(self, size: int | None) -> None:
+        self._portions.learned = size
 
     def render(self, genomes: Sequence[Genome]) -> list[NDArray[np.float32]]:
         """Paint every genome.
@@ -108,34 +106,50 @@ class Diffusion:
             BadInput: a genome asks for what this generator cannot do.
             GeneratorFailed: one picture alone is too much for the device's memory.
         """
-        strokes = [self._stroke(genome) for genome in genomes]
+        if not genomes:
+            return []
+        asked = [self._asked(genome) for genome in genomes]
+        most = max(Counter((g.width, g.height, self._guidance(g), self._strength(g)) for g in genomes).values())
+        return self._portions.run(lambda size: self._paint(genomes, asked, size), guess=self._guess(genomes), most=most)
+
+    def _paint(self, genomes: Sequence[Genome], asked: Sequence[Asked], size: int) -> list[NDArray[np.float32]]:
+        """The whole batch: `size` prompts are read at once, and `size` pictures painted."""
+        told = self._reader.read(asked, at_once=size)
+        strokes = [self._stroke(genome, one) for genome, one in zip(genomes, told, strict=True)]
         together: dict[Any, list[int]] = {}
         for place, stroke in enumerate(strokes):
             together.setdefault(stroke.kind, []).append(place)
         pictures: dict[int, NDArray[np.float32]] = {}
         for places in together.values():
-            painted = self._sized(genomes[places[0]]).run([strokes[place] for place in places], self._brush.paint)
-            pictures.update(zip(places, painted, strict=True))
+            for first in range(0, len(places), size):
+                portion = places[first : first + size]
+                pictures.update(zip(portion, self._brush.paint([strokes[place] for place in portion]), strict=True))
         for place, stroke in enumerate(strokes):
             if stroke.flagged:
                 self._flag(genomes[place].hash)
         return [pictures[place] for place in range(len(genomes))]
 
-    def _stroke(self, genome: Genome) -> Stroke:
-        guidance = genome.parameters.get(GUIDANCE, self._options.guidance[0])
+    def _asked(self, genome: Genome) -> Asked:
         if genome.start and genome.noise:
             raise BadInput(f"Genome {genome.hash[:12]} begins from a picture and from mixed noise: only one can be.")
         if genome.noise and "noise" not in self.abilities:
             raise BadInput(f"Genome {genome.hash[:12]} begins from mixed noise, which this pipeline cannot.")
-        told = self._reader.read(genome.prompt, genome.negative, guided=guidance > 1.0)
-        strength = genome.parameters.get(STRENGTH, 1.0) if genome.start else 0.0
+        return Asked(genome.prompt, genome.negative, guided=self._guidance(genome) > 1.0)
+
+    def _stroke(self, genome: Genome, told: Told) -> Stroke:
         return Stroke(
             seed=genome.seed,
             noise=genome.noise,
             told=told,
             start=self._started(genome) if genome.start else None,
-            kind=(genome.width, genome.height, guidance, strength, extent(told)),
+            kind=(genome.width, genome.height, self._guidance(genome), self._strength(genome), extent(told)),
         )
+
+    def _guidance(self, genome: Genome) -> float:
+        return genome.parameters.get(GUIDANCE, self._options.guidance[0])
+
+    def _strength(self, genome: Genome) -> float:
+        return genome.parameters.get(STRENGTH, 1.0) if genome.start else 0.0
 
     def _started(self, genome: Genome) -> Pixels:
         strength = genome.parameters.get(STRENGTH, math.nan)
@@ -145,19 +159,13 @@ class Diffusion:
             raise BadInput(f"Genome {genome.hash[:12]} begins from a picture, which this generator cannot.")
         return self._picture(genome.start)
 
-    def _sized(self, genome: Genome) -> Portions:
-        if self._portions is None:
-            opened = self._opened
-            size = self._options.batch or first_guess(
-                opened.device,
-                weights=opened.weights,
-                pixels=genome.width * genome.height,
-                item_bytes=opened.dtype.itemsize,
-            )
-            self._portions = Portions(size, opened.device, self._notices.append)
-            if self._learned:
-                self._portions.learn(self._learned)
-        return self._portions
+    def _guess(self, genomes: Sequence[Genome]) -> int:
+        return self._options.batch or first_guess(
+            self._opened.device,
+            weights=self._opened.weights,
+            pixels=max(genome.width * genome.height for genome in genomes),
+            item_bytes=self._opened.dtype.itemsize,
+        )
 
     def _flag(self, genome: str) -> None:
         self.flagged[genome] = "the checkpoint's safety checker blacked it out"

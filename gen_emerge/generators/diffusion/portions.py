@@ -1,13 +1,14 @@
 """How many pictures at once: a first guess from the device's memory, halved whenever it proves too many.
 
-Takes a batch and a function that paints; gives the pictures in order. What was learned is kept for all batches to come.
+Takes a function that makes a whole batch in portions; gives what it made. What was learned is kept for all batches to
+come.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gen_emerge.errors import GeneratorFailed
@@ -15,7 +16,6 @@ from gen_emerge.errors import GeneratorFailed
 if TYPE_CHECKING:
     import torch
 
-_T = TypeVar("_T")
 _R = TypeVar("_R")
 
 MOST = 16
@@ -53,43 +53,45 @@ def memory(device: torch.device) -> int | None:
 
 
 class Portions:
-    """The size of portions of one generator.
+    """The size of one generator's portions.
 
     Args:
-        size: to begin with.
         device: whose spare memory is given back after a failure.
         tell: called with a sentence, once, when a size was learned.
+
+    Attributes:
+        learned: what fitted after memory ran out, in this run or, set from outside, in an earlier one; else None.
     """
 
-    def __init__(self, size: int, device: torch.device, tell: Callable[[str], None]) -> None:
-        self.size = size
+    def __init__(self, device: torch.device, tell: Callable[[str], None]) -> None:
         self.learned: int | None = None
         self._device = device
         self._tell = tell
 
-    def learn(self, size: int) -> None:
-        """Take over a size that was learned before."""
-        self.size, self.learned = min(self.size, size), size
+    def run(self, attempt: Callable[[int], _R], *, guess: int, most: int) -> _R:
+        """Make a whole batch; from its beginning again, in smaller portions, while memory is not enough.
 
-    def run(self, items: Sequence[_T], paint: Callable[[Sequence[_T]], Sequence[_R]]) -> list[_R]:
-        """Paint all items, in order, in portions that fit.
+        From the beginning, because pictures differ a little with the size of their portion: so a batch is of one size
+        throughout, the size that is learned, and whoever makes it again with that size makes the same pictures.
+
+        Args:
+            attempt: makes the whole batch in portions of the size it is given.
+            guess: the size before anything was learned.
+            most: the batch's largest portion if there were no limit.
 
         Raises:
-            GeneratorFailed: one item alone is too much.
+            GeneratorFailed: one picture alone is too much.
         """
-        done: list[_R] = []
-        while len(done) < len(items):
-            portion = items[len(done) : len(done) + self.size]
-            painted = self._try(portion, paint)
-            if painted is None:
-                self._halve(len(portion))
-            else:
-                done.extend(painted)
-        return done
+        while True:
+            size = min(guess, self.learned or guess)
+            made = self._try(attempt, size)
+            if made is not None:
+                return made
+            self._halve(min(size, most))
 
-    def _try(self, portion: Sequence[_T], paint: Callable[[Sequence[_T]], Sequence[_R]]) -> Sequence[_R] | None:
+    def _try(self, attempt: Callable[[int], _R], size: int) -> _R | None:
         try:
-            return paint(portion)
+            return attempt(size)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -105,7 +107,7 @@ class Portions:
             )
         if self.learned is None:
             self._tell(f"Out of memory with {failed} pictures at once: {failed // 2} from here on.")
-        self.size = self.learned = failed // 2
+        self.learned = failed // 2
 
     def _give_back(self) -> None:
         import torch

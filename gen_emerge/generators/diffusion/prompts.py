@@ -1,19 +1,26 @@
-"""Takes prompts; gives what a pipeline is told of them: embeddings where it takes them, remembered, else the texts.
+"""Takes the prompts of a batch; gives what a pipeline is told of each: embeddings where it takes them, else the texts.
 
-Every prompt is encoded by itself, once, so that what it means does not depend on its neighbours. A prompt longer than
-CLIP's window is read in windows where the pipeline allows it (Stable Diffusion 1, 2 and XL); elsewhere it is said that
-its end is cut off.
+A batch's distinct prompts are encoded together, so many at once, in the order in which they first come. Kernels give
+other last bits to another number of rows, so what is encoded together follows from the batch and that number alone,
+never from what was encoded before: after a kill nothing is remembered, and the pictures must be the same. Only what is
+compared against, the negative or empty prompt, is remembered: it is always encoded by itself. Every family below fills
+each prompt up to a fixed length (T5 too, without a mask): no prompt's embedding depends on how long its neighbours are.
+
+A prompt longer than CLIP's window is read in windows where the pipeline allows it (Stable Diffusion 1, 2 and XL);
+elsewhere it is said that its end is cut off. A pipeline of no known family (Z-Image) encodes a call's texts itself.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-REMEMBERED = 64
-"""Prompts whose embeddings are kept; with a T5 one takes 4 MB."""
+from gen_emerge.generators.diffusion.windows import encoders, in_windows, windows
+
+REMEMBERED = 16
+"""Negative prompts whose embeddings are kept: a series has one; with a T5 one takes 4 MB."""
 
 Told = Mapping[str, Any]
 """Arguments of a pipeline's call: tensors (1, ...) that are joined along their first axis, or texts."""
@@ -27,6 +34,21 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "FluxPipeline": ("prompt_embeds", "pooled_prompt_embeds", ""),
 }
 """Pipeline -> what its `encode_prompt` gives, by the names under which its call takes it ("" is not taken)."""
+_WINDOWED = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+
+class Asked(NamedTuple):
+    """What one picture is to be of.
+
+    Args:
+        prompt: any text.
+        negative: "" for none.
+        guided: whether the pipeline will compare with the negative prompt (guidance above 1).
+    """
+
+    prompt: str
+    negative: str
+    guided: bool
 
 
 class Reader:
@@ -43,57 +65,105 @@ class Reader:
         self._names = _FAMILIES.get(type(pipe).__name__)
         self._takes = set(inspect.signature(pipe.encode_prompt).parameters) if self._names else set[str]()
         self._window = _window(pipe)
-        self._known: OrderedDict[tuple[str, str, bool], Told] = OrderedDict()
+        self._against: OrderedDict[tuple[str, int], Told] = OrderedDict()
         self._said: set[str] = set()
 
-    def read(self, prompt: str, negative: str, *, guided: bool) -> Told:
-        """What to tell the pipeline of one prompt.
+    def read(self, asked: Sequence[Asked], *, at_once: int) -> list[Told]:
+        """What to tell the pipeline of every prompt of a batch.
 
         Args:
-            prompt: any text.
-            negative: "" for none.
-            guided: whether the pipeline will compare with the negative prompt (guidance above 1).
-        """
-        if negative and not guided and self._names is not None:  # who takes texts decides for itself
-            self._say("negative", "The negative prompt does not act: that needs guidance above 1.")
-            negative = ""
-        key = prompt, negative, guided
-        if key not in self._known:
-            self._known[key] = self._read(prompt, negative, guided)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+            asked: (n,) prompts, in the batch's order.
+            at_once: so many distinct prompts are encoded in one call, at most; >= 1.
 
-    def _read(self, prompt: str, negative: str, guided: bool) -> Told:
+        Returns:
+            (n,) in the same order. The same batch and number give the same bits, whatever was read before.
+        """
         import torch
 
-        if negative and self._names and "negative_prompt" not in self._takes:
-            self._say("negative", f"{type(self._pipe).__name__} knows no negative prompt: this series' does not act.")
-        count = self._length(prompt, negative)
         if self._names is None:
-            self._warn(count)
-            return {"prompt": prompt, "negative_prompt": negative or None}
+            return [self._as_text(one) for one in asked]
+        asked = [self._acting(one) for one in asked]
+        counts = [self._count(one) for one in asked]
         with torch.no_grad():
-            if count > self._window and self._names in (_PAIR, _FOUR) and self._pooled_by_windows():
-                return _in_windows(self._pipe, prompt, negative, guided)
-            self._warn(count)
-            return self._encode(prompt, negative, guided)
+            meant = self._encode(dict.fromkeys((one.prompt, n) for one, n in zip(asked, counts, strict=True)), at_once)
+            return [
+                {**meant[one.prompt, n], **(self._compared(one.negative, n) if one.guided else {})}
+                for one, n in zip(asked, counts, strict=True)
+            ]
 
-    def _pooled_by_windows(self) -> bool:
-        return type(self._pipe).__name__ != "StableDiffusion3Pipeline"
+    # ---- what acts -----------------------------------------------------------------------------------------------
 
-    def _encode(self, prompt: str, negative: str, guided: bool) -> Told:
+    def _as_text(self, one: Asked) -> Told:
+        self._warn(self._length(one.prompt, one.negative))
+        return {"prompt": one.prompt, "negative_prompt": one.negative or None}  # the pipeline decides whether it acts
+
+    def _acting(self, one: Asked) -> Asked:
+        if one.negative and not one.guided:
+            self._say("negative", "The negative prompt does not act: that needs guidance above 1.")
+            return one._replace(negative="")
+        if one.negative and "negative_prompt" not in self._takes:
+            self._say("negative", f"{type(self._pipe).__name__} knows no negative prompt: this series' does not act.")
+        return one
+
+    def _count(self, one: Asked) -> int:
+        """Windows in which a prompt and its negative are read, 0 where the pipeline itself reads them."""
+        texts = [one.prompt, one.negative] if one.guided else [one.prompt]
+        length = self._length(*texts)
+        if length > self._window and type(self._pipe).__name__ in _WINDOWED:
+            return max(len(windows(made, text)) for made, _ in encoders(self._pipe) for text in texts)
+        self._warn(length)
+        return 0
+
+    # ---- encoding ------------------------------------------------------------------------------------------------
+
+    def _encode(self, wanted: Iterable[tuple[str, int]], at_once: int) -> dict[tuple[str, int], Told]:
+        """Distinct (prompt, windows) -> what is told of each; those of as many windows are encoded together."""
+        alike: dict[int, list[str]] = {}
+        for prompt, count in wanted:
+            alike.setdefault(count, []).append(prompt)
+        found: dict[tuple[str, int], Told] = {}
+        for count, prompts in alike.items():
+            for first in range(0, len(prompts), at_once):
+                some = prompts[first : first + at_once]
+                told = in_windows(self._pipe, some, count) if count else self._whole(some)
+                for row, prompt in enumerate(some):
+                    found[prompt, count] = {name: value[row : row + 1] for name, value in told.items()}
+        return found
+
+    def _compared(self, negative: str, count: int) -> Told:
+        """What a guided picture is compared with, encoded by itself: it may be remembered."""
+        if "negative_prompt" not in self._takes:
+            return {}
+        key = negative, count
+        if key not in self._against:
+            self._against[key] = self._negative(negative, count)
+            if len(self._against) > REMEMBERED:
+                self._against.popitem(last=False)
+        self._against.move_to_end(key)
+        return self._against[key]
+
+    def _negative(self, negative: str, count: int) -> Told:
+        if not count:
+            told = self._whole([""], negative=negative, guided=True)
+            return {name: value for name, value in told.items() if name.startswith("negative")}
+        told = {f"negative_{name}": value for name, value in in_windows(self._pipe, [negative], count).items()}
+        if not negative and self._pipe.config.get("force_zeros_for_empty_prompt"):
+            return {name: value.new_zeros(value.shape) for name, value in told.items()}
+        return told
+
+    def _whole(self, prompts: list[str], *, negative: str = "", guided: bool = False) -> dict[str, Any]:
+        """What the pipeline makes of prompts of its own length: (n, ...) tensors by name."""
         given: dict[str, Any] = {name: None for name in ("prompt_2", "prompt_3") if name in self._takes}
-        given |= {"prompt": prompt, "device": self._pipe._execution_device, "num_images_per_prompt": 1}
+        given |= {"prompt": prompts, "device": self._pipe._execution_device, "num_images_per_prompt": 1}
         if "negative_prompt" in self._takes:
-            given["negative_prompt"] = negative or None
+            given["negative_prompt"] = [negative] * len(prompts) if negative else None
         if "do_classifier_free_guidance" in self._takes:
             given["do_classifier_free_guidance"] = guided
         values = self._pipe.encode_prompt(**given)
-        return {
-            name: value for name, value in zip(self._names or (), values, strict=True) if name and value is not None
-        }
+        named = zip(self._names or (), values, strict=True)
+        return {name: value for name, value in named if name and value is not None}
+
+    # ---- what is said --------------------------------------------------------------------------------------------
 
     def _length(self, *texts: str) -> int:
         made = getattr(self._pipe, "tokenizer", None)
@@ -144,38 +214,3 @@ def _window(pipe: Any) -> int:
             limit = inspect.signature(pipe.__call__).parameters.get("max_sequence_length")
             most = max(most, int(limit.default) if limit is not None else 0)
     return most
-
-
-def _in_windows(pipe: Any, prompt: str, negative: str, guided: bool) -> Told:
-    """Embeddings of a long prompt: CLIP reads window after window, what it says of them is put side by side."""
-    import torch
-
-    two = getattr(pipe, "text_encoder_2", None) is not None
-    readers = [(pipe.tokenizer_2, pipe.text_encoder_2)] if two else []
-    if pipe.text_encoder is not None:
-        readers.insert(0, (pipe.tokenizer, pipe.text_encoder))
-    texts = [prompt, negative] if guided else [prompt]
-    count = max(len(_windows(made, text)) for made, _ in readers for text in texts)
-    told: dict[str, Any] = {}
-    for text, name in zip(texts, _PAIR, strict=False):
-        sides: list[Any] = []
-        for made, encoder in readers:
-            ids = torch.tensor(_windows(made, text, count)).to(pipe._execution_device)
-            outputs = [encoder(window[None], output_hidden_states=True) for window in ids]
-            sides.append(torch.cat([out.hidden_states[-2] if two else out[0] for out in outputs], dim=1))
-            if two:
-                told[name.replace("prompt", "pooled_prompt")] = outputs[0][0]  # the last encoder's stands
-        told[name] = torch.cat(sides, dim=-1)
-    if guided and two and not negative and pipe.config.force_zeros_for_empty_prompt:
-        told |= {name: torch.zeros_like(told[name]) for name in list(told) if name.startswith("negative")}
-    return told
-
-
-def _windows(made: Any, text: str, count: int = 1) -> list[list[int]]:
-    """A text's tokens in windows of the encoder's length, at least `count` of them, each begun, ended and filled up."""
-    ids = list(made(text, truncation=False, add_special_tokens=False).input_ids)
-    inner = made.model_max_length - 2
-    pieces = [ids[place : place + inner] for place in range(0, len(ids), inner)] or [[]]
-    pieces += [[] for _ in range(count - len(pieces))]
-    fill = made.pad_token_id if made.pad_token_id is not None else made.eos_token_id
-    return [[made.bos_token_id, *piece, made.eos_token_id, *[fill] * (inner - len(piece))] for piece in pieces]

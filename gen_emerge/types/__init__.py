@@ -11,6 +11,7 @@ from gen_emerge.types.genomes import (
     Sketch,
     Sources,
     candidate_id,
+    take_group,
     canonical_json,
     content_hash,
 )
@@ -47,7 +48,7 @@ from gen_emerge.types.judgements import (
     Usage,
     Verdict,
 )
-from gen_emerge.types.pictures import Embedding, Image, Pixels, Reading, Signal
+from gen_emerge.types.pictures import Defect, Embedding, Image, Pixels, Reading, Signal
 
 __all__ = [
     "GATES",
@@ -60,6 +61,7 @@ __all__ = [
     "Critique",
     "CycleOutcome",
     "CycleRecord",
+    "Defect",
     "Duel",
     "DuelReply",
     "Embedding",
@@ -91,6 +93,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "candidate_id",
+    "take_group",
     "canonical_json",
     "content_hash",
 ]

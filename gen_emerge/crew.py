@@ -269,7 +269,7 @@ def load_detectors(config: SeriesConfig, *, signals: Sequence[str] = ()) -> tupl
     from gen_emerge.scorers import defects
 
     for name in table.use:
-        if name in {*signals, *GATES, *NAMES, SELECTOR, "generator"} or name.startswith("rule"):
+        if name in {*signals, *GATES, *NAMES, SELECTOR, "generator"} or name.startswith("rule: "):
             raise BadInput(
                 f'A detector cannot be called "{name}": a filter, a gate or a signal of that name is counted already.',
                 hint="Its package must give it another name.",

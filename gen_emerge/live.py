@@ -21,7 +21,7 @@ from gen_emerge.errors import Damaged
 from gen_emerge.filters import Rule
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
-from gen_emerge.preference.takes import Selector
+from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.propose import Proposer
 from gen_emerge.protocols import Critic, Detector, Emitter, Generator, Scorer
 from gen_emerge.state import WARMUP, Lately, State
@@ -111,7 +111,7 @@ class Crew:
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
     concurrency: int = 8
     detectors: tuple[Detector, ...] = ()
-    selector: Selector = Selector(rule="best", signals=("prompt",))
+    selector: Selector = BY_PROMPT
 
     @property
     def versions(self) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 Takes the state, the vocabulary and the elites' genomes; gives one genome a slot. The bandit chooses an emitter for
 every slot, the emitter draws from a generator of that draw alone. With several takes, it does so for the first of the
-slots they share; the others hold the same genome with seeds of their own. What was ever rendered in the series or is still
-waiting to be rendered is drawn again; `attempt` counts such redraws.
+slots they share; the others hold the same genome with seeds of their own. What was ever rendered in the series or is
+still waiting to be rendered is drawn again; `attempt` counts such redraws.
 """
 
 from __future__ import annotations

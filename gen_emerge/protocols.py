@@ -11,7 +11,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Critique, Defect, DuelReply, Exhibit, Genome, Pixels, QuestionBank, Reading, Side, Sketch, Sources
+from gen_emerge.types import (
+    Critique,
+    Defect,
+    DuelReply,
+    Exhibit,
+    Genome,
+    Pixels,
+    QuestionBank,
+    Reading,
+    Side,
+    Sketch,
+    Sources,
+)
 
 
 class Generator(Protocol):

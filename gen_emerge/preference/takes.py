@@ -15,7 +15,7 @@ import numpy as np
 from gen_emerge.preference.selection import Efficiency, choose, selector_efficiency
 
 LEAST_PAIRS = 10
-"""Answered pairs, ties left out, below which no share is given: an interval would reach nearly from one end to the other."""
+"""Answered pairs, ties left out, below which no share is given: an interval would reach nearly from end to end."""
 _WORTH: Mapping[str, tuple[float, float]] = {"left": (1.0, 0.0), "right": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
@@ -46,6 +46,10 @@ class Selector:
         place = choose(self.rule, np.array(table, np.float64))
         assert place is not None  # neither rule refuses all
         return place
+
+
+BY_PROMPT = Selector(rule="best", signals=("prompt",))
+"""The take that fits its prompt best, as the prompt gate's scorer has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from gen_emerge.types.genomes import (
     Sketch,
     Sources,
     candidate_id,
-    take_group,
     canonical_json,
     content_hash,
+    take_group,
 )
 from gen_emerge.types.history import (
     Axes,
@@ -93,7 +93,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "candidate_id",
-    "take_group",
     "canonical_json",
     "content_hash",
+    "take_group",
 ]

@@ -8,13 +8,15 @@ A detector names defects and says why; it gives no score, and nothing here is ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from gen_emerge.errors import BadInput, MissingExtra, nearest
+from gen_emerge.models.libraries import EXTRA
 from gen_emerge.protocols import Detector
 from gen_emerge.types import Defect
 
-__all__ = ["BUILT_IN", "GROUP", "Defect", "Detector", "load", "names"]
+__all__ = ["BUILT_IN", "GROUP", "Defect", "Detector", "load", "names", "trouble"]
 
 GROUP = "gen_emerge.detectors"
 """The entry-point group."""
@@ -50,6 +52,19 @@ def load(use: Sequence[str], options: Mapping[str, Mapping[str, Any]], *, device
         if name not in known:
             raise BadInput(f'There is no detector "{name}".', hint=nearest(name, known))
     return [_opened(name, options.get(name, {}), device) for name in use]
+
+
+def trouble(name: str) -> str:
+    """Why a detector cannot be used on this machine, "" when it can; nothing is opened, options are not looked at."""
+    if name == "regions" and not all(find_spec(library) for library in ("torch", "transformers")):
+        return f"It needs torch and transformers. Install the extra: {EXTRA}"
+    try:
+        _loader(name)
+    except MissingExtra as error:
+        return str(error)
+    except Exception as error:  # whatever another package does while it is imported
+        return f"{type(error).__name__}: {error}"[:300]
+    return ""
 
 
 def _opened(name: str, options: Mapping[str, Any], device: str) -> Detector:

@@ -1,8 +1,8 @@
 """Takes what the crew has to tell between cycles; passes it on once, and keeps what must outlast the process.
 
-Generators and scorers may have `notices` (a licence, a prompt that was cut off, a batch made smaller): told once each.
-A generator may have `learned_batch`, how many pictures at once fitted after its memory ran out: written to `inputs`,
-and given back to it when the series goes on, so that the same batches are rendered again.
+Generators, scorers and detectors may have `notices` (a licence, a prompt that was cut off, a batch made smaller): told
+once each. A generator may have `learned_batch`, how many pictures at once fitted after its memory ran out: written to
+`inputs`, and given back to it when the series goes on, so that the same batches are rendered again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Notices:
 
     def __init__(self, crew: Crew, store: Store, say: Callable[[str], None] | None) -> None:
         self._generator: Any = crew.generator
-        self._sources = (crew.generator, *crew.scorers, crew.critic)
+        self._sources = (crew.generator, *crew.scorers, *crew.detectors, crew.critic)
         self._store = store
         self._say = say
         self._told: set[str] = set()

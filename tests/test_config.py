@@ -208,6 +208,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("loop.batch", "8", ['loop.batch = "8"', "a whole number"]),
         ("loop.best_of", 0, ["loop.best_of = 0", "a whole number from 1 to 64"]),
         ("loop.best_of", 65, ["loop.best_of = 65"]),
+        ("loop", {"batch": 129, "best_of": 8}, ["loop", "batch x best_of of at most 1,024", "129 x 8"]),
         ("selector.use", "signl", ['selector.use = "signl"', 'Did you mean "signal"?']),
         ("selector.signals", ["prompt", "quality"], ["selector", 'one signal for use = "signal"', "pareto"]),
         ("selector.signals", [], ["selector", "one signal"]),

@@ -23,6 +23,7 @@ DEFAULT_BRIEF = (
 DEFAULT_PROMPTS = "prompts/painter-1.toml"
 DEFAULT_QUESTIONS = "prompts/questions/general-1.toml"
 MAX_PIXELS = 33_000_000
+MAX_SLOTS = 1_024
 MAX_CELLS = 1_000_000
 MAX_CENTROIDS = 100_000
 LIVE_PIPELINE_DEPTH = 6
@@ -155,6 +156,13 @@ class LoopConfig(_Table):
     cycles: int = Field(default=50, ge=1, le=10_000_000)
     checkin_every: int = Field(default=25, ge=0, le=10_000_000)
     on_checkin: Literal["continue", "wait"] = "continue"
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> LoopConfig:
+        if self.batch * self.best_of > MAX_SLOTS:
+            made = f"{self.batch} x {self.best_of}"
+            raise ValueError(f"batch x best_of of at most {MAX_SLOTS:,}, the images held in memory at once, not {made}")
+        return self
 
 
 class ImageConfig(_Table):

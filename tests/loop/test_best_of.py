@@ -15,10 +15,13 @@ from loop_crew import NO_GATES, RankCritic, Series, Traits, World, crew, rhythm,
 from gen_emerge import choices
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.config import parse
-from gen_emerge.fakes import FakeGenerator
+from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.filters import Rule
 from gen_emerge.preference.takes import Compared, Selector, captured
+from gen_emerge.sieve import measure
 from gen_emerge.state import replay
+from gen_emerge.store.images import pixels_hash
+from gen_emerge.subject import Subject
 from gen_emerge.types import Reading, Signal
 
 BEFORE = "01a71f23d59b2d80de1251fa9352f64dc6da37ca3dcdf1f1ba00012979ee4afd"
@@ -216,6 +219,40 @@ def test_thresholds_and_ranges_come_from_the_takes_that_went_on(series):
     assert made.state.calibration.reason == "warm-up of 4 images"
     assert made.state.calibration.bounds["quality"].lower == pytest.approx(np.percentile([2, 4, 6, 8], 5))
     assert made.state.archive.axes.high[0] < 1.0
+
+
+def test_a_scorer_that_changed_measures_again_only_what_went_on(series):
+    first = crew(rhythm=rhythm(best_of=2, warmup_cycles=2), selector=Selector(rule="best", signals=("quality",)))
+    made = series(first)
+    made.store.add_input("config", {"settings": {}}, first_cycle=1)
+    made.run(3)
+    seen = []
+
+    class Next(FakeScorer):
+        versions: Mapping[str, str] = {**FakeScorer.versions, "style": "fake-2"}
+
+        def score(self, images, prompts):
+            seen.extend(pixels_hash(image) for image in images)
+            return super().score(images, prompts)
+
+    made.store.add_input("config", {"settings": {"n": 2}}, first_cycle=4)
+    made.reopen(scorers=(Next(),)).run(4)
+    of = {c.image.pixels: c for c in made.store.candidates()}
+    again = [of[pixels] for pixels in seen if of[pixels].cycle <= 2]
+    assert len(again) == 8 and not [c for c in again if c.cause == "selector"]
+    assert made.state.calibration.version == 2
+
+
+def test_a_take_passed_over_leaves_memory_at_once(series):
+    made = series(takes_crew(lambda n: n))
+    world = made.crew.generator
+    genomes = [proposal.genome for proposal in made.live.proposed(1)]
+    batch = [
+        Subject(id=n, cycle=1, slot=n - 1, genome=genome, image=None, pixels=world.render([genome])[0])
+        for n, genome in enumerate(genomes, start=1)
+    ]
+    assert measure(made.crew, batch) == []
+    assert [subject.pixels is None for subject in batch] == [True, False] * 4
 
 
 def test_takes_passed_over_are_in_no_figure(series):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import NO_GATES, RankCritic, Series, Traits, World, crew, rhythm, world_crew
+from loop_crew import NO_GATES, PROMPTS, RankCritic, Series, Traits, World, crew, rhythm, world_crew
 
 from gen_emerge import choices
 from gen_emerge.calibration.first import GateSetting
@@ -265,7 +265,9 @@ def test_takes_passed_over_are_in_no_figure(series):
 
 def test_under_new_settings_takes_stay_takes_of_one_genome(series):
     made = series(takes_crew(best_of=3, rhythm={"pipeline_depth": 2})).run(5)
-    made.reopen(rhythm=replace(made.crew.rhythm, width=48)).run(8)
+    # Words that are gone are drawn anew: for all takes of a genome the same.
+    bank = replace(PROMPTS, slots={**PROMPTS.slots, "palette": ("azure", "rust", "lime", "clay")})
+    made.reopen(rhythm=replace(made.crew.rhythm, width=48), prompts=bank).run(8)
     for cycle in (6, 7, 8):
         batch = made.store.candidates(cycle=cycle)
         assert {c.genome.width for c in batch} == {48}

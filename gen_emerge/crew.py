@@ -1,7 +1,8 @@
 """Config -> implementations: the only place that looks up which generator, scorers and critic do the work.
 
 Takes a checked `SeriesConfig`, the banks it names and the facts of the series; gives a `Crew`. Other distributions may
-offer generators under the entry point group `gen_emerge.generators` (a callable of the `[generator]` table's options).
+offer generators under the entry point group `gen_emerge.generators` (a callable of the `[generator]` table's options),
+and detectors under `gen_emerge.detectors` (see `scorers/defects`).
 Everything heavy is imported here, when a series is opened, and not before.
 """
 
@@ -20,13 +21,15 @@ from typing import Any, cast
 from gen_emerge.banks import check_words, load_prompts
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
-from gen_emerge.config import KNOWN, Known, SeriesConfig
-from gen_emerge.config.tables import NoveltyGateConfig
+from gen_emerge.config import KNOWN, Known, SeriesConfig, why_not
+from gen_emerge.config.tables import DISTANCES, NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
-from gen_emerge.errors import BadInput, GenEmergeError, MissingExtra, nearest
-from gen_emerge.filters import Rule
+from gen_emerge.errors import BadConfig, BadInput, GenEmergeError, MissingExtra, nearest
+from gen_emerge.filters import NAMES, Rule
 from gen_emerge.live import Crew, Rhythm
-from gen_emerge.protocols import Critic, Generator, Scorer
+from gen_emerge.preference.takes import Selector
+from gen_emerge.protocols import Critic, Detector, Generator, Scorer
+from gen_emerge.state import SELECTOR
 from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
 
 GENERATORS = "gen_emerge.generators"
@@ -42,9 +45,11 @@ PROBE_SECONDS = 600.0
 
 
 def known_names() -> Known:
-    """The names a series file may use, other distributions' generators included."""
+    """The names a series file may use, other distributions' generators and detectors included."""
+    from gen_emerge.scorers import defects
+
     offered = {point.name: None for point in entry_points(group=GENERATORS)}
-    return replace(KNOWN, generators={**KNOWN.generators, **offered})
+    return replace(KNOWN, generators={**KNOWN.generators, **offered}, detectors=frozenset(defects.names()))
 
 
 def load_banks(config: SeriesConfig, root: Path) -> tuple[PromptBank, QuestionBank]:
@@ -111,12 +116,13 @@ def assemble(
     preflight(config, root)
     config = resolved(config, root)
     generator = load_generator(config, picture=picture) if picture else load_generator(config)
+    scorers, measures = load_scorers(config, references), PixelMeasures()
     return Crew(
         rhythm=rhythm_of(config),
         brief=config.brief,
         generator=generator,
-        measures=PixelMeasures(),
-        scorers=load_scorers(config, references),
+        measures=measures,
+        scorers=scorers,
         limits=limits_of(config),
         rules=tuple(
             Rule(signal=rule.signal, below=rule.below, above=rule.above, name=rule.label)
@@ -128,6 +134,9 @@ def assemble(
         critic=load_critic(config),
         questions=questions,
         probe=lambda genomes: probe(genomes, config, root, references, folder),
+        concurrency=config.critic.concurrency,
+        detectors=load_detectors(config, signals=[name for each in (measures, *scorers) for name in each.versions]),
+        selector=load_selector(config, (measures, *scorers)),
     )
 
 
@@ -159,6 +168,7 @@ def rhythm_of(config: SeriesConfig) -> Rhythm:
         axes=archive.axes,
         dims=archive.dims,
         cells=archive.cells,
+        best_of=loop.best_of,
     )
 
 
@@ -239,6 +249,49 @@ def load_scorers(
             )
         )
     return tuple(scorers)
+
+
+def load_detectors(config: SeriesConfig, *, signals: Sequence[str] = ()) -> tuple[Detector, ...]:
+    """The detectors of `[detectors] use`, in that order.
+
+    Args:
+        config: with the paths of their models in (`equip.resolved`).
+        signals: names that are taken: what a detector counts is a signal with its name.
+
+    Raises:
+        BadInput: an option is wrong, or another package's detector bears a name that means something else here.
+        MissingExtra: one needs libraries that are not installed.
+        MissingModel: one's model is not on this disk.
+    """
+    table = config.detectors
+    if not table.use:
+        return ()
+    from gen_emerge.scorers import defects
+
+    for name in table.use:
+        if name in {*signals, *GATES, *NAMES, SELECTOR, "generator"} or name.startswith("rule: "):
+            raise BadInput(
+                f'A detector cannot be called "{name}": a filter, a gate or a signal of that name is counted already.',
+                hint="Its package must give it another name.",
+            )
+    _stay_offline()
+    device = str(config.generator.options.get("device", "auto"))
+    return tuple(defects.load(table.use, table.options, device=device))
+
+
+def load_selector(config: SeriesConfig, scorers: Sequence[Scorer]) -> Selector:
+    """Who chooses among the takes of a genome.
+
+    Raises:
+        BadConfig: none of these scorers measures a signal that it reads.
+    """
+    able = sorted({name for scorer in scorers for name in scorer.versions} - {"novelty"})
+    table = config.selector
+    for name in table.signals if config.loop.best_of > 1 else ():
+        if name not in able:
+            raise BadConfig(f'selector.signals: nothing here measures "{name}".', hint=why_not(name, able))
+    rule = "pareto" if table.use == "pareto" else "best"
+    return Selector(rule=rule, signals=table.signals, less=frozenset(DISTANCES) & frozenset(table.signals))
 
 
 def _stay_offline() -> None:

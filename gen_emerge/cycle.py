@@ -17,13 +17,12 @@ from typing import Literal
 
 import numpy as np
 
-from gen_emerge import filters, gates
+from gen_emerge import filters, gates, sieve
 from gen_emerge.archive import Archive
 from gen_emerge.chance import draw
 from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse, to_review
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
-from gen_emerge.measuring import score
 from gen_emerge.recall import measure_again, recall
 from gen_emerge.state import WARMUP
 from gen_emerge.subject import Subject
@@ -39,7 +38,6 @@ from gen_emerge.types import (
     Outcome,
     Placement,
     Question,
-    Reading,
     Resolution,
     Round,
     Side,
@@ -88,7 +86,7 @@ class Draft:
         """The rendered batch becomes candidates; a genome that could not be rendered fails, alone."""
         self.render_seconds = rendering.seconds
         for slot, shot in enumerate(rendering.shots):
-            number = candidate_id(self.cycle, slot, self.live.crew.rhythm.batch)
+            number = candidate_id(self.cycle, slot, self.live.crew.rhythm.slots)
             self.batch.append(self._subject(number, slot, shot))
         self._filter()
 
@@ -115,31 +113,8 @@ class Draft:
                 self.pixels.add(subject.image.pixels)
 
     def measure(self) -> None:
-        """Raw signals and embeddings of what is left; the user's rules as soon as their signals are known."""
-        crew = self.live.crew
-        for scorer in (crew.measures, *crew.scorers):
-            subjects = [s for s in self.batch if s.open and s.pixels is not None]
-            if not subjects:
-                return
-            images, prompts = [s.shown for s in subjects], [s.genome.prompt for s in subjects]
-            readings = score(scorer, images, prompts, attempts=crew.rhythm.max_attempts)
-            for subject, reading in zip(subjects, readings, strict=True):
-                self._read(subject, reading)
-            if scorer is crew.measures:
-                self._apply_rules()
-        self._apply_rules()
-
-    def _read(self, subject: Subject, reading: Reading | str) -> None:
-        if isinstance(reading, Reading):
-            subject.read(reading)
-            return
-        subject.end("failed", reading)
-        self.events.append(Event(kind="failed", message=f"Candidate {subject.id}: {reading}"))
-
-    def _apply_rules(self) -> None:
-        for subject in self.batch:
-            if subject.open:
-                subject.reject(filters.apply_rules(self.live.crew.rules, subject.values))
+        """Raw signals and embeddings of what is left; of several takes of a genome one is left after it."""
+        self.events += sieve.measure(self.live.crew, self.batch)
 
     # ---- 5: gates ------------------------------------------------------------------------------------------------
 
@@ -421,6 +396,7 @@ class Draft:
             measures=figures(self.live, self.cycle, self.batch, opened),
             render_seconds=self.render_seconds,
             cycle_seconds=seconds,
+            takes=self.live.crew.rhythm.best_of,
         )
 
     # ---- small things --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from gen_emerge.config import SeriesConfig
 from gen_emerge.config.tables import ExtraConfig
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import catalogue
-from gen_emerge.needs import DEFAULTS, PATHS, checkpoint, given, here, need, tables
+from gen_emerge.needs import DEFAULTS, DETECTOR_MODELS, PATHS, checkpoint, given, here, need, tables
 from gen_emerge.types import GATES
 
 BESIDE: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -53,7 +53,17 @@ def resolved(config: SeriesConfig, root: Path) -> SeriesConfig:
             table.pop("model", None)
     full = ExtraConfig.model_construct(use=extra.use, options={name: table for name, table in options.items() if table})
     scorers = config.scorers.model_copy(update={**gates, "extra": full})
-    return config.model_copy(update={"generator": generator, "scorers": scorers})
+    detectors = config.detectors.model_copy(update={"options": _of_detectors(config.detectors.options, root)})
+    return config.model_copy(update={"generator": generator, "scorers": scorers, "detectors": detectors})
+
+
+def _of_detectors(options: Mapping[str, Mapping[str, Any]], root: Path) -> dict[str, dict[str, Any]]:
+    filled = {name: dict(table) for name, table in options.items()}
+    for name, option in DETECTOR_MODELS.items():
+        value = filled.get(name, {}).get(option)
+        if isinstance(value, str) and (path := here(value, root)) is not None:
+            filled[name][option] = str(path)
+    return filled
 
 
 def _generator_options(options: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from gen_emerge.types import Pixels, Verdict
 
 VERSION = "filters-1"
+NAMES = ("nan", "safety", "too-small", "black", "blank", "clipped", "duplicate")
+"""What the built-in hard filters are called."""
 MIN_SIDE = 32
 """Pixels: an image with a shorter side than this is too small to be judged."""
 SAMPLE_SIDE = 64

@@ -215,6 +215,7 @@ def ask(
         prompts=_Prompts(store),
         rng=rng,
         contests=contests,
+        takes=state.choices,
         earlier=earlier,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge import standing
+from gen_emerge import choices, standing
 from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
@@ -31,7 +31,7 @@ from gen_emerge.reports.sheet import (
     OpenRound,
     ReportData,
 )
-from gen_emerge.state import State, replay
+from gen_emerge.state import SELECTOR, State, replay
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Signal
@@ -97,6 +97,7 @@ def _inspection(config: SeriesConfig, state: State, store: Store | None, word: s
         else [],
         "gates": gates,
         "calibration": state.calibration.version if state.calibration else None,
+        "selector": choices.selector(config, store),
         "emitters": [
             {"name": n, "tries": c.total_tries, "opened": c.total_opened, "won": c.total_won}
             for n, c in sorted(state.bandit.credits.items())
@@ -174,9 +175,10 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
             coverage=_curve(measures, "cells_filled"),
             mean_distance=_curve(measures, "elites_mean_pairwise_distance"),
             vendi=_curve(measures, "elites_vendi"),
-            funnel=_funnel(state),
+            funnel=_funnel(state, config),
+            selector=choices.sentence(choices.selector(config, store)),
             firing=_firing(store, state),
-            histograms=_histograms(store, state),
+            histograms=_histograms(store, state, history),
             shares=_shares(history),
             credit=tuple(
                 Credit(emitter=n, tries=c.total_tries, opened=c.total_opened, won=c.total_won)
@@ -236,12 +238,16 @@ def _curve(measures: Sequence[tuple[int, Mapping[str, float]]], name: str) -> Cu
     return tuple((cycle, values[name]) for cycle, values in measures if name in values)
 
 
-def _funnel(state: State) -> tuple[FunnelStep, ...]:
+def _funnel(state: State, config: SeriesConfig) -> tuple[FunnelStep, ...]:
     counts = state.statuses
     left = state.candidates - counts["failed"]
     steps = [FunnelStep(step="rendered", count=left)]
-    left -= sum(n for cause, n in state.rejections.items() if cause not in GATES)
-    steps.append(FunnelStep(step="after the hard filters", count=left))
+    left -= sum(n for cause, n in state.rejections.items() if cause not in (*GATES, SELECTOR))
+    filters = "after the hard filters and detectors" if config.detectors.use else "after the hard filters"
+    steps.append(FunnelStep(step=filters, count=left))
+    if config.loop.best_of > 1:
+        left -= state.rejections[SELECTOR]
+        steps.append(FunnelStep(step=f"after the selector (one of {config.loop.best_of} takes)", count=left))
     for gate in GATES:
         left -= state.rejections[gate]
         steps.append(FunnelStep(step=f"after the {gate} gate", count=left))
@@ -252,7 +258,7 @@ def _funnel(state: State) -> tuple[FunnelStep, ...]:
 
 def _firing(store: Store, state: State) -> tuple[Firing, ...]:
     rendered = state.candidates - state.statuses["failed"]
-    filters = store.gate_counts("filter")
+    filters = {name: counts for name, counts in store.gate_counts("filter").items() if name != SELECTOR}
     gates = store.gate_counts("gate")
     found = [Firing(kind="filter", name=name, seen=rendered, failed=counts["fail"]) for name, counts in filters.items()]
     for gate in GATES:
@@ -262,8 +268,10 @@ def _firing(store: Store, state: State) -> tuple[Firing, ...]:
     return tuple(found)
 
 
-def _histograms(store: Store, state: State) -> tuple[Histogram, ...]:
+def _histograms(store: Store, state: State, history: Sequence[CycleOutcome]) -> tuple[Histogram, ...]:
+    """Of whoever came as far as the gates: a take that was passed over may have been measured too."""
     columns = store.signal_columns(GATES)
+    passed_over = [fate.id for outcome in history for fate in outcome.fates if fate.cause == SELECTOR]
     found: list[Histogram] = []
     for gate in GATES:
         if gate not in columns:
@@ -272,7 +280,7 @@ def _histograms(store: Store, state: State) -> tuple[Histogram, ...]:
         found.append(
             Histogram(
                 name=gate,
-                values=[float(value) for value in columns[gate][1]],
+                values=columns[gate][1][~np.isin(columns[gate][0], passed_over)].tolist(),
                 unit=UNITS[gate],
                 lower=bounds.lower if bounds else None,
                 upper=bounds.upper if bounds else None,

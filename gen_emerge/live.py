@@ -20,8 +20,9 @@ from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
+from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.propose import Proposer
-from gen_emerge.protocols import Critic, Emitter, Generator, Scorer
+from gen_emerge.protocols import Critic, Detector, Emitter, Generator, Scorer
 from gen_emerge.state import WARMUP, Lately, State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
@@ -63,6 +64,12 @@ class Rhythm:
     axes: tuple[str, ...]
     dims: tuple[int, ...]
     cells: int
+    best_of: int = 1
+
+    @property
+    def slots(self) -> int:
+        """Candidates a cycle: every genome has `best_of` takes, each in a slot of its own, side by side."""
+        return self.batch * self.best_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,8 @@ class Crew:
         questions: the bank it answers.
         probe: renders and scores genomes one by one in a process of its own; gives the ones that killed it, and how.
         concurrency: calls to the critic at a time.
+        detectors: look for defects, between the hard filters and the gates.
+        selector: chooses among the takes of one genome, where `rhythm.best_of` is above 1.
     """
 
     rhythm: Rhythm
@@ -100,14 +109,17 @@ class Crew:
     questions: QuestionBank
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
     concurrency: int = 8
+    detectors: tuple[Detector, ...] = ()
+    selector: Selector = BY_PROMPT
 
     @property
     def versions(self) -> dict[str, str]:
-        """What made pictures and numbers: "generator", and every signal's name -> version."""
+        """What made pictures and numbers: "generator", and every signal's and detector's name -> version."""
         scored = {
             name: version for scorer in (self.measures, *self.scorers) for name, version in scorer.versions.items()
         }
-        return {"generator": f"{self.generator.name} {self.generator.version}", **scored}
+        found = {detector.name: detector.version for detector in self.detectors}
+        return {"generator": f"{self.generator.name} {self.generator.version}", **scored, **found}
 
 
 BEST_EVERY = 5
@@ -154,6 +166,7 @@ class Live:
         self.proposer = Proposer(
             seed=rhythm.seed,
             batch=rhythm.batch,
+            takes=rhythm.best_of,
             warmup_cycles=rhythm.warmup_cycles,
             size=(rhythm.width, rhythm.height),
             generator=crew.generator,
@@ -185,11 +198,7 @@ class Live:
         """The proposals of one cycle, under the settings now in force."""
         taken: set[str] = set()
         for earlier in sorted(c for c in self.proposals if c <= cycle):
-            adapted: list[Proposal] = []
-            for proposal in self.proposals[earlier]:
-                adapted.append(self.proposer.adapt(proposal, lambda g: self.state.rendered(g) or g in taken))
-                taken.add(adapted[-1].genome.hash)
-            self.proposals[earlier] = tuple(adapted)
+            self.proposals[earlier] = self.proposer.adapt_all(self.proposals[earlier], self.state.rendered, taken)
         return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:

@@ -64,7 +64,7 @@ def begin(live: Live, engine: LocalEngine, cycle: int) -> Draft:
         draft.develop(engine.take(cycle))  # image -> hard filters
         live.ahead[cycle] = draft
         hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
-        draft.measure()  # -> signals
+        draft.measure()  # -> defects, signals, one take of each genome
         draft.judge()  # signals + calibration -> pass / fail / review
         draft.ask()  # survivors -> critic
     return live.ahead[cycle]

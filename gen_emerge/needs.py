@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gen_emerge.config import SeriesConfig
-from gen_emerge.config.tables import ExtraConfig, UseConfig
+from gen_emerge.config.tables import DetectorsConfig, ExtraConfig, UseConfig
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub
@@ -45,7 +45,9 @@ DEFAULTS: Mapping[str, Mapping[str, Mapping[str, str]]] = MappingProxyType(
 )
 """Scorer -> option -> what is taken where the option is not given, by the variant of `VARIANTS` ("" for any)."""
 VARIANTS: Mapping[str, str] = MappingProxyType({"clip": "model", "clip-zero-shot": "model", "lpips": "net"})
-PATHS = ("weights", "clip", "tokenizer", "fitted", "target", "config")
+DETECTOR_MODELS: Mapping[str, str] = MappingProxyType({"regions": "model"})
+"""Detector -> its option that names a folder. Those of other packages find, and miss, their models themselves."""
+PATHS = ("weights", "clip", "tokenizer", "fitted", "target", "config", "med_config")
 """Options that name a file or folder."""
 
 
@@ -116,7 +118,8 @@ def _users(config: SeriesConfig) -> list[str]:
     """Who needs the libraries of the extra, as in the series file."""
     users = ['The generator "diffusion"'] if config.generator.use == "diffusion" else []
     users += [f'The scorer "{config.scorers.of(g).use}"' for g in GATES if config.scorers.of(g).use != "embedded"]
-    return users + [f'The scorer "{name}"' for name in config.scorers.extra.use]
+    users += [f'The scorer "{name}"' for name in config.scorers.extra.use]
+    return users + [f'The detector "{name}"' for name in config.detectors.use if name in DETECTOR_MODELS]
 
 
 def measuring(config: SeriesConfig, gates: Sequence[str], *, extra: bool) -> SeriesConfig:
@@ -125,7 +128,8 @@ def measuring(config: SeriesConfig, gates: Sequence[str], *, extra: bool) -> Ser
     if "prompt" not in gates and "style" in gates:
         others["style"] = _on_its_own(config.scorers.style, config.scorers.prompt)
     scorers = config.scorers.model_copy(update={**others, **({} if extra else {"extra": ExtraConfig()})})
-    return config.model_copy(update={"generator": UseConfig(use="painter"), "scorers": scorers})
+    bare = {"generator": UseConfig(use="painter"), "scorers": scorers, "detectors": DetectorsConfig()}
+    return config.model_copy(update=bare)
 
 
 def _on_its_own(style: UseConfig, prompt: UseConfig) -> UseConfig:
@@ -157,6 +161,19 @@ def _needs(config: SeriesConfig, root: Path) -> Iterator[Need]:
             named = need(key, use, option, options, root)
             if named is not None:
                 yield named
+    yield from _of_detectors(config, root)
+
+
+def _of_detectors(config: SeriesConfig, root: Path) -> Iterator[Need]:
+    """The folders that detectors need; nothing of this program fetches them."""
+    for name in config.detectors.use:
+        option = DETECTOR_MODELS.get(name)
+        value = config.detectors.options.get(name, {}).get(option) if option else None
+        key = f"detectors.{name}.{option}"
+        if option and (not isinstance(value, str) or not value):
+            raise BadConfig(f"{key} is not given: wanted the detector's folder.", hint="See docs/models.md.")
+        if option:
+            yield Need(key=key, use=name, name=str(value), path=here(str(value), root))
 
 
 def tables(config: SeriesConfig) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -1,6 +1,6 @@
 """Takes what the crew has to tell between cycles; passes it on, each sentence once.
 
-Generators, scorers and critics may have `notices`: a licence, a prompt that was cut off, a batch made smaller.
+Generators, scorers, detectors and critics may have `notices`: a licence, a prompt that was cut off, a smaller batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Notices:
     """
 
     def __init__(self, crew: Crew, say: Callable[[str], None] | None) -> None:
-        self._sources = (crew.generator, *crew.scorers, crew.critic)
+        self._sources = (crew.generator, *crew.scorers, *crew.detectors, crew.critic)
         self._say = say
         self._told: set[str] = set()
         self.look()

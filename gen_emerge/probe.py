@@ -17,7 +17,7 @@ from typing import Any
 def main() -> None:
     """Probe what standard input asks for."""
     from gen_emerge.config import parse
-    from gen_emerge.crew import known_names, load_generator, load_scorers
+    from gen_emerge.crew import known_names, load_detectors, load_generator, load_scorers
     from gen_emerge.engines.local import to_pixels
     from gen_emerge.scorers.measures import PixelMeasures
     from gen_emerge.store.images import encode, paths_of, read_pixels
@@ -31,6 +31,7 @@ def main() -> None:
 
     generator = load_generator(config, picture if asked.get("folder") else None)
     scorers = (PixelMeasures(), *load_scorers(config, asked["references"]))
+    detectors = load_detectors(config)
     _say("ready")
     for values in asked["genomes"]:
         genome = Genome(**values)
@@ -39,6 +40,8 @@ def main() -> None:
             encode(genome, pixels, series=config.name)
             for scorer in scorers:
                 scorer.score([pixels], [genome.prompt])
+            for detector in detectors:
+                detector.find([pixels])
         _say("done")
 
 

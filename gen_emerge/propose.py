@@ -1,19 +1,21 @@
 """Proposals: the state as of a commit -> the genomes of the cycle `pipeline_depth + 1` later.
 
 Takes the state, the vocabulary and the elites' genomes; gives one genome a slot. The bandit chooses an emitter for
-every slot, the emitter draws from a generator of that draw alone. What was ever rendered in the series or is still
-waiting to be rendered is drawn again; `attempt` counts such redraws.
+every slot, the emitter draws from a generator of that draw alone. With several takes, it does so for the first of the
+slots they share; the others hold the same genome with seeds of their own. What was ever rendered in the series or is
+still waiting to be rendered is drawn again; `attempt` counts such redraws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gen_emerge.chance import draw
 from gen_emerge.emitters import FRESH
-from gen_emerge.emitters.operators import begun_from, completed, kept
+from gen_emerge.emitters.operators import SEEDS, begun_from, completed, kept
 from gen_emerge.errors import GenEmergeError
 from gen_emerge.protocols import Emitter, Generator
 from gen_emerge.state import State
@@ -29,7 +31,8 @@ class Proposer:
 
     Args:
         seed: the series seed.
-        batch: slots a cycle.
+        batch: genomes a cycle.
+        takes: slots a genome: so many renders, which differ by their seeds alone.
         warmup_cycles: cycles of fresh draws only.
         size: (width, height) in pixels.
         generator: whose parameters are drawn and whose version is written into the genomes.
@@ -43,6 +46,7 @@ class Proposer:
         *,
         seed: int,
         batch: int,
+        takes: int = 1,
         warmup_cycles: int,
         size: tuple[int, int],
         generator: Generator,
@@ -52,6 +56,7 @@ class Proposer:
     ) -> None:
         self._seed = seed
         self._batch = batch
+        self._takes = takes
         self._warmup_cycles = warmup_cycles
         self._size = size
         self._generator = generator
@@ -76,27 +81,66 @@ class Proposer:
         names = self._offered if cycle > self._warmup_cycles else [FRESH]
         taken = set(waiting)
         proposals: list[Proposal] = []
-        for slot in range(self._batch):
+
+        def known(genome: str) -> bool:
+            return state.rendered(genome) or genome in taken
+
+        for slot in range(0, self._batch * self._takes, self._takes):
             name = state.bandit.choose(names, draw(self._seed, cycle, slot, "bandit"))
-            genome = self._draw(cycle, slot, name, sources, lambda g: state.rendered(g) or g in taken)
-            taken.add(genome.hash)
-            proposals.append(Proposal(cycle=cycle, slot=slot, genome=genome))
+            first = Proposal(cycle=cycle, slot=slot, genome=self._draw(cycle, slot, name, sources, known))
+            proposals.append(first)
+            taken.add(first.genome.hash)
+            for further in range(slot + 1, slot + self._takes):
+                proposals.append(self._take(first, further, known))
+                taken.add(proposals[-1].genome.hash)
         return tuple(proposals)
+
+    def _take(self, first: Proposal, slot: int, known: Callable[[str], bool]) -> Proposal:
+        """Another take of a genome: the same with a seed of its own, one that was not rendered yet."""
+        for attempt in range(MAX_REDRAWS):
+            rng = draw(self._seed, first.cycle, slot, "take", attempt)
+            genome = replace(first.genome, seed=int(rng.integers(SEEDS)))
+            if not known(genome.hash):
+                return Proposal(cycle=first.cycle, slot=slot, genome=genome)
+        raise self._used_up(first.cycle, slot)
 
     def remember(self, genomes: Iterable[Genome]) -> None:
         """Genomes of new elites, so that they need not be looked up."""
         self._parents.update((genome.hash, genome) for genome in genomes)
 
-    def adapt(self, proposal: Proposal, known: Callable[[str], bool] = lambda genome: False) -> Proposal:
-        """A waiting proposal under the settings now in force.
+    def adapt_all(
+        self, proposals: Sequence[Proposal], rendered: Callable[[str], bool], taken: set[str]
+    ) -> tuple[Proposal, ...]:
+        """The waiting proposals of one cycle under the settings now in force.
 
         A change of generator, size or bank takes effect at the next cycle boundary, also for genomes that were
-        proposed before it: what still fits is kept, the rest is drawn for this slot alone.
+        proposed before it: what still fits is kept, the rest is drawn for its slot alone. Takes of one genome stay so.
 
         Args:
-            proposal: as it was made.
-            known: whether a genome (by hash) was rendered, or is to be rendered before this one: it gets another seed.
+            proposals: as they were made, in slot order.
+            rendered: whether a genome (by hash) was rendered: one that was gets another seed.
+            taken: hashes of genomes to be rendered before these; these are added.
         """
+
+        def known(genome: str) -> bool:
+            return rendered(genome) or genome in taken
+
+        adapted: list[Proposal] = []
+        for place, proposal in enumerate(proposals):
+            if place % self._takes == 0:
+                adapted.append(self.adapt(proposal, known))
+            elif adapted[-1].genome.recipe() | {"seed": 0} == proposal.genome.recipe() | {"seed": 0}:
+                adapted.append(proposal)
+            else:
+                first = adapted[place - place % self._takes]
+                genome = replace(first.genome, seed=proposal.genome.seed)
+                same_seed = Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=genome)
+                adapted.append(same_seed if not known(genome.hash) else self._take(first, proposal.slot, known))
+            taken.add(adapted[-1].genome.hash)
+        return tuple(adapted)
+
+    def adapt(self, proposal: Proposal, known: Callable[[str], bool] = lambda genome: False) -> Proposal:
+        """One of them alone; `known` says whether a genome was rendered, or is to be rendered before this one."""
         genome = proposal.genome
         same_words = list(genome.slots) == list(self._bank.slots) and all(
             genome.slots[slot] in words for slot, words in self._bank.slots.items()

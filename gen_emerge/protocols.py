@@ -11,7 +11,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Critique, DuelReply, Exhibit, Genome, Pixels, QuestionBank, Reading, Side, Sketch, Sources
+from gen_emerge.types import (
+    Critique,
+    Defect,
+    DuelReply,
+    Exhibit,
+    Genome,
+    Pixels,
+    QuestionBank,
+    Reading,
+    Side,
+    Sketch,
+    Sources,
+)
 
 
 class Generator(Protocol):
@@ -87,6 +99,34 @@ class Scorer(Protocol):
         Returns:
             (n,) readings in the same order. An image alone and in a batch gives the same numbers within 1e-5. Every
             value is finite.
+        """
+        ...
+
+
+class Detector(Protocol):
+    """Finds defects of one or more kinds: an optional check between the hard filters and the gates."""
+
+    @property
+    def name(self) -> str:
+        """As in the series file."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever it could find something else."""
+        ...
+
+    def find(self, images: Sequence[Pixels]) -> Sequence[Sequence[Defect]]:
+        """Look at a batch.
+
+        Args:
+            images: (n,) arrays (h, w, 3) uint8, any sizes; not changed.
+
+        Returns:
+            (n,) defects of each, in the same order, () for none. An image alone and in a batch has the same defects.
+
+        Raises:
+            Exception: anything; the images are then looked at one by one, and only the ones that raise again fail.
         """
         ...
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge import standing
-from gen_emerge.config import SeriesConfig, as_table, changed_fixed, fixed, load, parse
+from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load, parse
 from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
@@ -231,14 +231,27 @@ def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
         sweep(folder, ())
         for path in sorted(folder.glob(f"{DATABASE}*"), reverse=True):  # the database itself last
             path.unlink()
-    facts = {"fixed": fixed(config), "reference_prompts": _first_references(config, root)}
+    facts = {
+        "fixed": fixed(config),
+        "takes": config.loop.best_of,
+        "reference_prompts": _first_references(config, root),
+    }
     return Store.create(folder, facts)
 
 
 def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank) -> dict[str, Any]:
-    """What a change of settings is recognised by: the file without its name and length, and the banks' contents."""
+    """What a change of settings is recognised by: the file without its name, length and pace, and the banks' contents.
+
+    Tables that this version brought are left out while they say nothing new: going on with a series of an earlier
+    version is no change.
+    """
     table = {key: value for key, value in as_table(config).items() if key != "name"}
-    table["loop"] = {key: value for key, value in table["loop"].items() if key != "cycles"}
+    table["loop"] = {key: value for key, value in table["loop"].items() if key not in ("cycles", "best_of")}
+    table["critic"] = {key: value for key, value in table["critic"].items() if key != "concurrency"}
+    if config.loop.best_of == 1:
+        del table["selector"]
+    if not config.detectors.use:
+        del table["detectors"]
     banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
     return {"settings": table, "banks": banks}
 
@@ -255,7 +268,7 @@ def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
         if path is not None and not begun:
             return True
         if path is not None:
-            old, new = store.facts["fixed"].get(path), fixed(config).get(path)
+            old, new = complete(store.facts["fixed"]).get(path), fixed(config).get(path)
             raise FixedKeyChanged(
                 f"{path} was {old!r} when the series began and is {new!r} now; it is fixed once a series has cycles.",
                 hint=f"Write {path} = {old!r} again, or begin another series with `gen-emerge new`.",

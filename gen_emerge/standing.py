@@ -93,7 +93,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "coverage": filled / total,
         "mean_pairwise_distance": mean_pairwise_distance(vectors),
         "vendi": vendi_score(vectors),
-        "images_per_minute": images_per_minute(store, config.loop.batch) if store else None,
+        "images_per_minute": images_per_minute(store, config.loop.batch * config.loop.best_of) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
         "digest": state.digest(),
     }
@@ -130,11 +130,11 @@ def elite_vectors(store: Store, state: State) -> NDArray[np.float32]:
     return np.empty((0, 1), dtype=np.float32)
 
 
-def images_per_minute(store: Store, batch: int) -> float | None:
-    """Pace of the last cycles, None before the first."""
+def images_per_minute(store: Store, slots: int) -> float | None:
+    """Pace of the last cycles of so many images each, None before the first."""
     seconds = [cycle.cycle_seconds for cycle in store.cycles()[-RECENT_CYCLES:]]
     total = sum(seconds)
-    return round(60 * batch * len(seconds) / total, 1) if total > 0 else None
+    return round(60 * slots * len(seconds) / total, 1) if total > 0 else None
 
 
 # ---- rounds ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ no images and no signals; asks nobody; reads no file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from gen_emerge.archive import Archive
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.preference.rounds import Contest
 from gen_emerge.types import (
+    GATES,
     Axes,
     Calibration,
     CycleOutcome,
@@ -50,6 +51,7 @@ class State:
         self.contested: dict[int, tuple[Placement, int]] = {}
         self.challengers: dict[int, dict[int, tuple[bool, int]]] = {}
         self.bests: dict[int, int | None] = {}
+        self.choices: dict[int, tuple[int, ...]] = {}
         self.lately: dict[int, Lately] = {}
         self._now = Lately()
 
@@ -60,7 +62,6 @@ class State:
         self.known.add(bytes.fromhex(fate.genome))
         if fate.pixels:
             self.pixels.add(bytes.fromhex(fate.pixels))
-        self.tries.update(fate.parents)
         self.genomes[fate.id] = fate.genome
         self.operators[fate.id] = fate.operator
         self._enter(fate.id, fate.status, fate.cause)
@@ -96,6 +97,9 @@ class State:
 
     def close(self, outcome: CycleOutcome) -> None:
         """The cycle is complete: duels, credits and the cycle's number."""
+        for takes in takes_of(outcome):
+            self.tries.update(takes[0].parents)
+            self._note_choice(takes)
         self.duels.extend(outcome.duels)
         self.bandit.learn(*self._results(outcome))
         self.bests[outcome.cycle] = outcome.best
@@ -109,10 +113,12 @@ class State:
     def _results(self, outcome: CycleOutcome) -> tuple[list[tuple[str, str | None]], list[tuple[str, str]]]:
         """What each emitter tried in this cycle and what came of it; and what came of earlier tries only now.
 
-        A warm-up image is tried when it is gated, at the warm-up's end: before, it could not have opened anything.
+        A genome is one try, however many takes of it there are. A warm-up image is tried when it is gated, at the
+        warm-up's end: before, it could not have opened anything.
         """
         effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
-        tried = {fate.id: fate.operator for fate in outcome.fates if (fate.status, fate.cause) != ("pending", WARMUP)}
+        went_on = [gone_on(takes) for takes in takes_of(outcome)]
+        tried = {fate.id: fate.operator for fate in went_on if (fate.status, fate.cause) != ("pending", WARMUP)}
         if outcome.axes is not None and outcome.axes.version == 1:
             tried |= {r.candidate: self.operators.get(r.candidate, WARMUP_EMITTER) for r in outcome.resolutions}
         results = [(operator, effect.pop(candidate, None)) for candidate, operator in tried.items()]
@@ -163,6 +169,16 @@ class State:
                 "pending": sorted(self.genomes[c] for c, (status, _) in self.waiting.items() if status == "pending"),
             }
         )
+
+    def _note_choice(self, takes: Sequence[Fate]) -> None:
+        """Which take the selector preferred to which: a human may be asked about them."""
+        others = tuple(fate.id for fate in takes if (fate.status, fate.cause) == ("rejected", SELECTOR))
+        chosen = gone_on(takes)
+        # Where the chosen take failed later, nothing recorded tells it from those turned away before the choice.
+        if others and reached_the_gates(chosen):
+            self.choices[chosen.id] = others
+            for oldest in list(self.choices)[:-CHOICES_KEPT]:
+                del self.choices[oldest]
 
     def _note_challenger(self, placement: Placement, cycle: int) -> None:
         beaten = placement.incumbent if placement.outcome == "won" else placement.candidate
@@ -219,8 +235,30 @@ WARMUP_EMITTER = "fresh"
 CHALLENGERS_KEPT = 4
 """So many images of a cell that do not hold it are remembered, the newest: a human may be asked about them."""
 
+CHOICES_KEPT = 256
+"""Of so many genomes the chosen take and the others are remembered, the newest."""
+
+SELECTOR = "selector"
+"""The cause of a take that was good enough, and another take of its genome went on."""
+
 WARMUP = "warm-up"
 """The cause of a candidate that waits for calibration version 1."""
+
+
+def takes_of(outcome: CycleOutcome) -> list[tuple[Fate, ...]]:
+    """The fates of one cycle, genome by genome, in slot order."""
+    fates = outcome.fates
+    return [tuple(fates[first : first + outcome.takes]) for first in range(0, len(fates), outcome.takes)]
+
+
+def gone_on(takes: Sequence[Fate]) -> Fate:
+    """The take that went on to the gates; where none did, the first one."""
+    return next((fate for fate in takes if reached_the_gates(fate)), takes[0])
+
+
+def reached_the_gates(fate: Fate) -> bool:
+    """Whether a candidate was neither turned away nor failed before the gates."""
+    return fate.status not in ("rejected", "failed") or (fate.status == "rejected" and fate.cause in GATES)
 
 
 def replay(history: Iterable[CycleOutcome]) -> State:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gen_emerge.live import Live
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
-from gen_emerge.state import State
+from gen_emerge.state import SELECTOR, State
 from gen_emerge.subject import Subject
 from gen_emerge.types import Event
 
@@ -31,7 +31,7 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Ma
     Args:
         live: the series before this cycle is folded in.
         cycle: its number.
-        batch: its own candidates.
+        batch: its own candidates; of several takes of a genome only the one that went on counts.
         opened: cells it opened.
 
     Returns:
@@ -39,7 +39,7 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Ma
         two; every tenth cycle `elites_vendi`.
     """
     vectors = live.elite_vectors()
-    own = [subject.vector for subject in batch if subject.embedding is not None]
+    own = [s.vector for s in batch if s.embedding is not None and s.cause != SELECTOR]
     filled = len(live.state.archive) if live.state.archive else 0
     found: dict[str, float | None] = {
         "cells_filled": float(filled + opened),

@@ -206,6 +206,26 @@ def test_a_config_cannot_be_changed() -> None:
         ("loop.batch", 0, ["loop.batch = 0", "a whole number from 1 to 256"]),
         ("loop.batch", 257, ["loop.batch = 257"]),
         ("loop.batch", "8", ['loop.batch = "8"', "a whole number"]),
+        ("loop.best_of", 0, ["loop.best_of = 0", "a whole number from 1 to 64"]),
+        ("loop.best_of", 65, ["loop.best_of = 65"]),
+        ("loop", {"batch": 129, "best_of": 8}, ["loop", "batch x best_of of at most 1,024", "129 x 8"]),
+        ("selector.use", "signl", ['selector.use = "signl"', 'Did you mean "signal"?']),
+        ("selector.signals", ["prompt", "quality"], ["selector", 'one signal for use = "signal"', "pareto"]),
+        ("selector.signals", [], ["selector", "one signal"]),
+        ("selector.signals", ["promt"], ['nothing here measures "promt"', 'Did you mean "prompt"?']),
+        ("selector.signals", ["novelty"], ['"novelty"', "after the choice"]),
+        ("selector.signals", ["imagereward"], ['"imagereward"', 'Add "imagereward" to [scorers.extra] use']),
+        ("selector", {"use": "pareto"}, ["selector", "two signals or more"]),
+        ("selector", {"use": "pareto", "signals": ["prompt", "prompt"]}, ["signals that differ"]),
+        ("selector", {"use": "personal"}, ['nothing here measures "personal"', "a head trained on your judgements"]),
+        ("selector", {"use": "personal", "signals": ["prompt"]}, ["selector", "which reads its own"]),
+        ("selector.signal", ["prompt"], ["unknown key selector.signal", '"signals"']),
+        ("detectors.use", ["seam"], ['detectors.use: "seam" is not known', 'Did you mean "seams"?']),
+        ("detectors.use", ["seams", "seams"], ["detectors", "names that differ"]),
+        ("detectors.use", "seams", ["detectors.use", "an array"]),
+        ("detectors", {"use": [], "seams": {"wraps": True}}, ["detectors.seams belongs to nothing", "detectors.use"]),
+        ("critic.concurrency", 0, ["critic.concurrency = 0", "from 1 to 256"]),
+        ("critic.concurrency", 257, ["critic.concurrency = 257", "from 1 to 256"]),
         ("loop.warmup_cycles", 0, ["loop.warmup_cycles", "from 1 to 1000"]),
         ("loop.pipeline_depth", 17, ["loop.pipeline_depth", "from 0 to 16"]),
         ("loop.on_checkin", "stop", ["loop.on_checkin", '"continue" or "wait"']),
@@ -355,12 +375,41 @@ def test_fixed_keys_are_told_apart_from_the_others() -> None:
         ("archive.axes", ["warmth", "detail"]),
         ("archive.kind", "cvt"),
         ("loop.batch", 9),
+        ("loop.best_of", 2),
         ("loop.warmup_cycles", 5),
         ("loop.pipeline_depth", 2),
     ]:
         after = parse(_with(path, value))
         assert changed_fixed(before, after) == path
         assert changed_fixed(fixed(before), fixed(after)) == path
+
+
+def test_a_series_of_before_there_were_takes_has_one_each() -> None:
+    old = {path: value for path, value in fixed(parse({"name": "a"})).items() if path != "loop.best_of"}
+    assert changed_fixed(old, parse({"name": "a"})) is None
+    assert changed_fixed(old, parse(_with("loop.best_of", 2))) == "loop.best_of"
+
+
+def test_a_selector_reads_what_the_series_measures() -> None:
+    config = parse({"name": "a"})
+    assert (config.loop.best_of, config.selector.use, config.selector.signals) == (1, "signal", ("prompt",))
+    extra: dict[str, Any] = {"extra": {"use": ["laion", "hps"]}}
+    table: dict[str, Any] = {"name": "a", "scorers": extra, "loop": {"best_of": 4}}
+    for use, signals in (("signal", ["hps"]), ("signal", ["laion_v2"]), ("pareto", ["hps", "quality", "detail"])):
+        chosen = parse({**table, "selector": {"use": use, "signals": signals}})
+        assert chosen.selector.signals == tuple(signals)
+        assert parse(tomllib.loads(write_series(chosen))) == chosen
+    with pytest.raises(BadConfig, match="hps"):
+        parse({"name": "a", "selector": {"signals": ["hps"]}})
+    assert parse({"name": "a", "selector": {"use": "personal"}}, known=None).selector.signals == ("personal",)
+
+
+def test_detectors_are_named_and_may_have_options() -> None:
+    table: dict[str, Any] = {"name": "a", "detectors": {"use": ["seams"], "seams": {"wraps": True}}}
+    config = parse(table)
+    assert (config.detectors.use, config.detectors.options) == (("seams",), {"seams": {"wraps": True}})
+    assert parse(tomllib.loads(write_series(config))) == config
+    assert parse({"name": "a"}).detectors.use == () and parse({"name": "a"}).critic.concurrency == 8
 
 
 def test_a_file_is_loaded_by_its_own_name(tmp_path: Path) -> None:

@@ -54,6 +54,38 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint"
 
 
+def test_a_detector_s_folder_is_one_of_the_models_a_series_needs(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"use": ["seams", "regions"], "regions": {"model": "hands", "labels": {"bad hand": "hand"}}}
+    config = parse({"name": "night", "detectors": table})
+    (found,) = needs(config, tmp_path)
+    assert (found.key, found.use, found.name, found.path) == ("detectors.regions.model", "regions", "hands", None)
+    assert resolved(config, tmp_path).detectors == config.detectors
+    (tmp_path / "hands").mkdir()
+    assert needs(config, tmp_path)[0].path == tmp_path / "hands"
+    assert resolved(config, tmp_path).detectors.options["regions"]["model"] == str(tmp_path / "hands")
+    assert config.detectors.options["regions"]["model"] == "hands"
+    with pytest.raises(BadConfig, match=r"detectors\.regions\.model is not given"):
+        needs(parse({"name": "a", "detectors": {"use": ["regions"]}}), tmp_path)
+    preflight(parse({"name": "a", "detectors": {"use": ["seams"]}}), tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+@pytest.mark.models
+def test_a_detector_s_folder_that_is_missing_stops_a_series_before_it_begins(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"use": ["regions"], "regions": {"model": "hands", "labels": {"bad hand": "hand"}}}
+    with pytest.raises(MissingModel, match=r"detectors\.regions\.model: hands \(regions\)"):
+        preflight(parse({"name": "night", "detectors": table}), tmp_path)
+
+
+def test_the_configuration_of_a_scorer_s_network_is_looked_for_in_the_studio_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("{}")
+    (tmp_path / "w.safetensors").write_bytes(b"x")
+    options = {"weights": "w.safetensors", "med_config": "mine.json", "tokenizer": "bert"}
+    config = parse({"name": "a", "scorers": {"extra": {"use": ["imagereward"], "imagereward": options}}})
+    assert [need.path for need in needs(config, tmp_path)][-1] == tmp_path / "mine.json"
+    assert resolved(config, tmp_path).scorers.extra.options["imagereward"]["med_config"] == str(tmp_path / "mine.json")
+
+
 def test_the_embedded_profile_needs_nothing(tmp_path: Path) -> None:
     config = parse({"name": "a"})
     assert needs(config, tmp_path) == [] and resolved(config, tmp_path) == config
@@ -90,6 +122,9 @@ def test_everything_that_is_missing_is_named_with_the_command_that_fetches_it(
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
 def test_without_the_extra_its_command_is_given(tmp_path: Path, checkpoint: Path) -> None:
+    detectors: dict[str, Any] = {"use": ["regions"], "regions": {"model": "x", "labels": {"a": "b"}}}
+    with pytest.raises(MissingExtra, match=r'detector "regions" needs torch.*gen-emerge\[models\]'):
+        preflight(parse({"name": "a", "detectors": detectors}), tmp_path)
     with pytest.raises(MissingExtra, match=r"gen-emerge\[models\]"):
         preflight(series(generator={"model": str(checkpoint)}), tmp_path)
     mixed = parse({"name": "a", "scorers": {"quality": {"use": "nima"}}})

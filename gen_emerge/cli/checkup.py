@@ -50,6 +50,7 @@ def checkup(root: Path | None, archive: Path | None) -> dict[str, Any]:
         "extras": {name: importlib.util.find_spec(name) is not None for name in EXTRAS},
         "painter": painter,
         "scorers": scorers,
+        "detectors": _detectors(),
         "terminal": _terminal(),
     }
 
@@ -129,6 +130,13 @@ def _score_one() -> dict[str, Any]:
     return {"versions": versions}
 
 
+def _detectors() -> dict[str, str]:
+    """Every detector a series file may name -> why it cannot be used here, "" when it can."""
+    from gen_emerge.scorers import defects
+
+    return {name: defects.trouble(name) for name in defects.names()}
+
+
 def _terminal() -> dict[str, Any]:
     from gen_emerge.cli.app import unicode_stdout
     from gen_emerge.cli.inline import protocol, viewer
@@ -165,6 +173,8 @@ def checkup_text(found: dict[str, Any]) -> str:
         row(fact["ok"], part, fact.get("error") or f"works ({fact['seconds']:.2f} s)")
     extras = [name for name, there in found["extras"].items() if there]
     row(bool(extras) or None, "extras", ", ".join(extras) if extras else "none (not needed for the embedded profile)")
+    for name, trouble in found["detectors"].items():
+        row(None if trouble else True, "detector", f"{name}: {trouble or 'can be used'}")
     terminal = found["terminal"]
     way = terminal["inline_pictures"] or ("a viewer" if terminal["viewer"] else "files whose path is printed")
     row(None, "pictures", f"shown by {way}")

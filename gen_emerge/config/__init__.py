@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gen_emerge.config.errors import explain
-from gen_emerge.config.tables import MEASURES, ExtraConfig, SeriesConfig, UseConfig, as_table
+from gen_emerge.config.tables import MEASURES, PERSONAL, PlugInsConfig, SeriesConfig, UseConfig, as_table
 from gen_emerge.config.text import write_series
 from gen_emerge.errors import BadConfig, NotFound, nearest
 from gen_emerge.types import GATES
@@ -28,9 +28,11 @@ __all__ = [
     "as_table",
     "changed_fixed",
     "check",
+    "complete",
     "fixed",
     "load",
     "parse",
+    "why_not",
     "write_series",
 ]
 
@@ -47,6 +49,10 @@ class Known:
     """Scorer -> the one gate it can serve; one that is not named serves any."""
     extras: frozenset[str] | None = None
     """Names `[scorers.extra] use` may hold; None for any."""
+    detectors: frozenset[str] | None = None
+    """Names `[detectors] use` may hold; None for any."""
+    beside: frozenset[str] = frozenset()
+    """Signals that scorers of the gates give beside their gate's own."""
 
 
 _NONE: frozenset[str] = frozenset()
@@ -76,6 +82,8 @@ KNOWN = Known(
             *("lpips", "dists", "clpips", "psnr", "ssim"),
         )
     ),
+    detectors=frozenset({"seams", "regions"}),
+    beside=frozenset({"prompt_cosine", "quality_spread"}),
 )
 """The names of this version. Some need an extra: the crew says which when a series is opened."""
 
@@ -140,7 +148,9 @@ def check(config: SeriesConfig, known: Known, *, where: str = "the series file")
     for gate in GATES:
         _check_use(config.scorers.of(gate), known.scorers, f"scorers.{gate}", where)
         _check_gate(config.scorers.of(gate).use, gate, known, where)
-    _check_extras(config.scorers.extra, known, where)
+    _check_plug_ins(config.scorers.extra, known.extras, "scorers.extra", where)
+    _check_plug_ins(config.detectors, known.detectors, "detectors", where)
+    _check_selector(config, known, where)
     _check_use(config.critic, known.critics, "critic", where)
     for axis in config.archive.axes:
         _check_signal(axis, known.axes, "archive.axes", "axis", where)
@@ -168,18 +178,38 @@ def _check_gate(use: str, gate: str, known: Known, where: str) -> None:
         )
 
 
-def _check_extras(extra: ExtraConfig, known: Known, where: str) -> None:
-    for name in extra.use:
-        if known.extras is not None and name not in known.extras:
+def _check_plug_ins(table: PlugInsConfig, known: frozenset[str] | None, path: str, where: str) -> None:
+    for name in table.use:
+        if known is not None and name not in known:
+            raise BadConfig(f'{where}: {path}.use: "{name}" is not known.', hint=nearest(name, sorted(known)))
+    for name in table.options:
+        if name not in table.use:
             raise BadConfig(
-                f'{where}: scorers.extra.use: "{name}" is not known.', hint=nearest(name, sorted(known.extras))
+                f"{where}: {path}.{name} belongs to nothing in {path}.use = {list(table.use)}.",
+                hint=nearest(name, ["use", *table.use]),
             )
-    for name in extra.options:
-        if name not in extra.use:
-            raise BadConfig(
-                f"{where}: scorers.extra.{name} belongs to nothing in scorers.extra.use = {list(extra.use)}.",
-                hint=nearest(name, ["use", *extra.use]),
-            )
+
+
+def _check_selector(config: SeriesConfig, known: Known, where: str) -> None:
+    """Signals the series could measure; the crew, which opens the scorers, looks again."""
+    extra = config.scorers.extra.use
+    # "laion" is whichever head its weights are.
+    heads = {"laion_v1", "laion_v2"} if "laion" in extra else set[str]()
+    able = sorted({*known.axes, *known.beside, *extra, *heads} - {"laion"})
+    for name in config.selector.signals:
+        if name not in able:
+            raise BadConfig(f'{where}: selector.signals: nothing here measures "{name}".', hint=why_not(name, able))
+
+
+def why_not(signal: str, able: Iterable[str]) -> str:
+    """Why a selector cannot read a signal that no scorer of the series gives, and what to do."""
+    if signal == PERSONAL:
+        return 'It needs a head trained on your judgements, and there is none yet. Write use = "signal" or "pareto".'
+    if signal == "novelty":
+        return "Novelty is the distance to what was accepted: it is measured at the gates, after the choice."
+    if signal in (KNOWN.extras or ()):
+        return f'Add "{signal}" to [scorers.extra] use.'
+    return nearest(signal, able)
 
 
 def _check_signal(name: str, known: Iterable[str], path: str, word: str, where: str) -> None:
@@ -199,6 +229,7 @@ def fixed(config: SeriesConfig) -> dict[str, Any]:
         "archive.axes": list(archive.axes),
         **size,
         "loop.batch": config.loop.batch,
+        "loop.best_of": config.loop.best_of,
         "loop.warmup_cycles": config.loop.warmup_cycles,
         "loop.pipeline_depth": config.loop.pipeline_depth,
     }
@@ -206,9 +237,14 @@ def fixed(config: SeriesConfig) -> dict[str, Any]:
 
 def changed_fixed(old: SeriesConfig | Mapping[str, Any], new: SeriesConfig | Mapping[str, Any]) -> str | None:
     """The path of the first fixed key that differs, or None. Takes configs, or facts given by `fixed`."""
-    before = fixed(old) if isinstance(old, SeriesConfig) else old
-    after = fixed(new) if isinstance(new, SeriesConfig) else new
+    before = fixed(old) if isinstance(old, SeriesConfig) else complete(old)
+    after = fixed(new) if isinstance(new, SeriesConfig) else complete(new)
     for path in [*before, *after]:
         if before.get(path) != after.get(path):
             return path
     return None
+
+
+def complete(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Stored facts with those that a series of an earlier version does not have."""
+    return {**facts, "loop.best_of": facts.get("loop.best_of", 1)}

@@ -23,6 +23,7 @@ DEFAULT_BRIEF = (
 DEFAULT_PROMPTS = "prompts/painter-1.toml"
 DEFAULT_QUESTIONS = "prompts/questions/general-1.toml"
 MAX_PIXELS = 33_000_000
+MAX_SLOTS = 1_024
 MAX_CELLS = 1_000_000
 MAX_CENTROIDS = 100_000
 LIVE_PIPELINE_DEPTH = 6
@@ -41,6 +42,12 @@ MEASURES = (
     "hue_spread",
 )
 """Signals that are measured from the pixels alone: what axes and rules may name, beside quality, prompt and style."""
+
+
+PERSONAL = "personal"
+"""The signal of a head trained on this series' own judgements."""
+DISTANCES = ("lpips", "dists", "clpips")
+"""Extra signals of which less is better: how far a picture is from a target."""
 
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
@@ -142,12 +149,20 @@ class LoopConfig(_Table):
     """`[loop]`: the rhythm of a series."""
 
     batch: int = Field(default=8, ge=1, le=256)
+    best_of: int = Field(default=1, ge=1, le=64)
     warmup_cycles: int = Field(default=4, ge=1, le=1000)
     pipeline_depth: int = Field(default=1, ge=0, le=16)
     max_attempts: int = Field(default=3, ge=1, le=100)
     cycles: int = Field(default=50, ge=1, le=10_000_000)
     checkin_every: int = Field(default=25, ge=0, le=10_000_000)
     on_checkin: Literal["continue", "wait"] = "continue"
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> LoopConfig:
+        if self.batch * self.best_of > MAX_SLOTS:
+            made = f"{self.batch} x {self.best_of}"
+            raise ValueError(f"batch x best_of of at most {MAX_SLOTS:,}, the images held in memory at once, not {made}")
+        return self
 
 
 class ImageConfig(_Table):
@@ -204,11 +219,8 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int)
 
 
-class ExtraConfig(_Table):
-    """`[scorers.extra]`: measured beside the gates' signals, for diagnosis and selection; never a gate.
-
-    `[scorers.extra.NAME]` holds the options of one of them.
-    """
+class PlugInsConfig(_Table):
+    """A table of which `use` names any number of implementations; the table `NAME` in it holds the options of one."""
 
     use: Words = ()
     options: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
@@ -225,12 +237,48 @@ class ExtraConfig(_Table):
         }
 
     @model_validator(mode="after")
-    def _named_once(self) -> ExtraConfig:
+    def _named_once(self) -> PlugInsConfig:
         if len(set(self.use)) != len(self.use):
             raise ValueError(f"names that differ in use, not {list(self.use)}")
         for name, options in self.options.items():
             if not _is_plain(options):
                 raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables under {name}")
+        return self
+
+
+class ExtraConfig(PlugInsConfig):
+    """`[scorers.extra]`: measured beside the gates' signals, for diagnosis and selection; never a gate."""
+
+
+class DetectorsConfig(PlugInsConfig):
+    """`[detectors]`: look for defects between the hard filters and the gates; an image that has one is rejected."""
+
+
+class SelectorConfig(_Table):
+    """`[selector]`: with `best_of` above 1, which take of a genome goes on to the gates."""
+
+    use: Literal["signal", "pareto", "personal"] = "signal"
+    signals: Words = ("prompt",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _personal_reads_one(cls, table: Any) -> Any:
+        """The personal head's signal is its own: it need not be named."""
+        if isinstance(table, dict) and cast(dict[str, Any], table).get("use") == "personal":
+            return {"signals": [PERSONAL], **cast(dict[str, Any], table)}
+        return table
+
+    @model_validator(mode="after")
+    def _as_many_as_it_reads(self) -> SelectorConfig:
+        signals = list(self.signals)
+        if len(set(signals)) != len(signals):
+            raise ValueError(f"signals that differ, not {signals}")
+        if self.use == "signal" and len(signals) != 1:
+            raise ValueError(f'one signal for use = "signal", not {signals}; "pareto" weighs several')
+        if self.use == "pareto" and len(signals) < 2:
+            raise ValueError(f'two signals or more for use = "pareto", not {signals}')
+        if self.use == "personal" and signals != [PERSONAL]:
+            raise ValueError(f'no signals for use = "personal", which reads its own, not {signals}')
         return self
 
 
@@ -367,8 +415,9 @@ class FiltersConfig(_Table):
 
 
 class CriticConfig(UseConfig):
-    """`[critic]`: who answers the question bank and judges duels."""
+    """`[critic]`: who answers the question bank and judges duels. `concurrency`: calls to it at a time."""
 
+    concurrency: int = Field(default=8, ge=1, le=256)
     bank: BankPath = DEFAULT_QUESTIONS
 
 
@@ -388,6 +437,8 @@ class SeriesConfig(_Table):
     archive: ArchiveConfig = ArchiveConfig()
     gates: GatesConfig = GatesConfig()
     filters: FiltersConfig = FiltersConfig()
+    detectors: DetectorsConfig = DetectorsConfig()
+    selector: SelectorConfig = SelectorConfig()
     critic: CriticConfig
 
     @model_validator(mode="before")
@@ -431,7 +482,7 @@ def _with_use(table: Any, profile: str, part: str) -> Any:
 def as_table(config: SeriesConfig) -> dict[str, Any]:
     """The config as plain JSON values, nested as in the file; `parse` gives it back."""
     table = config.model_dump(mode="json", by_alias=True)
-    for part in (table["generator"], table["critic"], *table["scorers"].values()):
+    for part in (table["generator"], table["critic"], table["detectors"], *table["scorers"].values()):
         part.update(part.pop("options"))
     if config.profile == "embedded" and table["scorers"]["extra"] == {"use": []}:
         del table["scorers"]["extra"]  # so that a series of before there were any is still the same

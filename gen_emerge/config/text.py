@@ -14,14 +14,15 @@ from gen_emerge.config.tables import SeriesConfig, as_table
 _TITLE = (
     "A series: one long run of images, and the map they fill.",
     "Start or continue it:  gen-emerge run {name}",
-    "Fixed once there are cycles: seed, profile, archive, batch, warmup_cycles, pipeline_depth.",
+    "Fixed once there are cycles: seed, profile, archive, batch, best_of, warmup_cycles, pipeline_depth.",
     "Anything else may be changed at any time; it takes effect at the next cycle.",
 )
 _COMMENTS: dict[str, tuple[str, ...]] = {
     "seed": ("All chance comes from this number: the same file gives the same series.",),
     "profile": ('"embedded" needs no downloads, no GPU and no keys; "diffusion" needs a GPU and an extra.',),
     "brief": ("What the images are for, in a sentence or two; every judge reads it, human or model.",),
-    "loop.batch": ("How many images a cycle makes.",),
+    "loop.batch": ("How many genomes a cycle draws.",),
+    "loop.best_of": ("How many takes of each are rendered, with seeds of their own; [selector] says which goes on.",),
     "loop.warmup_cycles": ("The first cycles only measure: thresholds and the map's ranges come from them.",),
     "loop.pipeline_depth": ("By how many cycles proposals run ahead of verdicts (more hides a slow critic).",),
     "loop.max_attempts": ("After so many unfinished starts of one cycle its genomes are tried one by one.",),
@@ -59,6 +60,10 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
     "gates.style.lower": ("Both ends: neither without any style nor a mixture of all.",),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
+    "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
+    "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),
+    "selector.signals": ("Any that a scorer of this series gives, the extra ones included.",),
+    "critic.concurrency": ("Calls at a time, where it answers over a network.",),
     "critic.use": ("Who answers the yes / no questions and judges duels.",),
     "critic.bank": ("Its questions; a path inside the studio folder.",),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,6 +25,8 @@ CHECKIN_KEEPS = 1
 """So many keep / discard questions in a check-in: pairs alone cannot set an absolute bar."""
 ADHERENCE_EVERY = 3
 """One pair in so many asks for adherence to the prompt instead of quality."""
+TAKES_FROM = 2
+"""A round of so many pairs or more keeps one of them for two takes of one genome, where there are any."""
 CONTESTS = 2
 """So many pairs of a round, one where there are but two, are kept for holders against images of their own cells."""
 NEIGHBOURS = 8
@@ -59,6 +62,7 @@ def open_round(
     rng: np.random.Generator,
     size: int = 5,
     contests: Iterable[Contest] = (),
+    takes: Mapping[int, Sequence[int]] = MappingProxyType({}),
     recent: Sequence[int] = (),
     earlier: Iterable[Round] = (),
 ) -> Round | None:
@@ -76,6 +80,7 @@ def open_round(
         rng: a generator of this round alone.
         size: how many questions at most.
         contests: holders and who could take their cells; undecided ones are asked first, then the newest.
+        takes: the take of a genome that was chosen -> the others; one pair of a round may set two of them side by side.
         recent: ids accepted lately that may be asked keep / discard besides the elites.
         earlier: every earlier round, so that nothing already asked is asked again before the rest.
 
@@ -93,8 +98,9 @@ def open_round(
     reviews = _least_asked(sorted(set(review)), asked.reviews)
     keeps = _least_asked(_shuffled(sorted({*elites, *recent} - set(review)), rng), asked.keeps)
     pairs_left, reviews_left, keeps_left = _shares(kind, size, len(reviews))
-    contested, others = _both_kinds(elites, contests, asked, pairs_left, rng)
-    pairs = _laid_out(contested, others, number)
+    pair_of_takes = _pair_of_takes(takes, asked, rng) if pairs_left >= TAKES_FROM else []
+    contested, others = _both_kinds(elites, contests, asked, pairs_left - len(pair_of_takes), rng)
+    pairs = _laid_out(contested, others, number) + pair_of_takes
     if kind == "checkin":
         # What pairs cannot fill goes to the review queue, then to keep / discard.
         reviews_left += pairs_left - len(pairs)
@@ -120,6 +126,23 @@ def _laid_out(
         else:
             pairs.append((waiting.pop(0), "quality"))
     return pairs
+
+
+def _pair_of_takes(
+    takes: Mapping[int, Sequence[int]], asked: _Asked, rng: np.random.Generator
+) -> list[tuple[tuple[int, int], _Ask]]:
+    """One genome's chosen take and another of it, by chance among the genomes nobody was asked about; [] if none is.
+
+    By chance alone, and whatever the gates said of the chosen take: what is asked shall speak for all choices.
+    """
+    open_ones = [
+        chosen for chosen in sorted(takes) if not any(frozenset((chosen, n)) in asked.pairs for n in takes[chosen])
+    ]
+    if not open_ones:
+        return []
+    chosen = open_ones[int(rng.integers(len(open_ones)))]
+    others = takes[chosen]
+    return [((chosen, others[int(rng.integers(len(others)))]), "quality")]
 
 
 def _pair_question(pair: tuple[int, int], ask: _Ask, prompts: Mapping[int, str], rng: np.random.Generator) -> Question:

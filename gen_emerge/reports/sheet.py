@@ -179,6 +179,7 @@ class ReportData:
         mean_distance: mean pairwise perceptual distance over the elites after each cycle (low = all alike).
         vendi: Vendi score of the elites after each cycle (the effective number of different images).
         funnel: from rendered to elites, in order.
+        selector: how takes of a genome were chosen, and how well, in a sentence; "" where there is one each.
         firing: hard filters and gates.
         histograms: one per signal.
         shares: emitter -> (cycle, share 0..1) of the budget given to it.
@@ -208,6 +209,7 @@ class ReportData:
     mean_distance: Curve = ()
     vendi: Curve = ()
     funnel: tuple[FunnelStep, ...] = ()
+    selector: str = ""
     firing: tuple[Firing, ...] = ()
     histograms: tuple[Histogram, ...] = ()
     shares: Mapping[str, Curve] = field(default_factory=dict[str, Curve])

@@ -23,14 +23,14 @@ from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Fate, Placem
 _CHUNK = 250
 
 
-def history(source: Engine, path: Path, after: int) -> Iterator[CycleOutcome]:
-    """Outcomes of the cycles > `after`, in order."""
+def history(source: Engine, path: Path, after: int, *, takes: int) -> Iterator[CycleOutcome]:
+    """Outcomes of the cycles > `after`, in order; `takes` renders a genome in each."""
     with reading(source, path) as connection:
         last = last_committed(connection)
     for first in range(after + 1, last + 1, _CHUNK):
         upto = min(first + _CHUNK - 1, last)
         with reading(source, path) as connection:
-            chunk = _outcomes(connection, first, upto)
+            chunk = _outcomes(connection, first, upto, takes)
         yield from chunk
 
 
@@ -38,7 +38,7 @@ def _between(statement: Select[*tuple[Any, ...]], table: Any, first: int, last: 
     return statement.where(table.cycle >= first, table.cycle <= last)
 
 
-def _outcomes(connection: Connection, first: int, last: int) -> list[CycleOutcome]:
+def _outcomes(connection: Connection, first: int, last: int, takes: int) -> list[CycleOutcome]:
     fates = _fates(connection, first, last)
     duels = _duels(connection, first, last)
     resolutions = _resolutions(connection, first, last)
@@ -59,6 +59,7 @@ def _outcomes(connection: Connection, first: int, last: int) -> list[CycleOutcom
             axes=axes.get(cycle),
             round=rounds.get(cycle),
             best=best,
+            takes=takes,
         )
         for cycle, best in cycles
     ]

@@ -107,6 +107,9 @@ class Reader:
         path: the database file, for messages.
     """
 
+    takes = 1
+    """So many neighbouring slots hold takes of one genome: a fact of the series."""
+
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
         self._path = path
@@ -136,7 +139,7 @@ class Reader:
 
     def history(self, after: int = 0) -> Iterator[CycleOutcome]:
         """Outcomes of the cycles > `after` in order, read in chunks as they are wanted."""
-        return past.history(self._engine, self._path, after)
+        return past.history(self._engine, self._path, after, takes=self.takes)
 
     def cycles(self, after: int = 0) -> list[Cycle]:
         """Committed cycles > `after`, for display."""

@@ -50,6 +50,7 @@ class Store(Reader):
             row = connection.execute(select(t.SeriesRow.facts, t.SeriesRow.created_at)).one()
         self.facts: Mapping[str, Any] = MappingProxyType(json.loads(row[0]))
         self.created_at: float = row[1]
+        self.takes = int(self.facts.get("takes", 1))
 
     @staticmethod
     def create(folder: Path, facts: Mapping[str, Any]) -> Store:

@@ -13,6 +13,7 @@ from gen_emerge.types.genomes import (
     candidate_id,
     canonical_json,
     content_hash,
+    take_group,
 )
 from gen_emerge.types.history import (
     Axes,
@@ -47,7 +48,7 @@ from gen_emerge.types.judgements import (
     Usage,
     Verdict,
 )
-from gen_emerge.types.pictures import Embedding, Image, Pixels, Reading, Signal
+from gen_emerge.types.pictures import Defect, Embedding, Image, Pixels, Reading, Signal
 
 __all__ = [
     "GATES",
@@ -60,6 +61,7 @@ __all__ = [
     "Critique",
     "CycleOutcome",
     "CycleRecord",
+    "Defect",
     "Duel",
     "DuelReply",
     "Embedding",
@@ -93,4 +95,5 @@ __all__ = [
     "candidate_id",
     "canonical_json",
     "content_hash",
+    "take_group",
 ]

@@ -118,16 +118,21 @@ def _genome_from(values: dict[str, Any]) -> Genome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A genome waiting for its turn: rendered as candidate `candidate_id(cycle, slot, batch)`."""
+    """A genome waiting for its turn: rendered as candidate `candidate_id(cycle, slot, slots)`."""
 
     cycle: int
     slot: int
     genome: Genome
 
 
-def candidate_id(cycle: int, slot: int, batch: int) -> int:
-    """Candidate ids count from 1 in cycle and slot order (cycles count from 1, slots from 0)."""
-    return (cycle - 1) * batch + slot + 1
+def candidate_id(cycle: int, slot: int, slots: int) -> int:
+    """Candidate ids count from 1 in cycle and slot order (cycles count from 1, slots from 0; `slots` a cycle)."""
+    return (cycle - 1) * slots + slot + 1
+
+
+def take_group(candidate: int, takes: int) -> int:
+    """Which genome a candidate is a take of: genomes of a series count from 0, each has `takes` neighbouring ids."""
+    return (candidate - 1) // takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

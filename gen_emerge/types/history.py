@@ -73,7 +73,7 @@ class Candidate:
     Args:
         id: see `candidate_id`.
         cycle: from 1.
-        slot: 0 .. batch - 1.
+        slot: 0 .. slots - 1; takes of one genome are neighbours.
         genome: the genome.
         image: the stored picture; None when rendering failed.
         status: passed, review, pending, failed or rejected.
@@ -141,7 +141,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleOutcome:
-    """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of."""
+    """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of.
+
+    `takes`: so many neighbouring slots hold takes of one genome (see `[loop] best_of`).
+    """
 
     cycle: int
     fates: tuple[Fate, ...]
@@ -152,6 +155,7 @@ class CycleOutcome:
     axes: Axes | None = None
     round: Round | None = None
     best: int | None = None
+    takes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,7 @@ class CycleRecord:
     measures: Mapping[str, float] = field(default_factory=dict[str, float])
     render_seconds: float = 0.0
     cycle_seconds: float = 0.0
+    takes: int = 1
 
     @property
     def outcome(self) -> CycleOutcome:
@@ -207,4 +212,5 @@ class CycleRecord:
             axes=self.axes,
             round=self.round,
             best=self.best,
+            takes=self.takes,
         )

@@ -59,6 +59,21 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """One thing that is broken in one picture.
+
+    Args:
+        kind: a word such as "seam", "hand", "face" or "text".
+        box: (left, top, right, bottom), each a share 0..1 of the width or height, left < right and top < bottom.
+        reason: one sentence with the figures behind it.
+    """
+
+    kind: str
+    box: tuple[float, float, float, float]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What one scorer measured on one image: signals by name, and an embedding if it has a space."""
 

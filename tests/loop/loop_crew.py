@@ -293,7 +293,7 @@ class Series:
         self.pictures: dict[str, np.ndarray] = {}
         self.records: list[CycleRecord] = []
         self.loads: list[str] = []
-        self.store = Store.create(folder, {"seed": crew.rhythm.seed})
+        self.store = Store.create(folder, {"seed": crew.rhythm.seed, "takes": crew.rhythm.best_of})
         self._start()
 
     def _start(self) -> None:

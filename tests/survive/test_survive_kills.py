@@ -40,6 +40,25 @@ def test_25_kills_of_one_run_with_the_real_painter_change_nothing(
 
 
 @pytest.mark.slow
+def test_kills_among_the_takes_of_a_genome_change_nothing(build: Callable[[Path], House], tmp_path: Path) -> None:
+    calm, killed = build(tmp_path / "calm"), build(tmp_path / "killed")
+    tables: dict[str, Any] = {"selector": {"signals": ["quality"]}, "detectors": {"use": ["seams"]}}
+    for house in (calm, killed):
+        house.series("night", loop={"best_of": 3, "checkin_every": 4}, image={"width": 64, "height": 64}, **tables)
+    wanted = calm.call("run", "night")
+    assert wanted["candidates"] == 14 * 4 * 3 and wanted["rejected"]["filters"]["selector"] > 14 * 4
+    for goal, pause in ((0, 0.3), (1, 0.02), (4, 0.0), (7, 0.05), (11, 0.01)):
+        running = killed.start("run", "night", env={"STAND_IN_PAUSE": "0.05"})
+        wait_for_progress(killed, running, "night", goal)
+        time.sleep(pause)
+        assert running.kill(), f"it ended by itself: {running.err.read_text()}"
+    status = killed.call("run", "night")
+    assert (status["state"], status["digest"]) == ("done", wanted["digest"])
+    assert killed.history("night") == calm.history("night") and facts(killed) == facts(calm)
+    killed.healthy("night")
+
+
+@pytest.mark.slow
 def test_a_cycle_that_is_killed_again_and_again_is_not_taken_for_poison(
     house: House, reference: dict[str, Any]
 ) -> None:

@@ -8,96 +8,96 @@ A detector names defects and says why; it gives no score, and nothing here is ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib.util import find_spec
+from typing import Any
 
-from gen_emerge.errors import BadInput, nearest
-from gen_emerge.types import Pixels
+from gen_emerge.errors import BadInput, MissingExtra, nearest
+from gen_emerge.models.libraries import EXTRA
+from gen_emerge.protocols import Detector
+from gen_emerge.types import Defect
+
+__all__ = ["BUILT_IN", "GROUP", "Defect", "Detector", "load", "names", "trouble"]
 
 GROUP = "gen_emerge.detectors"
 """The entry-point group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defect:
-    """One thing that is broken in one picture.
-
-    Args:
-        kind: a word such as "seam", "hand", "face" or "text".
-        box: (left, top, right, bottom), each a share 0..1 of the width or height, left < right and top < bottom.
-        reason: one sentence with the figures behind it.
-    """
-
-    kind: str
-    box: tuple[float, float, float, float]
-    reason: str
-
-
-class Detector(Protocol):
-    """Finds defects of one or more kinds."""
-
-    @property
-    def name(self) -> str:
-        """As in the series file."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """Changes whenever it could find something else."""
-        ...
-
-    def find(self, images: Sequence[Pixels]) -> Sequence[Sequence[Defect]]:
-        """Look at a batch.
-
-        Args:
-            images: (n,) arrays (h, w, 3) uint8, any sizes; not changed.
-
-        Returns:
-            (n,) defects of each, in the same order, () for none. An image alone and in a batch has the same defects.
-
-        Raises:
-            Exception: anything; the images are then looked at one by one, and only the ones that raise again fail.
-        """
-        ...
-
-
+BUILT_IN = ("seams", "regions")
+"""The detectors of this package."""
 Loader = Callable[..., Detector]
 
 
-def load(names: Sequence[str], options: Mapping[str, Mapping[str, Any]], *, device: str) -> list[Detector]:
-    """Open detectors by name: the built-in ones (`seams`, `regions`) and those of other packages.
+def names() -> tuple[str, ...]:
+    """Every detector a series file may name: the built-in ones, and those other packages offer."""
+    from importlib.metadata import entry_points
+
+    return (*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN)))
+
+
+def load(use: Sequence[str], options: Mapping[str, Mapping[str, Any]], *, device: str) -> list[Detector]:
+    """Open detectors by name: the built-in ones and those of other packages.
 
     Args:
-        names: each once.
+        use: each once.
         options: name -> its own table.
         device: where to run.
 
     Raises:
-        BadInput: an unknown name, an option that is wrong.
+        BadInput: an unknown name, an option that is wrong, a detector that calls itself otherwise.
         MissingModel: a local model is not there.
+        MissingExtra: it needs a library that is not installed.
     """
-    known = _known()
-    opened: list[Detector] = []
-    for name in (*names, *options):
+    known = names()
+    for name in (*use, *options):
         if name not in known:
             raise BadInput(f'There is no detector "{name}".', hint=nearest(name, known))
-    for name in names:
-        opened.append(known[name](options.get(name, {}), device=device))
-    return opened
+    return [_opened(name, options.get(name, {}), device) for name in use]
 
 
-def _known() -> dict[str, Loader]:
+def trouble(name: str) -> str:
+    """Why a detector cannot be used on this machine, "" when it can; nothing is opened, options are not looked at."""
+    if name == "regions" and not all(find_spec(library) for library in ("torch", "transformers")):
+        return f"It needs torch and transformers. Install the extra: {EXTRA}"
+    try:
+        _loader(name)
+    except MissingExtra as error:
+        return str(error)
+    except Exception as error:  # whatever another package does while it is imported
+        return f"{type(error).__name__}: {error}"[:300]
+    return ""
+
+
+def _opened(name: str, options: Mapping[str, Any], device: str) -> Detector:
+    detector = _loader(name)(options, device=device)
+    if detector.name != name:
+        raise BadInput(
+            f'The detector "{name}" calls itself "{detector.name}".', hint="Its package must use one name for both."
+        )
+    return detector
+
+
+def _loader(name: str) -> Loader:
+    if name == "seams":
+        from gen_emerge.scorers.defects.seams import Seams
+
+        return Seams
+    if name == "regions":
+        from gen_emerge.scorers.defects.regions import Regions
+
+        return Regions
+    return _added(name)
+
+
+def _added(name: str) -> Loader:
+    """A detector of another package. Imported only when it is named: that may be slow, or fail."""
     from importlib.metadata import entry_points
 
-    from gen_emerge.scorers.defects.regions import Regions
-    from gen_emerge.scorers.defects.seams import Seams
-
-    def added(point: Any) -> Loader:
-        def load_it(options: Mapping[str, Any], *, device: str) -> Detector:
-            # Only when it is named: another package's import may be slow, or broken.
-            return point.load()(options, device=device)
-
-        return load_it
-
-    others = {point.name: added(point) for point in entry_points(group=GROUP)}
-    return {**others, "seams": Seams, "regions": Regions}
+    (point, *_) = entry_points(group=GROUP, name=name)
+    try:
+        return point.load()
+    except ImportError as error:
+        owner = point.dist.name if point.dist is not None else point.module
+        raise MissingExtra(
+            f'The detector "{name}" of the package {owner} cannot be imported: {error}.',
+            hint=f"Install what it needs: pip install {getattr(error, 'name', None) or owner}",
+        ) from None

@@ -19,6 +19,7 @@ from gen_emerge.calibration.first import GateSetting
 from gen_emerge.engines.local import to_pixels
 from gen_emerge.errors import Damaged
 from gen_emerge.filters import Rule
+from gen_emerge.imported import KIND, Imports
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
@@ -85,6 +86,7 @@ class Crew:
         questions: the bank it answers.
         probe: renders and scores genomes one by one in a process of its own; gives the ones that killed it, and how.
         concurrency: calls to the critic at a time.
+        imports: gives the pictures of imported genomes, or None where there can be none.
     """
 
     rhythm: Rhythm
@@ -101,6 +103,7 @@ class Crew:
     questions: QuestionBank
     probe: Callable[[Sequence[Genome]], Mapping[str, str]]
     concurrency: int = 8
+    imports: Generator | None = None
 
     @property
     def versions(self) -> dict[str, str]:
@@ -162,6 +165,7 @@ class Live:
         self._cache = cache
         self._exhibits: dict[int, Exhibit] = {}
         self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
+        self.imports = Imports(store.inputs_of(KIND), known=self._proposed_before)
         self.unsaved: list[Proposal] = []
         if state.cycle == 0:
             for cycle in range(1, rhythm.pipeline_depth + 2):
@@ -184,9 +188,18 @@ class Live:
         return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:
-        waiting = [p.genome.hash for batch in self.proposals.values() for p in batch]
-        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting)
+        waiting = {p.genome.hash for batch in self.proposals.values() for p in batch}
+        imports: list[Genome] = []
+        if self.state.archive is not None:
+            imports = self.imports.due(self.state.cycle, self.crew.rhythm.batch, known=self._proposed_before)
+        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting, imports=imports)
         self.unsaved.extend(self.proposals[cycle])
+
+    def _proposed_before(self, genome: str) -> bool:
+        """Whether a genome (by hash) was rendered in this series, or waits to be."""
+        return self.state.rendered(genome) or any(
+            genome == p.genome.hash for batch in self.proposals.values() for p in batch
+        )
 
     # ---- after a cycle -------------------------------------------------------------------------------------------
 
@@ -257,12 +270,17 @@ class Live:
         return embeddings
 
     def picture(self, candidate: Candidate | Subject) -> Pixels:
-        """Its stored picture; where the file is lost, the same picture painted again, if its generator is at hand."""
+        """Its stored picture; where the file is lost, the same picture painted again, if its generator is at hand.
+
+        An imported picture is read again as it was kept.
+        """
         assert candidate.image is not None
         try:
             return self.load(candidate.image)
         except Damaged:
             genome, generator = candidate.genome, self.crew.generator
+            if genome.imported and self.crew.imports is not None:
+                return to_pixels(self.crew.imports.render([genome])[0])[0]
             if (genome.generator, genome.generator_version) != (generator.name, generator.version):
                 raise
             return to_pixels(generator.render([genome])[0])[0]

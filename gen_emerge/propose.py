@@ -64,19 +64,22 @@ class Proposer:
         self._lookup = genomes
         self._parents: dict[str, Genome] = {}
 
-    def propose(self, cycle: int, state: State, *, waiting: Collection[str]) -> tuple[Proposal, ...]:
-        """The genomes of one cycle, in slot order.
+    def propose(
+        self, cycle: int, state: State, *, waiting: Collection[str], imports: Sequence[Genome] = ()
+    ) -> tuple[Proposal, ...]:
+        """The genomes of one cycle, in slot order: imported pictures first, what the emitters draw in the other slots.
 
         Args:
             cycle: that they are for.
             state: as of the commit they are made from.
             waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
+            imports: imported pictures whose turn it is, no more than there are slots.
         """
         sources = self._sources(cycle, state)
         names = self._offered if cycle > self._warmup_cycles else [FRESH]
-        taken = set(waiting)
-        proposals: list[Proposal] = []
-        for slot in range(self._batch):
+        taken = {*waiting, *(genome.hash for genome in imports)}
+        proposals = [Proposal(cycle=cycle, slot=slot, genome=genome) for slot, genome in enumerate(imports)]
+        for slot in range(len(proposals), self._batch):
             name = state.bandit.choose(names, draw(self._seed, cycle, slot, "bandit"))
             genome = self._draw(cycle, slot, name, sources, lambda g: state.rendered(g) or g in taken)
             taken.add(genome.hash)
@@ -98,6 +101,8 @@ class Proposer:
             known: whether a genome (by hash) was rendered, or is to be rendered before this one: it gets another seed.
         """
         genome = proposal.genome
+        if genome.imported:
+            return proposal  # no setting acts on it
         same_words = list(genome.slots) == list(self._bank.slots) and all(
             genome.slots[slot] in words for slot, words in self._bank.slots.items()
         )
@@ -183,10 +188,16 @@ class Proposer:
                 for elite, genome in zip(elites, hashes, strict=True)
             ]
         )
+        # Imported pictures have nothing that an operator could vary, except for the picture itself.
+        parents = [self._parents[genome] for genome in hashes]
+        own = np.array([not parent.imported for parent in parents])
+        share = weights[own].sum() or 1.0
         return Sources(
             bank=self._bank,
             parameters=self._generator.parameters,
-            parents=tuple(self._parents.values()),
-            weights=weights / weights.sum(),
+            parents=tuple(parent for parent in parents if not parent.imported),
+            weights=weights[own] / share,
             abilities=self._abilities,
+            pictures=tuple(parent for parent in parents if parent.imported),
+            picture_weights=weights[~own] / share,
         )

@@ -26,6 +26,7 @@ from gen_emerge.types import (
     Status,
     content_hash,
 )
+from gen_emerge.types.genomes import IMPORT
 
 
 class State:
@@ -110,9 +111,20 @@ class State:
         """What each emitter tried in this cycle and what came of it; and what came of earlier tries only now.
 
         A warm-up image is tried when it is gated, at the warm-up's end: before, it could not have opened anything.
+        Imported pictures are nobody's merit.
         """
-        effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
-        tried = {fate.id: fate.operator for fate in outcome.fates if (fate.status, fate.cause) != ("pending", WARMUP)}
+        foreign = {fate.id for fate in outcome.fates if fate.operator == IMPORT}
+        foreign |= {p.candidate for p in outcome.placements if self.operators.get(p.candidate) == IMPORT}
+        effect = {
+            p.candidate: p.outcome
+            for p in outcome.placements
+            if p.outcome in ("new", "won") and p.candidate not in foreign
+        }
+        tried = {
+            fate.id: fate.operator
+            for fate in outcome.fates
+            if (fate.status, fate.cause) != ("pending", WARMUP) and fate.id not in foreign
+        }
         if outcome.axes is not None and outcome.axes.version == 1:
             tried |= {r.candidate: self.operators.get(r.candidate, WARMUP_EMITTER) for r in outcome.resolutions}
         results = [(operator, effect.pop(candidate, None)) for candidate, operator in tried.items()]

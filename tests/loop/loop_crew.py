@@ -299,7 +299,8 @@ class Series:
     def _start(self) -> None:
         self.state = replay(self.store.history())
         self.live = Live(self.crew, self.store, self.state, load=self._load, cache=None)
-        self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=self.crew.rhythm.max_attempts)
+        attempts, imports = self.crew.rhythm.max_attempts, self.crew.imports
+        self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=attempts, imports=imports)
 
     def _save(self, items: Sequence[tuple[Genome, np.ndarray]]) -> list[Image]:
         return [self._keep(genome, pixels) for genome, pixels in items]

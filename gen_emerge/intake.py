@@ -1,0 +1,265 @@
+"""Pictures made elsewhere come into a series: a folder -> files and inputs; then the cycles in which they are placed.
+
+Takes a folder; gives one plain object that says what became of every picture in it. Whatever is queued stays queued,
+however often this is killed: an import's row is written after its files are on the disk, and `run` takes it up too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gen_emerge import series as house
+from gen_emerge.config import SeriesConfig
+from gen_emerge.errors import BadInput, HeldByAnother
+from gen_emerge.imported import KIND, Imports, genome_of, planned
+from gen_emerge.importing import Found, find_pictures, read
+from gen_emerge.needs import preflight
+from gen_emerge.state import State, replay
+from gen_emerge.store import Store, importing, keep, pixels_hash, sweep_imports
+from gen_emerge.store.imports import files_of, whole
+
+Say = Callable[[str], None]
+Row = dict[str, Any]
+OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "queued", "already", "unreadable")
+"""What may become of a picture; `accepted`: it passed, and another image holds its cell."""
+PLACED_LATER = "They take their slots when the series is run."
+
+
+@dataclass(slots=True, kw_only=True)
+class Folder:
+    """The folder being read: one row a picture, and the genomes of those that were not measured before."""
+
+    rows: list[Row] = field(default_factory=list[Row])
+    tracked: dict[str, Row] = field(default_factory=dict[str, Row])
+    added: int = 0
+
+
+def bring_in(
+    root: Path,
+    archive: Path,
+    name: str,
+    pictures: Path,
+    *,
+    prompt: str | None = None,
+    queue: bool = False,
+    progress: house.Progress | None = None,
+    say: Say = lambda sentence: None,
+) -> dict[str, Any]:
+    """Import a folder of pictures into a series, and run the cycles in which they take their slots.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series; its database is made if it is new.
+        pictures: the folder.
+        prompt: what pictures are measured against whose files name no prompt; None takes the series' brief.
+        queue: only queue them.
+        progress: as in `series.run`.
+        say: given what should be told once.
+
+    Returns:
+        The object that `gen-emerge import` prints.
+
+    Raises:
+        BadInput: no picture can be read, or the series' file is wrong; nothing was changed.
+        HeldByAnother: another process imports into this series.
+        DiskFull: what was queued before stays queued.
+    """
+    config, there = house.begun(root, archive, name)
+    paths = find_pictures(pictures)
+    if not queue and there:
+        preflight(config, root)
+    found = Folder()
+    _queue(found, root, archive, config, there, pictures, paths, prompt)
+    with closing(Store.open(archive / name, readonly=True)) as store:
+        before = replay(store.history())
+        waiting = found.tracked and any(not before.rendered(genome) for genome in found.tracked)
+    why = ""
+    status: Mapping[str, Any] = {}
+    if waiting and not queue and before.archive is None:
+        why = f"The map is laid out first, by the warm-up ({config.loop.warmup_cycles} cycles). {PLACED_LATER}"
+    elif waiting and not queue:
+        try:
+            status = house.run(root, archive, name, goal=_goal(config, found.tracked), progress=progress, say=say)
+        except HeldByAnother as held:
+            why = f"{held.message} It takes them up by itself."
+    elif waiting:
+        why = PLACED_LATER
+    if status.get("state") == "waiting":
+        why = f"The series waits for your answers: gen-emerge judge {name}"
+    return _report(archive / name, config, pictures, found, before, why)
+
+
+# ---- queueing ----------------------------------------------------------------------------------------------------
+
+
+def _queue(
+    found: Folder,
+    root: Path,
+    archive: Path,
+    config: SeriesConfig,
+    there: bool,
+    pictures: Path,
+    paths: Sequence[Path],
+    prompt: str | None,
+) -> None:
+    """Read every picture and queue those that are new; nothing is made before the first that can be read."""
+    folder = archive / config.name
+    with ExitStack() as closed:
+        shelf: Shelf | None = None
+        for path in paths:
+            row: Row = {"file": os.fsencode(path.relative_to(pictures)).decode("utf-8", "replace")}
+            found.rows.append(row)
+            try:
+                picture = read(path)
+            except (BadInput, PermissionError) as error:
+                why = error.message if isinstance(error, BadInput) else "it may not be read"
+                row |= {"outcome": "unreadable", "why": why.removeprefix(f"{path} ")}
+                continue
+            if shelf is None:
+                if not there:
+                    house.create(root, archive, config)
+                closed.enter_context(importing(folder))
+                shelf = Shelf(closed.enter_context(closing(Store.open(folder))))
+            payload = _payload(picture, row["file"], prompt, config.brief)
+            shelf.add(picture, payload, row, found)
+    if shelf is None:
+        many = "The only picture" if len(paths) == 1 else f"None of the {len(paths)} pictures"
+        first = found.rows[0]
+        raise BadInput(
+            f"{many} in {pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
+        )
+
+
+def _payload(picture: Found, source: str, prompt: str | None, brief: str) -> dict[str, Any]:
+    """What is stored of one picture, its files left out."""
+    recipe, height, width = picture.recipe, *picture.pixels.shape[:2]
+    own = recipe.prompt if recipe is not None else ""
+    words, origin = (own, "file") if own else (prompt, "option") if prompt else (brief, "brief")
+    made = {"tool": recipe.tool, "seed": recipe.seed, "settings": dict(recipe.settings)} if recipe is not None else None
+    return {
+        "prompt": words,
+        "prompt_from": origin,
+        "negative": recipe.negative if recipe is not None else "",
+        "recipe": made,
+        "source": source,
+        "notes": list(picture.notes),
+        "pixels": pixels_hash(picture.pixels),
+        "width": int(width),
+        "height": int(height),
+    }
+
+
+def _told(payload: Mapping[str, Any]) -> list[str]:
+    where = {"option": "the one given is taken", "brief": "the series' brief is taken"}.get(payload["prompt_from"])
+    return [f"it names no prompt: {where}"] if where else []
+
+
+class Shelf:
+    """What was imported before, and where the next picture is put. Only for the process that may import.
+
+    Args:
+        store: of the series.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._series = {image.pixels: candidate for candidate, image in store.images()}
+        items = store.inputs_of(KIND)
+        self._imported: dict[str, Mapping[str, Any]] = {item.payload["pixels"]: item.payload for item in items}
+        self._sources: dict[str, str] = {}
+        sweep_imports(store.folder, {path for item in items for path in files_of(item.payload)})
+
+    def add(self, picture: Found, payload: dict[str, Any], row: Row, found: Folder) -> None:
+        """Queue one picture, unless its pixels are there already."""
+        pixels = payload["pixels"]
+        if pixels in self._sources:
+            row |= {"outcome": "already", "why": f"the same picture as {self._sources[pixels]}"}
+            return
+        self._sources[pixels] = row["file"]
+        known = self._imported.get(pixels)
+        if known is not None and not whole(self._store.folder, known):
+            keep(self._store.folder, picture.pixels, picture.path)  # lost or changed behind our back: put back
+        if pixels in self._series:
+            row |= {"outcome": "already", "candidate": self._series[pixels]}
+            row["why"] = f"it is candidate {row['candidate']} of the series"
+            return
+        if known is None:
+            payload |= keep(self._store.folder, picture.pixels, picture.path)
+            found.added += self._store.add_import(payload) is not None
+            known = payload
+        row |= {"prompt": known["prompt"], "notes": [*known["notes"], *_told(known)]}
+        found.tracked[genome_of(known).hash] = row
+
+
+# ---- their turn --------------------------------------------------------------------------------------------------
+
+
+def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
+    """Genome -> the cycle in which it takes its slot, for every import that was not measured yet."""
+    proposals = store.pending_proposals(state.cycle)
+    proposed = {p.genome.hash for those in proposals.values() for p in those}
+    waits = Imports(store.inputs_of(KIND), known=lambda genome: genome in proposed or state.rendered(genome)).waiting()
+    loop = config.loop
+    return planned(
+        waits,
+        proposals,
+        committed=state.cycle,
+        depth=loop.pipeline_depth,
+        batch=loop.batch,
+        warmup=loop.warmup_cycles,
+    )
+
+
+def _goal(config: SeriesConfig, tracked: Mapping[str, Row]) -> house.Goal:
+    def goal(store: Store, state: State) -> int:
+        turns = _turns(store, state, config)
+        return max((turns[genome] for genome in tracked if genome in turns), default=state.cycle)
+
+    return goal
+
+
+# ---- what became of them -----------------------------------------------------------------------------------------
+
+
+def _report(
+    folder: Path, config: SeriesConfig, pictures: Path, found: Folder, before: State, why: str
+) -> dict[str, Any]:
+    with closing(Store.open(folder, readonly=True)) as store:
+        state = replay(store.history())
+        turns = _turns(store, state, config)
+        made = store.candidates_of(found.tracked)
+        candidates = {c.id: c for c in store.candidates(list(made.values()), current=True)}
+        cells = {p.candidate: p.cell for o in store.history(before.cycle) for p in o.placements}
+    for genome, row in found.tracked.items():
+        if genome not in made:
+            row |= {"outcome": "queued", "cycle": turns.get(genome)}
+            continue
+        candidate = candidates[made[genome]]
+        row |= {"candidate": candidate.id, "cycle": candidate.cycle}
+        cell = cells.get(candidate.id)
+        holder = state.archive.holder(cell) if state.archive is not None and cell is not None else None
+        if candidate.status != "passed":
+            row |= {"outcome": candidate.status, "why": candidate.cause}
+        elif holder is not None and holder.candidate == candidate.id:
+            row |= {"outcome": "placed", "cell": cell}
+        else:
+            row |= {"outcome": "accepted", "cell": cell}
+    outcomes = [row["outcome"] for row in found.rows]
+    queued = [row["cycle"] for row in found.rows if row["outcome"] == "queued" and row["cycle"]]
+    return {
+        "series": config.name,
+        "folder": str(pictures),
+        "pictures": found.rows,
+        "counts": {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
+        "imported": found.added,
+        "cycle": state.cycle,
+        "cycles_run": state.cycle - before.cycle,
+        "queued_until": max(queued, default=None),
+        "why_queued": why if queued else "",
+    }

@@ -242,7 +242,8 @@ def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | N
 
 def _refuse_orphans(folder: Path) -> None:
     """Pictures without a database are somebody's lost series: a new one would sweep them away."""
-    pictures = [path for path, _ in (*walk(folder), *walk_imports(folder)) if path.suffix == ".png"]
+    files = [path for path, _ in (*walk(folder), *walk_imports(folder))]
+    pictures = [path for path in files if path.suffix == ".png" and ".original." not in path.name]
     if not (folder / DATABASE).exists() and (count := len(pictures)):
         raise BadInput(
             f"{folder} holds {count} pictures but no {DATABASE}, which says what they are.",

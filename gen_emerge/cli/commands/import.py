@@ -41,7 +41,7 @@ def command(context: click.Context, series: str, folder: Path, prompt: str | Non
     slots that are left over. All of them count: a series of 50 cycles may have 53 afterwards, and `run --cycles 60`
     then runs 7. Where another process runs the series, or before the warm-up is over, pictures are only queued.
 
-    A picture whose pixels are in the series already is left out, and a file that cannot be read does not stop the others.
+    A picture whose pixels are in the series already is left out; a file that cannot be read does not stop the others.
     Stop it at any moment: import the same folder again, or run the series, and it goes on.
 
     \b

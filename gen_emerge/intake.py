@@ -27,16 +27,24 @@ Say = Callable[[str], None]
 Row = dict[str, Any]
 OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "queued", "already", "unreadable")
 """What may become of a picture; `accepted`: it passed, and another image holds its cell."""
-PLACED_LATER = "They take their slots when the series is run."
+PLACED_LATER = "They take their slots when the series is run further."
 
 
 @dataclass(slots=True, kw_only=True)
 class Folder:
-    """The folder being read: one row a picture, and the genomes of those that were not measured before."""
+    """The folder being read.
+
+    Args:
+        rows: one a picture, in order.
+        tracked: genome -> the row of a picture that was not measured before.
+        added: how many were queued now.
+        begun: the last committed cycle when this process began to run the series, None when it did not.
+    """
 
     rows: list[Row] = field(default_factory=list[Row])
     tracked: dict[str, Row] = field(default_factory=dict[str, Row])
     added: int = 0
+    begun: int | None = None
 
 
 def bring_in(
@@ -85,7 +93,7 @@ def bring_in(
         why = f"The map is laid out first, by the warm-up ({config.loop.warmup_cycles} cycles). {PLACED_LATER}"
     elif waiting and not queue:
         try:
-            status = house.run(root, archive, name, goal=_goal(config, found.tracked), progress=progress, say=say)
+            status = house.run(root, archive, name, goal=_goal(config, found), progress=progress, say=say)
         except HeldByAnother as held:
             why = f"{held.message} It takes them up by itself."
     elif waiting:
@@ -216,10 +224,11 @@ def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
     )
 
 
-def _goal(config: SeriesConfig, tracked: Mapping[str, Row]) -> house.Goal:
+def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
     def goal(store: Store, state: State) -> int:
+        found.begun = state.cycle
         turns = _turns(store, state, config)
-        return max((turns[genome] for genome in tracked if genome in turns), default=state.cycle)
+        return max((turns[genome] for genome in found.tracked if genome in turns), default=state.cycle)
 
     return goal
 
@@ -259,7 +268,7 @@ def _report(
         "counts": {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
         "imported": found.added,
         "cycle": state.cycle,
-        "cycles_run": state.cycle - before.cycle,
+        "cycles_run": 0 if found.begun is None else state.cycle - found.begun,
         "queued_until": max(queued, default=None),
         "why_queued": why if queued else "",
     }

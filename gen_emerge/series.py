@@ -82,6 +82,14 @@ class Studio:
         """Run a series until it has `cycles` cycles in all; gives `status`'s object. See `run`."""
         return run(self.root, self.archive, name, cycles=cycles, stop=stop, progress=progress)
 
+    def import_pictures(
+        self, name: str, folder: str | Path, *, prompt: str | None = None, queue: bool = False
+    ) -> dict[str, Any]:
+        """Bring a folder of pictures into a series; gives what became of each. See `intake.bring_in`."""
+        from gen_emerge.intake import bring_in
+
+        return bring_in(self.root, self.archive, name, Path(folder), prompt=prompt, queue=queue)
+
     def status(self, name: str) -> dict[str, Any]:
         """How a series stands."""
         return standing.status(self.root, self.archive, name)

@@ -189,7 +189,7 @@ def test_one_import_at_a_time(call: Call, night: Path, folder: Path) -> None:
 def test_queued_they_wait_for_the_next_run(call: Call, night: Path, folder: Path) -> None:
     said = told(call("--json", "--root", night, "import", "night", folder, "--queue"))
     assert said["counts"] == {"queued": 8, "already": 1, "unreadable": 1}
-    assert (said["cycles_run"], said["queued_until"]) == (0, 15) and "when the series is run" in said["why_queued"]
+    assert (said["cycles_run"], said["queued_until"]) == (0, 15) and "when the series is run further" in said["why_queued"]
     status = told(call("--json", "--root", night, "status", "night"))
     assert set(status) == STATUS_KEYS | {"imports_waiting"} and status["imports_waiting"] == 8
     assert "8 imported pictures wait" in call("--root", night, "status", "night")[1]
@@ -221,9 +221,7 @@ def test_into_a_new_series_they_are_queued_until_there_is_a_map(call: Call, nigh
     dawn = file.read_text().replace('name = "night"', 'name = "dawn"').replace("cycles = 12", "cycles = 6")
     (file.parent / "dawn.toml").write_text(dawn)
     said = told(call("--json", "--root", night, "import", "dawn", folder))
-    assert (
-        said["counts"]["queued"] == 8 and said["queued_until"] == 5
-    )  # proposed when the third, the last, is committed
+    assert said["counts"]["queued"] == 8 and said["queued_until"] == 5  # proposed from the third: the first with a map
     assert "warm-up (3 cycles)" in said["why_queued"]
     assert told(call("--json", "--root", night, "status", "dawn"))["state"] == "new"
     told(call("--json", "--root", night, "run", "dawn"))

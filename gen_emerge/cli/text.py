@@ -64,7 +64,7 @@ def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool
     ]
     if waiting := status.get("imports_waiting"):
         many = "1 imported picture waits" if waiting == 1 else f"{waiting} imported pictures wait"
-        lines += ["", f"  {many} for a slot: gen-emerge run {status['series']}, or import again"]
+        lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
     if status["open_rounds"]:
         many = "round is" if status["open_rounds"] == 1 else "rounds are"
         ask = f"gen-emerge judge {status['series']}"

@@ -16,6 +16,7 @@ from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.emitters.latent import FromPicture
 from gen_emerge.errors import Damaged
 from gen_emerge.fakes import FakeGenerator
+from gen_emerge.generators.diffusion.calling import _fitted
 from gen_emerge.generators.imported import Imported
 from gen_emerge.imported import Imports, genome_of, planned
 from gen_emerge.state import replay
@@ -405,3 +406,11 @@ def test_the_genome_is_named_by_its_pixels_and_its_words(pile):
     assert waiting.due(2, 4, known=lambda genome: False) == []
     assert waiting.due(3, 4, known=lambda genome: False) == [genome_of(one)]
     assert waiting.due(4, 4, known=lambda genome: True) == [] == waiting.waiting()
+
+
+def test_to_begin_from_a_picture_of_another_shape_its_middle_is_taken():
+    pixels = np.zeros((60, 120, 3), np.uint8)
+    pixels[:, :30], pixels[:, 90:], pixels[:, 30:90] = (255, 0, 0), (0, 0, 255), (0, 200, 0)
+    fitted = np.asarray(_fitted(pixels, 30, 30))
+    assert fitted.shape == (30, 30, 3) and (fitted == (0, 200, 0)).all()
+    assert (np.asarray(_fitted(pixels, 120, 60)) == pixels).all()

@@ -198,22 +198,14 @@ def test_what_arrives_before_or_after_a_commit_is_taken_at_the_same_turn(series,
     """The clock decides nothing: only the first cycle that stands with the input."""
     payload = pile.payload(0)
 
-    def with_arrival(at: int) -> Series:
-        made = series(importing_crew(pile, rhythm=rhythm(pipeline_depth=2)))
+    def with_arrival(at: int, *, again: bool) -> Series:
+        made = series(importing_crew(pile, rhythm=rhythm(pipeline_depth=2))).run(at)
+        made.store.add_input("import", payload, first_cycle=8)
+        return (made.reopen() if again else made).run(12)
 
-        def arrives(record) -> None:
-            made.records.append(record)
-            if record.cycle == at:
-                made.store.add_input("import", payload, first_cycle=8)
-
-        from gen_emerge.loop import run
-
-        run(made.live, made.engine, cycles=12, tell=arrives)
-        return made
-
-    early, late = with_arrival(3), with_arrival(7)
-    assert history(early) == history(late)
-    assert [c.cycle for c in early.store.candidates() if c.genome.imported] == [11]
+    first, *others = (with_arrival(at, again=again) for at, again in ((3, False), (3, True), (7, False), (7, True)))
+    assert [c.cycle for c in first.store.candidates() if c.genome.imported] == [11]
+    assert all(history(other) == history(first) for other in others)
 
 
 # ---- what becomes of them ------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ Say = Callable[[str], None]
 Row = dict[str, Any]
 OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "queued", "already", "unreadable")
 """What may become of a picture; `accepted`: it passed, and another image holds its cell."""
+MANY = 100
+"""Pictures that take long enough to be read for that to be said."""
 PLACED_LATER = "They take their slots when the series is run further."
 
 
@@ -80,6 +82,8 @@ def bring_in(
     """
     config, there = house.begun(root, archive, name)
     paths = find_pictures(pictures)
+    if len(paths) > MANY:
+        say(f"Reading {len(paths)} pictures ...")
     if not queue and there:
         preflight(config, root)
     found = Folder()

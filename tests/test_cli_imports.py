@@ -176,10 +176,14 @@ def test_a_series_whose_file_was_changed_in_what_is_fixed_takes_none(call: Call,
 
 
 def test_one_import_at_a_time(call: Call, night: Path, folder: Path) -> None:
+    written = night / "archive/night/imports/ab" / f"{'ab' * 32}.png"
     with importing(night / "archive" / "night"):
+        written.parent.mkdir()
+        written.write_bytes(b"its row comes in a moment")
         error = told(call("--json", "--root", night, "import", "night", folder), 3)["error"]
         assert error["code"] == "held" and "importing pictures" in error["message"]
         assert told(call("--json", "--root", night, "run", "night", "--cycles", "13"))["cycle"] == 13
+        assert written.exists()
     assert told(call("--json", "--root", night, "import", "night", folder))["imported"] == 8
 
 

@@ -275,7 +275,8 @@ def test_other_settings_leave_a_waiting_import_as_it_is(series, pile):
 
 def test_no_emitter_is_credited_for_them_and_a_cycle_of_them_alone_lets_nothing_fade(series, pile):
     made = series(importing_crew(pile)).run(4)
-    bring(made, pile, *range(8))
+    bring(made, pile, *range(7))
+    bring(made, pile, 7, width=20, height=20)  # turned away
     made.run(6)
     before = {name: (c.tries, c.wins, c.total_tries) for name, c in made.state.bandit.credits.items()}
     made.run(7)

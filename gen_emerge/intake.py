@@ -37,12 +37,16 @@ class Folder:
     """The folder being read.
 
     Args:
+        pictures: the folder.
+        prompt: of those that name none, None for the series' brief.
         rows: one a picture, in order.
         tracked: genome -> the row of a picture that was not measured before.
         added: how many were queued now.
         begun: the last committed cycle when this process began to run the series, None when it did not.
     """
 
+    pictures: Path
+    prompt: str | None
     rows: list[Row] = field(default_factory=list[Row])
     tracked: dict[str, Row] = field(default_factory=dict[str, Row])
     added: int = 0
@@ -86,46 +90,39 @@ def bring_in(
         say(f"Reading {len(paths)} pictures ...")
     if not queue and there:
         preflight(config, root)
-    found = Folder()
-    _queue(found, root, archive, config, there, pictures, paths, prompt)
-    with closing(Store.open(archive / name, readonly=True)) as store:
-        before = replay(store.history())
-        waiting = found.tracked and any(not before.rendered(genome) for genome in found.tracked)
-    why = ""
-    status: Mapping[str, Any] = {}
-    if waiting and not queue and before.archive is None:
-        why = f"The map is laid out first, by the warm-up ({config.loop.warmup_cycles} cycles). {PLACED_LATER}"
-    elif waiting and not queue:
+    found, folder = Folder(pictures=pictures, prompt=prompt), archive / name
+    _queue(found, paths, config, folder, create=None if there else lambda: house.create(root, archive, config))
+    why = PLACED_LATER
+    if not queue:
+        why = _wait_for(folder, config, found)
+    if not why:
         try:
             status = house.run(root, archive, name, goal=_goal(config, found), progress=progress, say=say)
+            why = f"The series waits for your answers: gen-emerge judge {name}" if status["state"] == "waiting" else ""
         except HeldByAnother as held:
             why = f"{held.message} It takes them up by itself."
-    elif waiting:
-        why = PLACED_LATER
-    if status.get("state") == "waiting":
-        why = f"The series waits for your answers: gen-emerge judge {name}"
-    return _report(archive / name, config, pictures, found, before, why)
+    return _report(folder, config, found, why)
 
 
 # ---- queueing ----------------------------------------------------------------------------------------------------
 
 
 def _queue(
-    found: Folder,
-    root: Path,
-    archive: Path,
-    config: SeriesConfig,
-    there: bool,
-    pictures: Path,
-    paths: Sequence[Path],
-    prompt: str | None,
+    found: Folder, paths: Sequence[Path], config: SeriesConfig, folder: Path, create: Callable[[], None] | None
 ) -> None:
-    """Read every picture and queue those that are new; nothing is made before the first that can be read."""
-    folder = archive / config.name
+    """Read every picture and queue those that are new; nothing is made before the first that can be read.
+
+    Args:
+        found: filled in.
+        paths: the pictures.
+        config: of the series.
+        folder: of the series.
+        create: makes its database; None where there is one.
+    """
     with ExitStack() as closed:
         shelf: Shelf | None = None
         for path in paths:
-            row: Row = {"file": os.fsencode(path.relative_to(pictures)).decode("utf-8", "replace")}
+            row: Row = {"file": os.fsencode(path.relative_to(found.pictures)).decode("utf-8", "replace")}
             found.rows.append(row)
             try:
                 picture = read(path)
@@ -134,17 +131,17 @@ def _queue(
                 row |= {"outcome": "unreadable", "why": why.removeprefix(f"{path} ")}
                 continue
             if shelf is None:
-                if not there:
-                    house.create(root, archive, config)
+                if create is not None:
+                    create()
                 closed.enter_context(importing(folder))
                 shelf = Shelf(closed.enter_context(closing(Store.open(folder))))
-            payload = _payload(picture, row["file"], prompt, config.brief)
+            payload = _payload(picture, row["file"], found.prompt, config.brief)
             shelf.add(picture, payload, row, found)
     if shelf is None:
         many = "The only picture" if len(paths) == 1 else f"None of the {len(paths)} pictures"
         first = found.rows[0]
         raise BadInput(
-            f"{many} in {pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
+            f"{many} in {found.pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
         )
 
 
@@ -228,6 +225,17 @@ def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
     )
 
 
+def _wait_for(folder: Path, config: SeriesConfig, found: Folder) -> str:
+    """Why no cycle is run now: there is no map, or nobody waits; "" when it can be."""
+    with closing(Store.open(folder, readonly=True)) as store:
+        state = replay(store.history())
+    if all(state.rendered(genome) for genome in found.tracked):
+        return PLACED_LATER
+    if state.archive is None:
+        return f"The map is laid out first, by the warm-up ({config.loop.warmup_cycles} cycles). {PLACED_LATER}"
+    return ""
+
+
 def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
     def goal(store: Store, state: State) -> int:
         found.begun = state.cycle
@@ -240,15 +248,14 @@ def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
 # ---- what became of them -----------------------------------------------------------------------------------------
 
 
-def _report(
-    folder: Path, config: SeriesConfig, pictures: Path, found: Folder, before: State, why: str
-) -> dict[str, Any]:
+def _report(folder: Path, config: SeriesConfig, found: Folder, why: str) -> dict[str, Any]:
     with closing(Store.open(folder, readonly=True)) as store:
         state = replay(store.history())
         turns = _turns(store, state, config)
         made = store.candidates_of(found.tracked)
         candidates = {c.id: c for c in store.candidates(list(made.values()), current=True)}
-        cells = {p.candidate: p.cell for o in store.history(before.cycle) for p in o.placements}
+        first = min((candidate.cycle for candidate in candidates.values()), default=state.cycle + 1)
+        cells = {p.candidate: p.cell for o in store.history(first - 1) for p in o.placements}
     for genome, row in found.tracked.items():
         if genome not in made:
             row |= {"outcome": "queued", "cycle": turns.get(genome)}
@@ -267,7 +274,7 @@ def _report(
     queued = [row["cycle"] for row in found.rows if row["outcome"] == "queued" and row["cycle"]]
     return {
         "series": config.name,
-        "folder": str(pictures),
+        "folder": str(found.pictures),
         "pictures": found.rows,
         "counts": {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
         "imported": found.added,

@@ -252,7 +252,7 @@ def test_how_far_the_last_run_was_to_go_stays_noted(call: Call, night: Path, fol
     house.run("night", cycles=40, stop=lambda: True)
     assert house.status("night")["state"] == "stopped"
     many(tmp_path / "p", 20)  # 8 + 8 + 4
-    said = told(call("--json", "--root", night, "import", "night", tmp_path / "p"))
+    said = house.import_pictures("night", tmp_path / "p")
     # Cycle 14 had begun when it was stopped: what is imported now counts from 15, and is proposed for 17.
     assert (said["cycle"], said["cycles_run"]) == (19, 6)
     assert house.status("night")["state"] == "stopped"

@@ -19,6 +19,7 @@ from gen_emerge.gates import judge, overall
 from gen_emerge.state import State
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.store.images import walk
+from gen_emerge.store.imports import walk_imports
 from gen_emerge.store.verify import Problem, uncommitted, verify_files
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import CycleOutcome, Signal
@@ -36,7 +37,8 @@ def verify(root: Path, archive: Path, name: str) -> dict[str, Any]:
     load(series_file(root, name), known=known_names())
     folder = archive / name
     if not (folder / DATABASE).exists():
-        lost = [{"kind": "orphan", "path": path.relative_to(folder).as_posix()} for path, _ in walk(folder)]
+        files = (*walk(folder), *walk_imports(folder))
+        lost = [{"kind": "orphan", "path": path.relative_to(folder).as_posix()} for path, _ in files]
         return {"series": name, "ok": not lost, "uncommitted": 0, "problems": lost}
     with closing(Store.open(folder, readonly=True)) as store:
         problems = verify_files(store)

@@ -39,7 +39,7 @@ REFERENCES = 32
 SCALES: Mapping[str, tuple[float, float]] = {"nima": (1.0, 10.0), "clip": (-2.0, 2.0)}
 """Scorer -> the natural limits of its gate's signal: a mean rating; a difference of two cosines."""
 Picture = Callable[[str], Pixels]
-"""Genome hash -> (h, w, 3) uint8 of a stored picture."""
+"""Hash of a genome, or of pixels -> (h, w, 3) uint8 of a stored picture."""
 PROBE_SECONDS = 600.0
 """How long one probed genome may take before its process is counted as dead."""
 
@@ -92,6 +92,7 @@ def assemble(
     root: Path,
     references: Sequence[str],
     picture: Picture | None = None,
+    imported: Picture | None = None,
     folder: Path | None = None,
 ) -> Crew:
     """Choose who does the work of one series.
@@ -101,6 +102,7 @@ def assemble(
         root: the studio folder.
         references: the stored reference prompts.
         picture: genome hash -> the stored picture's pixels, for generators that begin from one.
+        imported: hash of pixels -> the pixels of an imported picture.
         folder: the series' folder, where a probing process finds those pictures.
 
     Raises:
@@ -109,6 +111,7 @@ def assemble(
         BadInput: a name, a bank or an option is wrong.
     """
     from gen_emerge.equip import resolved
+    from gen_emerge.generators.imported import Imported
     from gen_emerge.needs import preflight
     from gen_emerge.scorers.measures import PixelMeasures
 
@@ -137,6 +140,7 @@ def assemble(
         concurrency=config.critic.concurrency,
         detectors=load_detectors(config, signals=[name for each in (measures, *scorers) for name in each.versions]),
         selector=load_selector(config, (measures, *scorers)),
+        imports=Imported(imported) if imported else None,
     )
 
 

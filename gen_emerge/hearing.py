@@ -16,6 +16,7 @@ import numpy as np
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft, NewAnswer
+from gen_emerge.imported import KIND
 from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
@@ -36,6 +37,11 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
         if item.kind == "quarantine":
             message = f"Genome {item.payload['genome'][:12]} is quarantined: {item.payload['error']}"
             draft.events.append(Event(kind="quarantine", message=message, payload=dict(item.payload)))
+    if arrived := [item for item in inputs if item.kind == KIND]:
+        draft.live.imports.arrive(arrived)
+        many = "1 picture was" if len(arrived) == 1 else f"{len(arrived)} pictures were"
+        message = f"{many} imported; slots of cycles to come are theirs."
+        draft.events.append(Event(kind="import", message=message))
     _return_pending(draft)
     if any(item.kind in ("answer", "undo") for item in inputs):
         draft.answers = _new_answers(draft)

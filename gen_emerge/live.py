@@ -18,6 +18,7 @@ from gen_emerge.album import Album
 from gen_emerge.asking import Sitting
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
+from gen_emerge.imported import KIND, Imports
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.preference.takes import BY_PROMPT, Selector
@@ -93,6 +94,7 @@ class Crew:
         concurrency: calls to the critic at a time.
         detectors: look for defects, between the hard filters and the gates.
         selector: chooses among the takes of one genome, where `rhythm.best_of` is above 1.
+        imports: gives the pictures of imported genomes, or None where there can be none.
     """
 
     rhythm: Rhythm
@@ -111,6 +113,7 @@ class Crew:
     concurrency: int = 8
     detectors: tuple[Detector, ...] = ()
     selector: Selector = BY_PROMPT
+    imports: Generator | None = None
 
     @property
     def versions(self) -> dict[str, str]:
@@ -184,6 +187,7 @@ class Live:
         self._cache = cache
         self._exhibits: dict[int, Exhibit] = {}
         self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
+        self.imports = Imports(store.inputs_of(KIND), known=self._proposed_before)
         self.unsaved: list[Proposal] = []
         if state.cycle == 0:
             for cycle in range(1, rhythm.pipeline_depth + 2):
@@ -202,9 +206,18 @@ class Live:
         return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:
-        waiting = [p.genome.hash for batch in self.proposals.values() for p in batch]
-        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting)
+        waiting = {p.genome.hash for batch in self.proposals.values() for p in batch}
+        imports: list[Genome] = []
+        if self.state.archive is not None:
+            imports = self.imports.due(self.state.cycle, self.crew.rhythm.batch, known=self._proposed_before)
+        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting, imports=imports)
         self.unsaved.extend(self.proposals[cycle])
+
+    def _proposed_before(self, genome: str) -> bool:
+        """Whether a genome (by hash) was rendered in this series, or waits to be."""
+        return self.state.rendered(genome) or any(
+            genome == p.genome.hash for batch in self.proposals.values() for p in batch
+        )
 
     # ---- after a cycle -------------------------------------------------------------------------------------------
 

@@ -19,8 +19,10 @@ def main() -> None:
     from gen_emerge.config import parse
     from gen_emerge.crew import known_names, load_detectors, load_generator, load_scorers
     from gen_emerge.engines.local import to_pixels
+    from gen_emerge.generators.imported import Imported
     from gen_emerge.scorers.measures import PixelMeasures
     from gen_emerge.store.images import encode, paths_of, read_pixels
+    from gen_emerge.store.imports import read_import
     from gen_emerge.types import Genome, Pixels
 
     asked: dict[str, Any] = json.load(sys.stdin)
@@ -30,13 +32,14 @@ def main() -> None:
         return read_pixels(Path(asked["folder"]) / paths_of(genome)[0])
 
     generator = load_generator(config, picture if asked.get("folder") else None)
+    imports = Imported(lambda pixels: read_import(Path(asked["folder"]), pixels))
     scorers = (PixelMeasures(), *load_scorers(config, asked["references"]))
     detectors = load_detectors(config)
     _say("ready")
     for values in asked["genomes"]:
         genome = Genome(**values)
         with contextlib.suppress(Exception, SystemExit):
-            pixels, _ = to_pixels(generator.render([genome])[0])
+            pixels, _ = to_pixels((imports if genome.imported else generator).render([genome])[0])
             encode(genome, pixels, series=config.name)
             for scorer in scorers:
                 scorer.score([pixels], [genome.prompt])

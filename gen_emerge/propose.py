@@ -69,23 +69,29 @@ class Proposer:
         self._lookup = genomes
         self._parents: dict[str, Genome] = {}
 
-    def propose(self, cycle: int, state: State, *, waiting: Collection[str]) -> tuple[Proposal, ...]:
-        """The genomes of one cycle, in slot order.
+    def propose(
+        self, cycle: int, state: State, *, waiting: Collection[str], imports: Sequence[Genome] = ()
+    ) -> tuple[Proposal, ...]:
+        """The genomes of one cycle, in slot order: what the emitters draw, then the imported pictures.
+
+        Each of these takes the place of one genome, with all its takes.
 
         Args:
             cycle: that they are for.
             state: as of the commit they are made from.
             waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
+            imports: imported pictures whose turn it is, no more than there are slots.
         """
         sources = self._sources(cycle, state)
         names = self._offered if cycle > self._warmup_cycles else [FRESH]
-        taken = set(waiting)
+        taken = {*waiting, *(genome.hash for genome in imports)}
         proposals: list[Proposal] = []
 
         def known(genome: str) -> bool:
             return state.rendered(genome) or genome in taken
 
-        for slot in range(0, self._batch * self._takes, self._takes):
+        drawn = (self._batch - len(imports)) * self._takes
+        for slot in range(0, drawn, self._takes):
             name = state.bandit.choose(names, draw(self._seed, cycle, slot, "bandit"))
             first = Proposal(cycle=cycle, slot=slot, genome=self._draw(cycle, slot, name, sources, known))
             proposals.append(first)
@@ -93,6 +99,7 @@ class Proposer:
             for further in range(slot + 1, slot + self._takes):
                 proposals.append(self._take(first, further, known))
                 taken.add(proposals[-1].genome.hash)
+        proposals += [Proposal(cycle=cycle, slot=slot, genome=genome) for slot, genome in enumerate(imports, drawn)]
         return tuple(proposals)
 
     def _take(self, first: Proposal, slot: int, known: Callable[[str], bool]) -> Proposal:
@@ -127,7 +134,9 @@ class Proposer:
 
         adapted: list[Proposal] = []
         for place, proposal in enumerate(proposals):
-            if place % self._takes == 0:
+            if proposal.genome.imported:
+                adapted.append(proposal)  # no setting acts on it
+            elif place % self._takes == 0:
                 adapted.append(self.adapt(proposal, known))
             elif adapted[-1].genome.recipe() | {"seed": 0} == proposal.genome.recipe() | {"seed": 0}:
                 adapted.append(proposal)
@@ -227,10 +236,16 @@ class Proposer:
                 for elite, genome in zip(elites, hashes, strict=True)
             ]
         )
+        # Imported pictures have nothing that an operator could vary, except for the picture itself.
+        parents = [self._parents[genome] for genome in hashes]
+        own = np.array([not parent.imported for parent in parents])
+        share = weights[own].sum() or 1.0
         return Sources(
             bank=self._bank,
             parameters=self._generator.parameters,
-            parents=tuple(self._parents.values()),
-            weights=weights / weights.sum(),
+            parents=tuple(parent for parent in parents if not parent.imported),
+            weights=weights[own] / share,
             abilities=self._abilities,
+            pictures=tuple(parent for parent in parents if parent.imported),
+            picture_weights=weights[~own] / share,
         )

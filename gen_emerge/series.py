@@ -7,7 +7,7 @@ the public Python interface.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,22 @@ from gen_emerge import standing
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load, parse
 from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
 from gen_emerge.engines.local import LocalEngine
-from gen_emerge.errors import BadInput, FixedKeyChanged, OutOfBudget
+from gen_emerge.errors import BadInput, FixedKeyChanged, HeldByAnother, OutOfBudget
 from gen_emerge.live import Crew, Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
 from gen_emerge.state import State, replay
-from gen_emerge.store import DATABASE, Store, hold
+from gen_emerge.store import DATABASE, Store, hold, importing, read_import, sweep_imports
 from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk
+from gen_emerge.store.imports import FOLDER as IMPORTS
+from gen_emerge.store.imports import files_of, walk_imports
 from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
 from gen_emerge.types import CycleRecord, Pixels, PromptBank, QuestionBank, content_hash
 
 Progress = Callable[[Mapping[str, Any]], None]
+Goal = Callable[[Store, State], int]
+"""The committed history -> how many cycles are wanted in all."""
 
 __all__ = ["Studio", "run", "status"]
 
@@ -79,6 +83,14 @@ class Studio:
         """Run a series until it has `cycles` cycles in all; gives `status`'s object. See `run`."""
         return run(self.root, self.archive, name, cycles=cycles, stop=stop, progress=progress)
 
+    def import_pictures(
+        self, name: str, folder: str | Path, *, prompt: str | None = None, queue: bool = False
+    ) -> dict[str, Any]:
+        """Bring a folder of pictures into a series; gives what became of each. See `intake.bring_in`."""
+        from gen_emerge.intake import bring_in
+
+        return bring_in(self.root, self.archive, name, Path(folder), prompt=prompt, queue=queue)
+
     def status(self, name: str) -> dict[str, Any]:
         """How a series stands."""
         return standing.status(self.root, self.archive, name)
@@ -99,6 +111,7 @@ def run(
     stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
+    goal: Goal | None = None,
 ) -> dict[str, Any]:
     """Create the series if it is new, bring it to `cycles` committed cycles, and give `status`'s object.
 
@@ -111,6 +124,8 @@ def run(
         progress: given the cheap figures of `status` after every commit.
         say: given what should be told once: a licence that forbids something, a prompt that was cut, a batch that was
             made smaller.
+        goal: gives the total instead of `cycles`, for a few cycles between two runs: how far the last one was to go,
+            and whether it got there, stays noted.
 
     Raises:
         HeldByAnother: another living process runs it.
@@ -133,14 +148,17 @@ def run(
         crew = first if first is not None and known else _crew(config, root, folder, references)
         _note_settings(store, config, crew)
         state = replay(store.history())
+        noted = target
+        if goal is not None:
+            target, noted = goal(store, state), standing.noted_cycles(folder, config)
         if standing.waits(store, wait=config.loop.on_checkin == "wait"):
-            standing.note_run(folder, "waiting", target)
+            standing.note_run(folder, "waiting", noted)
             return standing.status(root, archive, name, held=False)
         if state.cycle >= target:
-            standing.note_run(folder, "done", target)
+            standing.note_run(folder, standing.ending(store, state.cycle, noted, wait=False), noted)
             return standing.status(root, archive, name, held=False)
         _sweep(store, folder)
-        standing.note_run(folder, "running", target)
+        standing.note_run(folder, "running", noted)
         ending = "failed"
         try:
             notices = Notices(crew, say)
@@ -150,13 +168,37 @@ def run(
                 notices.look()
 
             _drive(store, state, crew, folder, config, target, beat, stop, progress)
-            ending = standing.ending(store, state.cycle, target, wait=config.loop.on_checkin == "wait")
+            ending = standing.ending(store, state.cycle, noted, wait=config.loop.on_checkin == "wait")
         except (KeyboardInterrupt, OutOfBudget):
             ending = "stopped"
             raise
         finally:
-            standing.note_run(folder, ending, target)
+            standing.note_run(folder, ending, noted)
         return standing.status(root, archive, name, held=False)
+
+
+def begun(root: Path, archive: Path, name: str) -> tuple[SeriesConfig, bool]:
+    """The file of a series that something is to be added to, and whether its database is there; changes nothing.
+
+    Raises:
+        BadInput: the file is wrong, does not fit the series, or its database is lost.
+    """
+    config, folder = load(series_file(root, name), known=known_names()), archive / name
+    there = (folder / DATABASE).exists() and not _check_unchanged(folder, config, root)
+    if not there:
+        _refuse_orphans(folder)
+    return config, there
+
+
+def create(root: Path, archive: Path, config: SeriesConfig) -> None:
+    """Make the database of a series that is not `begun`.
+
+    Raises:
+        HeldByAnother: another process is about to run it.
+    """
+    folder = archive / config.name
+    with hold(folder):
+        _open(folder, config, root).close()
 
 
 def _drive(
@@ -181,6 +223,7 @@ def _drive(
             crew.generator,
             writer.write,
             max_attempts=crew.rhythm.max_attempts,
+            imports=crew.imports,
             during=MicroBatch(crew.generator, store).during,
         )
         closed.callback(engine.close)
@@ -202,7 +245,14 @@ def _first_references(config: SeriesConfig, root: Path) -> list[str]:
 
 
 def _crew(config: SeriesConfig, root: Path, folder: Path, references: list[str]) -> Crew:
-    return assemble(config, root=root, references=references, picture=_pictures(config, folder), folder=folder)
+    return assemble(
+        config,
+        root=root,
+        references=references,
+        picture=_pictures(config, folder),
+        imported=lambda pixels: read_import(folder, pixels),
+        folder=folder,
+    )
 
 
 def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | None:
@@ -214,7 +264,9 @@ def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | N
 
 def _refuse_orphans(folder: Path) -> None:
     """Pictures without a database are somebody's lost series: a new one would sweep them away."""
-    if not (folder / DATABASE).exists() and (count := sum(1 for path, _ in walk(folder) if path.suffix == ".png")):
+    files = [path for path, _ in (*walk(folder), *walk_imports(folder))]
+    pictures = [path for path in files if path.suffix == ".png" and ".original." not in path.name]
+    if not (folder / DATABASE).exists() and (count := len(pictures)):
         raise BadInput(
             f"{folder} holds {count} pictures but no {DATABASE}, which says what they are.",
             hint="Restore it from a copy, or move the folder away to begin anew. The PNGs carry their recipes.",
@@ -298,3 +350,6 @@ def _sweep(store: Store, folder: Path) -> None:
     Those of waiting proposals too: another image size or generator makes other genomes of them.
     """
     sweep(folder, {Path(image.path).stem for _, image in store.images()})
+    if (folder / IMPORTS).is_dir():
+        with suppress(HeldByAnother), importing(folder):  # an import that is under way sweeps for itself
+            sweep_imports(folder, {path for each in store.inputs_of("import") for path in files_of(each.payload)})

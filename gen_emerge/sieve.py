@@ -13,7 +13,7 @@ from gen_emerge import filters
 from gen_emerge.live import Crew
 from gen_emerge.measuring import find, score
 from gen_emerge.protocols import Detector, Scorer
-from gen_emerge.state import SELECTOR
+from gen_emerge.state import SELECTOR, grouped
 from gen_emerge.subject import Subject
 from gen_emerge.types import Defect, Event, Reading, Signal, Verdict
 
@@ -37,8 +37,8 @@ def measure(crew: Crew, batch: Sequence[Subject]) -> list[Event]:
     if crew.rhythm.best_of > 1:
         _score(crew, first, batch, events)
         _apply_rules(crew, batch)
-        for start in range(0, len(batch), crew.rhythm.best_of):
-            _choose(crew, batch[start : start + crew.rhythm.best_of], events)
+        for takes in grouped(batch, crew.rhythm.best_of, alone=sum(subject.genome.imported for subject in batch)):
+            _choose(crew, takes, events)
     _score(crew, [scorer for scorer in crew.scorers if scorer not in first], batch, events)
     _apply_rules(crew, batch)
     return events

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput
+from gen_emerge.imported import KIND, genome_of
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import State, funnel, replay
@@ -74,6 +75,7 @@ def _status_or_error(root: Path, archive: Path, name: str) -> dict[str, Any]:
 
 def _object(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
     vectors = elite_vectors(store, state) if store else np.empty((0, 1), dtype=np.float32)
+    imports = imports_waiting(store, state) if store else 0
     filled = len(state.archive) if state.archive else 0
     total = state.archive.axes.cells if state.archive else config.archive.cells
     counts = state.statuses
@@ -96,6 +98,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "images_per_minute": images_per_minute(store, config.loop.batch * config.loop.best_of) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
         "digest": state.digest(),
+        **({"imports_waiting": imports} if imports else {}),
     }
 
 
@@ -128,6 +131,11 @@ def elite_vectors(store: Store, state: State) -> NDArray[np.float32]:
             if len(ids) == len(elites):
                 return vectors
     return np.empty((0, 1), dtype=np.float32)
+
+
+def imports_waiting(store: Store, state: State) -> int:
+    """How many imported pictures have not been measured yet."""
+    return sum(not state.rendered(genome_of(item.payload).hash) for item in store.inputs_of(KIND))
 
 
 def images_per_minute(store: Store, slots: int) -> float | None:
@@ -185,9 +193,14 @@ def last_run(folder: Path) -> Mapping[str, Any]:
     return {}
 
 
+def noted_cycles(folder: Path, config: SeriesConfig) -> int:
+    """How many cycles in all the last run was to have; before any, what the series file says."""
+    return int(last_run(folder).get("cycles", config.loop.cycles))
+
+
 def _state_word(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:
     last = last_run(folder)
-    target = int(last.get("cycles", config.loop.cycles))
+    target = noted_cycles(folder, config)
     if waits(store, wait=config.loop.on_checkin == "wait"):
         return "waiting"
     if state.cycle >= target:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from gen_emerge.archive import Archive
 from gen_emerge.emitters.bandit import Bandit
@@ -27,6 +27,9 @@ from gen_emerge.types import (
     Status,
     content_hash,
 )
+from gen_emerge.types.genomes import IMPORT
+
+_T = TypeVar("_T")
 
 
 class State:
@@ -114,11 +117,21 @@ class State:
         """What each emitter tried in this cycle and what came of it; and what came of earlier tries only now.
 
         A genome is one try, however many takes of it there are. A warm-up image is tried when it is gated, at the
-        warm-up's end: before, it could not have opened anything.
+        warm-up's end: before, it could not have opened anything. Imported pictures are nobody's merit.
         """
-        effect = {p.candidate: p.outcome for p in outcome.placements if p.outcome in ("new", "won")}
+        foreign = {fate.id for fate in outcome.fates if fate.operator == IMPORT}
+        foreign |= {p.candidate for p in outcome.placements if self.operators.get(p.candidate) == IMPORT}
+        effect = {
+            p.candidate: p.outcome
+            for p in outcome.placements
+            if p.outcome in ("new", "won") and p.candidate not in foreign
+        }
         went_on = [gone_on(takes) for takes in takes_of(outcome)]
-        tried = {fate.id: fate.operator for fate in went_on if (fate.status, fate.cause) != ("pending", WARMUP)}
+        tried = {
+            fate.id: fate.operator
+            for fate in went_on
+            if (fate.status, fate.cause) != ("pending", WARMUP) and fate.id not in foreign
+        }
         if outcome.axes is not None and outcome.axes.version == 1:
             tried |= {r.candidate: self.operators.get(r.candidate, WARMUP_EMITTER) for r in outcome.resolutions}
         results = [(operator, effect.pop(candidate, None)) for candidate, operator in tried.items()]
@@ -245,10 +258,15 @@ WARMUP = "warm-up"
 """The cause of a candidate that waits for calibration version 1."""
 
 
+def grouped(items: Sequence[_T], takes: int, *, alone: int) -> list[tuple[_T, ...]]:
+    """`takes` by `takes`, but the last few by themselves."""
+    end = len(items) - alone
+    return [tuple(items[first : first + takes]) for first in range(0, end, takes)] + [(item,) for item in items[end:]]
+
+
 def takes_of(outcome: CycleOutcome) -> list[tuple[Fate, ...]]:
-    """The fates of one cycle, genome by genome, in slot order."""
-    fates = outcome.fates
-    return [tuple(fates[first : first + outcome.takes]) for first in range(0, len(fates), outcome.takes)]
+    """The fates of one cycle, genome by genome, in slot order: imported pictures last, each by itself."""
+    return grouped(outcome.fates, outcome.takes, alone=sum(fate.operator == IMPORT for fate in outcome.fates))
 
 
 def gone_on(takes: Sequence[Fate]) -> Fate:

@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "A series": {
             "run": "Start a series, or continue it.",
+            "import": "Bring pictures made elsewhere into a series.",
             "status": "Say how a series stands, or all of them.",
             "inspect": "Show the map: elites, axes, gates; as JSON, a page or a picture.",
             "verify": "Check every stored image and the whole history.",

@@ -62,6 +62,9 @@ def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool
         f"  {'elites':<10} {spread}",
         f"  {'pace':<10} {number(status['images_per_minute'], '.0f')} images/min",
     ]
+    if waiting := status.get("imports_waiting"):
+        many = "1 imported picture waits" if waiting == 1 else f"{waiting} imported pictures wait"
+        lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
     if status["open_rounds"]:
         many = "round is" if status["open_rounds"] == 1 else "rounds are"
         ask = f"gen-emerge judge {status['series']}"

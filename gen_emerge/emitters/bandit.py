@@ -49,10 +49,12 @@ class Bandit:
             results: for every candidate its emitter and what it did: "new", "won", or None.
             late: emitter and outcome of candidates that were counted as tries in an earlier cycle.
         """
-        for credit in self.credits.values():
+        tried = list(results)
+        # A cycle of imported pictures alone teaches nothing, so nothing fades either.
+        for credit in self.credits.values() if tried else ():
             credit.tries *= DISCOUNT
             credit.wins *= DISCOUNT
-        for name, outcome in results:
+        for name, outcome in tried:
             credit = self.credits.setdefault(name, Credit())
             credit.tries += 1
             credit.total_tries += 1

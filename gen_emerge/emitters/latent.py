@@ -77,10 +77,15 @@ class FromPicture:
     needs = frozenset({"image"})
 
     def propose(self, sources: Sources, rng: np.random.Generator) -> Sketch | None:
-        """A variation of an elite's picture; None without the ability or an elite."""
-        if "image" not in sources.abilities or not sources.parents:
+        """A variation of an elite's picture, imported ones among them; None without the ability or an elite."""
+        if "image" not in sources.abilities or not (sources.parents or sources.pictures):
             return None
-        parent = pick(sources.parents, sources.weights, rng)
+        parents, weights = sources.parents, sources.weights
+        if sources.pictures:
+            parents = (*parents, *sources.pictures)
+            weights = np.concatenate([weights, sources.picture_weights])
+            weights = weights / weights.sum()
+        parent = pick(parents, weights, rng)
         strength = STRENGTHS[int(rng.integers(len(STRENGTHS)))]
         return Sketch(
             slots=completed(parent, sources, rng),

@@ -64,6 +64,7 @@ class LocalEngine:
 
     Args:
         generator: renders; called from the engine's one thread alone.
+        imports: reads the pictures of imported genomes, in a batch of their own: they change nobody else's.
         save: writes pictures, durable when it returns; called from `SAVED_AT_ONCE` other threads.
         max_attempts: how often one genome may raise before it is given up.
         during: entered on the generator's thread while a cycle (by number) is rendered, left before it is saved.
@@ -75,9 +76,11 @@ class LocalEngine:
         save: Save,
         *,
         max_attempts: int,
+        imports: Generator | None = None,
         during: Callable[[int], AbstractContextManager[None]] = lambda cycle: nullcontext(),
     ) -> None:
         self._generator = generator
+        self._imports = imports if imports is not None else generator
         self._save = save
         self._max_attempts = max_attempts
         self._during = during
@@ -106,7 +109,8 @@ class LocalEngine:
         Raises:
             Exception: whatever the generator raises.
         """
-        return self._painting.submit(lambda: to_pixels(_checked(self._generator, [genome])[0])[0]).result()
+        source = self._imports if genome.imported else self._generator
+        return self._painting.submit(lambda: to_pixels(_checked(source, [genome])[0])[0]).result()
 
     def rendering(self, cycle: int) -> Future[Rendering]:
         """A submitted cycle's rendering, to be waited for beside other things; `take` takes it."""
@@ -132,8 +136,10 @@ class LocalEngine:
     ) -> None:
         try:
             started = time.perf_counter()
+            wanted = [genome for genome in genomes if genome.hash not in banned]
             with self._during(cycle):
-                results = self._batch([genome for genome in genomes if genome.hash not in banned])
+                results = self._batch(self._generator, [genome for genome in wanted if not genome.imported])
+            results |= self._batch(self._imports, [genome for genome in wanted if genome.imported])
             results |= {g.hash: f"quarantined: {banned[g.hash]}" for g in genomes if g.hash in banned}
             flagged: Mapping[str, str] = dict(getattr(self._generator, "flagged", {}))
             self._saving.submit(self._keep, genomes, results, flagged, time.perf_counter() - started, rendering)
@@ -172,23 +178,23 @@ class LocalEngine:
 
         return tuple(shot(genome) for genome in genomes)
 
-    def _batch(self, genomes: Sequence[Genome]) -> dict[str, NDArray[Any] | str]:
+    def _batch(self, generator: Generator, genomes: Sequence[Genome]) -> dict[str, NDArray[Any] | str]:
         if not genomes:
             return {}
         try:
-            return dict(zip((g.hash for g in genomes), _checked(self._generator, genomes), strict=True))
+            return dict(zip((g.hash for g in genomes), _checked(generator, genomes), strict=True))
         except OutOfBudget:
             raise
         except _RAISED as error:
             if len(genomes) == 1:
-                return {genomes[0].hash: self._alone(genomes[0], error)}
-        return {genome.hash: self._alone(genome, None) for genome in genomes}
+                return {genomes[0].hash: self._alone(generator, genomes[0], error)}
+        return {genome.hash: self._alone(generator, genome, None) for genome in genomes}
 
-    def _alone(self, genome: Genome, first: BaseException | None) -> NDArray[Any] | str:
+    def _alone(self, generator: Generator, genome: Genome, first: BaseException | None) -> NDArray[Any] | str:
         error = first
         for _ in range(self._max_attempts - (first is not None)):
             try:
-                return _checked(self._generator, [genome])[0]
+                return _checked(generator, [genome])[0]
             except OutOfBudget:
                 raise
             except _RAISED as raised:

@@ -2,6 +2,7 @@
 
 from gen_emerge.store.answers import Answers
 from gen_emerge.store.images import pixels_hash, read_recipe, sweep
+from gen_emerge.store.imports import importing, keep, read_import, sweep_imports
 from gen_emerge.store.lock import Held, Owner, hold, holder
 from gen_emerge.store.migrate import upgrade
 from gen_emerge.store.read import Cycle
@@ -19,10 +20,14 @@ __all__ = [
     "Store",
     "hold",
     "holder",
+    "importing",
+    "keep",
     "pixels_hash",
+    "read_import",
     "read_recipe",
     "round_payload",
     "sweep",
+    "sweep_imports",
     "uncommitted",
     "upgrade",
     "verify_files",

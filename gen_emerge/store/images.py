@@ -109,6 +109,8 @@ def encode(genome: Genome, pixels: Pixels, *, series: str, embed: bool = True) -
         embed: False leaves the recipe out.
     """
     texts = {"parameters": parameters_text(genome), CHUNK: recipe_text(genome, series)} if embed else {}
+    if genome.imported:
+        texts.pop("parameters", None)  # other tools would read that we had painted it
     small = Pillow.fromarray(np.ascontiguousarray(pixels))
     # Means of whole blocks: one pass over the pixels, where any other size takes two.
     factor = max(pixels.shape[:2]) // THUMBNAIL
@@ -171,7 +173,7 @@ class PictureWriter:
             _close(drafts)
             _remove(drafts)
             if isinstance(error, OSError):
-                raise _ours(error, self._folder) from error
+                raise write_error(error, self._folder) from error
             raise
         return written
 
@@ -246,7 +248,8 @@ def _remove(drafts: Iterable[Path]) -> None:
             draft.unlink()
 
 
-def _ours(error: OSError, folder: Path) -> BadInput | DiskFull:
+def write_error(error: OSError, folder: Path) -> BadInput | DiskFull:
+    """What to tell of a file in a series' folder that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFull(
             f"The disk of {folder} is full.", hint="Free some space and run again: nothing committed is lost."

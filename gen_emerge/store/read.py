@@ -270,6 +270,17 @@ class Reader:
             for number, of, slot, status, cause, *rest in sorted(rows, key=lambda row: row[0])
         ]
 
+    def candidates_of(self, genomes: Iterable[str]) -> dict[str, int]:
+        """Genome hash -> the first candidate made of it; unknown hashes are left out."""
+        c, wanted = t.CandidateRow, list(dict.fromkeys(genomes))
+        found: dict[str, int] = {}
+        with self._reading() as connection:
+            for first in range(0, len(wanted), _MANY):
+                some = select(c.genome, c.id).where(c.genome.in_(wanted[first : first + _MANY])).order_by(c.id)
+                for genome, number in connection.execute(some):
+                    found.setdefault(genome, number)
+        return found
+
     def images(self) -> Iterator[tuple[int, Image]]:
         """(candidate id, image) of every stored picture, by id."""
         i, last = t.ImageRow, 0

@@ -177,6 +177,12 @@ class Store(Reader):
         taken = select(t.InputRow.id).where(t.InputRow.kind == "round", number == asked.id)
         return bool(self._add_inputs([("round", round_payload(asked))], None, unless=taken))
 
+    def add_import(self, payload: Mapping[str, Any]) -> Input | None:
+        """Store that a picture was imported, unless one of its pixels was before; None then."""
+        pixels = func.json_extract(t.InputRow.payload, "$.pixels")
+        taken = select(t.InputRow.id).where(t.InputRow.kind == "import", pixels == payload["pixels"])
+        return next(iter(self._add_inputs([("import", payload)], None, unless=taken)), None)
+
     def _add_inputs(
         self,
         items: Sequence[tuple[str, Mapping[str, Any]]],

@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image as Pillow
 
 from gen_emerge.store.images import is_draft, walk
+from gen_emerge.store.imports import files_of, walk_imports
 from gen_emerge.store.lock import holder
 from gen_emerge.store.store import Store
 
@@ -22,7 +23,7 @@ class Problem:
     """One disagreement. `path` is relative to the series folder.
 
     `missing`: a stored picture has no file; `hash`: its bytes are not the ones that were written; `orphan`: a file
-    under `images/` that no candidate knows; `replay`: (found by the loop) replaying gives another state.
+    under `images/` or `imports/` that nothing knows; `replay`: (found by the loop) replaying gives another state.
     """
 
     kind: Literal["missing", "hash", "orphan", "replay"]
@@ -45,16 +46,37 @@ def verify_files(store: Store) -> list[Problem]:
         name = path.relative_to(folder).as_posix()
         if name not in known and not (flying and (genome or is_draft(path))):
             problems.append(Problem(kind="orphan", path=name))
-    return problems
+    return [*problems, *_imports(store)]
+
+
+def _imports(store: Store) -> list[Problem]:
+    """Every imported picture's two files against their hashes, and every file there that nobody knows.
+
+    A file with a name of ours is an import's that is under way, or was cut off: it is swept at the next start.
+    """
+    folder, known = store.folder, _imported_files(store)
+    found = {path: _digest(folder / path) for path in known}
+    problems = [Problem(kind="missing", path=path) for path, digest in found.items() if digest is None]
+    problems += [Problem(kind="hash", path=path) for path, digest in found.items() if digest not in (None, known[path])]
+    strays = [path.relative_to(folder).as_posix() for path, ours in walk_imports(folder) if not ours]
+    return [*problems, *(Problem(kind="orphan", path=path) for path in strays)]
+
+
+def _imported_files(store: Store) -> dict[str, str]:
+    """Path -> SHA-256 of every file of an imported picture."""
+    return {path: digest for each in store.inputs_of("import") for path, digest in files_of(each.payload).items()}
 
 
 def uncommitted(store: Store) -> int:
-    """How many image files belong to cycles that were started and are not committed."""
+    """How many files belong to cycles that were started and are not committed, or to an import that was cut off."""
+    imported = _imported_files(store)
+    names = [path.relative_to(store.folder).as_posix() for path, ours in walk_imports(store.folder) if ours]
+    begun = sum(name not in imported for name in names)
     if not _in_flight(store):
-        return 0
+        return begun
     known = {name for _, image in store.images() for name in (image.path, image.thumbnail)}
     files = [path for path, genome in walk(store.folder) if genome or is_draft(path)]
-    return sum(path.relative_to(store.folder).as_posix() not in known for path in files)
+    return begun + sum(path.relative_to(store.folder).as_posix() not in known for path in files)
 
 
 def _in_flight(store: Store) -> bool:

@@ -40,6 +40,10 @@ STRENGTH = "strength"
 """The parameter a genome with a `start` has beside the generator's own: 0 keeps the picture, 1 forgets it."""
 
 
+IMPORT = "import"
+"""The generator and the operator of a picture that was made elsewhere."""
+
+
 def bounded_noise(noise: Iterable[tuple[int, float]]) -> Noise:
     """At most `MAX_NOISES` further noises, those of the largest weights, in the order given; weights of 0 left out."""
     given = [(int(seed), float(weight)) for seed, weight in noise if weight]
@@ -58,8 +62,9 @@ class Genome:
         prompt: the text made from the slots.
         negative: the negative prompt ("" for none).
         seed: 0 .. 2**32 - 1.
-        generator: the generator's name.
-        generator_version: changes whenever the same genome could give other pixels.
+        generator: the generator's name; `IMPORT` for a picture made elsewhere, which is read and not rendered.
+        generator_version: changes whenever the same genome could give other pixels; of an imported picture, the hash of
+            its pixels.
         parameters: continuous parameters, in the generator's own units.
         width: pixels.
         height: pixels.
@@ -89,6 +94,11 @@ class Genome:
         object.__setattr__(self, "parameters", frozen_map(self.parameters))
         object.__setattr__(self, "noise", tuple((int(seed), float(weight)) for seed, weight in self.noise))
         object.__setattr__(self, "hash", content_hash(self.recipe()))
+
+    @property
+    def imported(self) -> bool:
+        """Whether its picture was made elsewhere: it has no words, no noise and no parameters that could be varied."""
+        return self.generator == IMPORT
 
     def recipe(self) -> dict[str, Any]:
         """What acts on the pixels, as plain JSON values; `noise` and `start` only where there are any."""
@@ -189,10 +199,12 @@ class Sources:
     Args:
         bank: the vocabulary.
         parameters: the generator's continuous parameters: name -> (low, high).
-        parents: the elites' genomes, in cell order; empty during the warm-up.
+        parents: the elites' genomes, in cell order, imported pictures left out; empty during the warm-up.
         weights: (parents,) float64, >= 0, sum 1: how likely each is to be chosen as a parent.
         abilities: what the generator can do beside rendering a seed: "noise" (mixes noises), "image" (begins from a
             picture).
+        pictures: the imported elites' genomes, in cell order: one can begin from their pictures, and nothing else.
+        picture_weights: (pictures,) float64, >= 0, on the scale of `weights`.
     """
 
     bank: PromptBank
@@ -200,3 +212,5 @@ class Sources:
     parents: tuple[Genome, ...] = ()
     weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     abilities: frozenset[str] = frozenset()
+    pictures: tuple[Genome, ...] = ()
+    picture_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

@@ -99,7 +99,7 @@ class Resolution:
 
 
 InputKind = Literal[
-    "config", "answer", "undo", "round", "quarantine", "critic", "critic-down", "micro-batch", "request"
+    "config", "answer", "undo", "round", "quarantine", "critic", "critic-down", "micro-batch", "request", "import"
 ]
 
 

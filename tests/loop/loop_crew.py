@@ -298,7 +298,8 @@ class Series:
 
     def _start(self) -> None:
         self.state = replay(self.store.history())
-        self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=self.crew.rhythm.max_attempts)
+        attempts, imports = self.crew.rhythm.max_attempts, self.crew.imports
+        self.engine = LocalEngine(self.crew.generator, self._save, max_attempts=attempts, imports=imports)
         self.live = Live(self.crew, self.store, self.state, load=self._load, paint=self.engine.paint, cache=None)
 
     def _save(self, items: Sequence[tuple[Genome, np.ndarray]]) -> list[Image]:

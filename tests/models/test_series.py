@@ -179,3 +179,31 @@ def test_kills_change_nothing(build: Callable[[Path], Path], calm: tuple[Path, d
     status = call(root, "run", "night")
     assert (status["state"], status["digest"]) == ("done", wanted["digest"])
     assert call(root, "verify", "night")["ok"]
+
+
+def test_pictures_made_elsewhere_pass_the_four_real_gates_and_are_begun_from(
+    calm: tuple[Path, dict[str, Any]], build: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    import shutil
+
+    from pictures_elsewhere import many, wave
+    from PIL import Image
+
+    root = build(tmp_path / "studio")
+    shutil.copytree(calm[0] / "archive", root / "archive")
+    pictures = many(tmp_path / "pictures", 6)
+    for number, size in enumerate([(200, 80), (40, 300)]):
+        Image.fromarray(wave(300 + number, *size)).save(pictures / f"shape-{number}.png")
+    said = call(root, "import", "night", str(pictures), "--prompt", "waves of colour")
+    assert (said["imported"], said["cycles_run"]) == (8, said["cycle"] - CYCLES) and "queued" not in said["counts"]
+    call(root, "run", "night", "--cycles", str(said["cycle"] + 8))
+    with Store.open(root / "archive" / "night", readonly=True) as store:
+        everybody = store.candidates(current=True)
+        mine = {c.genome.hash: c for c in everybody if c.genome.imported}
+        signals = store.signals([c.id for c in mine.values()])
+    assert len(mine) == 8 and not [c for c in everybody if c.status == "failed"]
+    assert all({"quality", "prompt", "style"} <= set(found) for found in signals.values())
+    assert {(c.image.width, c.image.height) for c in mine.values() if c.image} == {(60, 44), (200, 80), (40, 300)}
+    children = [c for c in everybody if set(c.genome.parents) & set(mine)]
+    assert {c.genome.operator for c in children} <= {"image"}
+    assert call(root, "verify", "night")["ok"]

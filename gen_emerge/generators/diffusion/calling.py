@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from gen_emerge.generators.diffusion.loading import Opened
 from gen_emerge.generators.diffusion.noise import generators, mixed
@@ -115,9 +116,12 @@ def _spoilt(picture: NDArray[np.float32]) -> bool:
 
 
 def _fitted(pixels: Pixels | None, width: int, height: int) -> Any:
+    """A picture to begin from, in the size to be painted; of another shape, the largest part in its middle."""
     assert pixels is not None
     picture = Pillow.fromarray(np.ascontiguousarray(pixels))
-    return picture if picture.size == (width, height) else picture.resize((width, height), Pillow.Resampling.LANCZOS)
+    if picture.size == (width, height):
+        return picture
+    return ImageOps.fit(picture, (width, height), Pillow.Resampling.LANCZOS)
 
 
 def _can_widen(pipe: Any) -> bool:

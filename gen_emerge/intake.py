@@ -1,0 +1,285 @@
+"""Pictures made elsewhere come into a series: a folder -> files and inputs; then the cycles in which they are placed.
+
+Takes a folder; gives one plain object that says what became of every picture in it. Whatever is queued stays queued,
+however often this is killed: an import's row is written after its files are on the disk, and `run` takes it up too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gen_emerge import series as house
+from gen_emerge.config import SeriesConfig
+from gen_emerge.errors import BadInput, HeldByAnother
+from gen_emerge.imported import KIND, Imports, genome_of, planned
+from gen_emerge.importing import Found, find_pictures, read
+from gen_emerge.needs import preflight
+from gen_emerge.state import State, replay
+from gen_emerge.store import Store, importing, keep, pixels_hash, sweep_imports
+from gen_emerge.store.imports import files_of, whole
+
+Say = Callable[[str], None]
+Row = dict[str, Any]
+OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "queued", "already", "unreadable")
+"""What may become of a picture; `accepted`: it passed, and another image holds its cell."""
+MANY = 100
+"""Pictures that take long enough to be read for that to be said."""
+PLACED_LATER = "They take their slots when the series is run further."
+
+
+@dataclass(slots=True, kw_only=True)
+class Folder:
+    """The folder being read.
+
+    Args:
+        pictures: the folder.
+        prompt: of those that name none, None for the series' brief.
+        rows: one a picture, in order.
+        tracked: genome -> the row of a picture that was not measured before.
+        added: how many were queued now.
+        begun: the last committed cycle when this process began to run the series, None when it did not.
+    """
+
+    pictures: Path
+    prompt: str | None
+    rows: list[Row] = field(default_factory=list[Row])
+    tracked: dict[str, Row] = field(default_factory=dict[str, Row])
+    added: int = 0
+    begun: int | None = None
+
+
+def bring_in(
+    root: Path,
+    archive: Path,
+    name: str,
+    pictures: Path,
+    *,
+    prompt: str | None = None,
+    queue: bool = False,
+    progress: house.Progress | None = None,
+    say: Say = lambda sentence: None,
+) -> dict[str, Any]:
+    """Import a folder of pictures into a series, and run the cycles in which they take their slots.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series; its database is made if it is new.
+        pictures: the folder.
+        prompt: what pictures are measured against whose files name no prompt; None takes the series' brief.
+        queue: only queue them.
+        progress: as in `series.run`.
+        say: given what should be told once.
+
+    Returns:
+        The object that `gen-emerge import` prints.
+
+    Raises:
+        BadInput: no picture can be read, or the series' file is wrong; nothing was changed.
+        HeldByAnother: another process imports into this series.
+        DiskFull: what was queued before stays queued.
+    """
+    config, there = house.begun(root, archive, name)
+    paths = find_pictures(pictures)
+    if len(paths) > MANY:
+        say(f"Reading {len(paths)} pictures ...")
+    if not queue and there:
+        preflight(config, root)
+    found, folder = Folder(pictures=pictures, prompt=prompt), archive / name
+    _queue(found, paths, config, folder, create=None if there else lambda: house.create(root, archive, config))
+    why = PLACED_LATER
+    if not queue:
+        why = _wait_for(folder, config, found)
+    if not why:
+        try:
+            status = house.run(root, archive, name, goal=_goal(config, found), progress=progress, say=say)
+            why = f"The series waits for your answers: gen-emerge judge {name}" if status["state"] == "waiting" else ""
+        except HeldByAnother as held:
+            why = f"{held.message} It takes them up by itself."
+    return _report(folder, config, found, why)
+
+
+# ---- queueing ----------------------------------------------------------------------------------------------------
+
+
+def _queue(
+    found: Folder, paths: Sequence[Path], config: SeriesConfig, folder: Path, create: Callable[[], None] | None
+) -> None:
+    """Read every picture and queue those that are new; nothing is made before the first that can be read.
+
+    Args:
+        found: filled in.
+        paths: the pictures.
+        config: of the series.
+        folder: of the series.
+        create: makes its database; None where there is one.
+    """
+    with ExitStack() as closed:
+        shelf: Shelf | None = None
+        for path in paths:
+            row: Row = {"file": os.fsencode(path.relative_to(found.pictures)).decode("utf-8", "replace")}
+            found.rows.append(row)
+            try:
+                picture = read(path)
+            except (BadInput, PermissionError) as error:
+                why = error.message if isinstance(error, BadInput) else "it may not be read"
+                row |= {"outcome": "unreadable", "why": why.removeprefix(f"{path} ")}
+                continue
+            if shelf is None:
+                if create is not None:
+                    create()
+                closed.enter_context(importing(folder))
+                shelf = Shelf(closed.enter_context(closing(Store.open(folder))))
+            payload = _payload(picture, row["file"], found.prompt, config.brief)
+            shelf.add(picture, payload, row, found)
+    if shelf is None:
+        many = "The only picture" if len(paths) == 1 else f"None of the {len(paths)} pictures"
+        first = found.rows[0]
+        raise BadInput(
+            f"{many} in {found.pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
+        )
+
+
+def _payload(picture: Found, source: str, prompt: str | None, brief: str) -> dict[str, Any]:
+    """What is stored of one picture, its files left out."""
+    recipe, height, width = picture.recipe, *picture.pixels.shape[:2]
+    own = recipe.prompt if recipe is not None else ""
+    words, origin = (own, "file") if own else (prompt, "option") if prompt else (brief, "brief")
+    made = {"tool": recipe.tool, "seed": recipe.seed, "settings": dict(recipe.settings)} if recipe is not None else None
+    return {
+        "prompt": words,
+        "prompt_from": origin,
+        "negative": recipe.negative if recipe is not None else "",
+        "recipe": made,
+        "source": source,
+        "notes": list(picture.notes),
+        "pixels": pixels_hash(picture.pixels),
+        "width": int(width),
+        "height": int(height),
+    }
+
+
+def _told(payload: Mapping[str, Any]) -> list[str]:
+    where = {"option": "the one given is taken", "brief": "the series' brief is taken"}.get(payload["prompt_from"])
+    return [f"it names no prompt: {where}"] if where else []
+
+
+class Shelf:
+    """What was imported before, and where the next picture is put. Only for the process that may import.
+
+    Args:
+        store: of the series.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._series = {image.pixels: candidate for candidate, image in store.images()}
+        items = store.inputs_of(KIND)
+        self._imported: dict[str, Mapping[str, Any]] = {item.payload["pixels"]: item.payload for item in items}
+        self._sources: dict[str, str] = {}
+        sweep_imports(store.folder, {path for item in items for path in files_of(item.payload)})
+
+    def add(self, picture: Found, payload: dict[str, Any], row: Row, found: Folder) -> None:
+        """Queue one picture, unless its pixels are there already."""
+        pixels = payload["pixels"]
+        if pixels in self._sources:
+            row |= {"outcome": "already", "why": f"the same picture as {self._sources[pixels]}"}
+            return
+        self._sources[pixels] = row["file"]
+        known = self._imported.get(pixels)
+        if known is not None and not whole(self._store.folder, known):
+            keep(self._store.folder, picture.pixels, picture.path)  # lost or changed behind our back: put back
+        if pixels in self._series:
+            row |= {"outcome": "already", "candidate": self._series[pixels]}
+            row["why"] = f"it is candidate {row['candidate']} of the series"
+            return
+        if known is None:
+            payload |= keep(self._store.folder, picture.pixels, picture.path)
+            found.added += self._store.add_import(payload) is not None
+            known = payload
+        row |= {"prompt": known["prompt"], "notes": [*known["notes"], *_told(known)]}
+        found.tracked[genome_of(known).hash] = row
+
+
+# ---- their turn --------------------------------------------------------------------------------------------------
+
+
+def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
+    """Genome -> the cycle in which it takes its slot, for every import that was not measured yet."""
+    proposals = store.pending_proposals(state.cycle)
+    proposed = {p.genome.hash for those in proposals.values() for p in those}
+    waits = Imports(store.inputs_of(KIND), known=lambda genome: genome in proposed or state.rendered(genome)).waiting()
+    loop = config.loop
+    return planned(
+        waits,
+        proposals,
+        committed=state.cycle,
+        depth=loop.pipeline_depth,
+        batch=loop.batch,
+        warmup=loop.warmup_cycles,
+    )
+
+
+def _wait_for(folder: Path, config: SeriesConfig, found: Folder) -> str:
+    """Why no cycle is run now: there is no map, or nobody waits; "" when it can be."""
+    with closing(Store.open(folder, readonly=True)) as store:
+        state = replay(store.history())
+    if all(state.rendered(genome) for genome in found.tracked):
+        return PLACED_LATER
+    if state.archive is None:
+        return f"The map is laid out first, by the warm-up ({config.loop.warmup_cycles} cycles). {PLACED_LATER}"
+    return ""
+
+
+def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
+    def goal(store: Store, state: State) -> int:
+        found.begun = state.cycle
+        turns = _turns(store, state, config)
+        return max((turns[genome] for genome in found.tracked if genome in turns), default=state.cycle)
+
+    return goal
+
+
+# ---- what became of them -----------------------------------------------------------------------------------------
+
+
+def _report(folder: Path, config: SeriesConfig, found: Folder, why: str) -> dict[str, Any]:
+    with closing(Store.open(folder, readonly=True)) as store:
+        state = replay(store.history())
+        turns = _turns(store, state, config)
+        made = store.candidates_of(found.tracked)
+        candidates = {c.id: c for c in store.candidates(list(made.values()), current=True)}
+        first = min((candidate.cycle for candidate in candidates.values()), default=state.cycle + 1)
+        cells = {p.candidate: p.cell for o in store.history(first - 1) for p in o.placements}
+    for genome, row in found.tracked.items():
+        if genome not in made:
+            row |= {"outcome": "queued", "cycle": turns.get(genome)}
+            continue
+        candidate = candidates[made[genome]]
+        row |= {"candidate": candidate.id, "cycle": candidate.cycle}
+        cell = cells.get(candidate.id)
+        holder = state.archive.holder(cell) if state.archive is not None and cell is not None else None
+        if candidate.status != "passed":
+            row |= {"outcome": candidate.status, "why": candidate.cause}
+        elif holder is not None and holder.candidate == candidate.id:
+            row |= {"outcome": "placed", "cell": cell}
+        else:
+            row |= {"outcome": "accepted", "cell": cell}
+    outcomes = [row["outcome"] for row in found.rows]
+    queued = [row["cycle"] for row in found.rows if row["outcome"] == "queued" and row["cycle"]]
+    return {
+        "series": config.name,
+        "folder": str(found.pictures),
+        "pictures": found.rows,
+        "counts": {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
+        "imported": found.added,
+        "cycle": state.cycle,
+        "cycles_run": 0 if found.begun is None else state.cycle - found.begun,
+        "queued_until": max(queued, default=None),
+        "why_queued": why if queued else "",
+    }

@@ -1,0 +1,362 @@
+"""`gen-emerge import`: what becomes of every picture of a folder, what it says, and what it leaves alone.
+
+The series is run by the real loop with a fake generator and fake scorers, at 64 pixels: see `test_cli_series.py`.
+"""
+
+# ruff: noqa: F811
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pictures_elsewhere import A1111, READABLE, fill, many, wave
+from PIL import Image
+from test_cli_series import STATUS_KEYS, _settings, call, fakes, night, run_studio  # noqa: F401
+
+from gen_emerge import crew, probe
+from gen_emerge.config import as_table, load
+from gen_emerge.crew import known_names
+from gen_emerge.fakes import FakeGenerator
+from gen_emerge.intake import OUTCOMES
+from gen_emerge.series import Studio
+from gen_emerge.store import Store, hold, images, importing, pixels_hash, read_recipe
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return fill(tmp_path / "pictures")
+
+
+def told(outcome: tuple[int, str, str], code: int = 0) -> Any:
+    assert outcome[0] == code, outcome
+    return json.loads(outcome[1])
+
+
+def store(root: Path, name: str = "night") -> Store:
+    return Store.open(root / "archive" / name, readonly=True)
+
+
+def rows(root: Path) -> dict[str, list[Any]]:
+    """Everything that is stored."""
+    path = root / "archive" / "night" / "series.db"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+
+
+def files(root: Path) -> set[str]:
+    return {p.relative_to(root).as_posix() for p in (root / "archive" / "night").rglob("*") if p.is_file()}
+
+
+# ---- a folder of every kind ----------------------------------------------------------------------------------------
+
+
+def test_every_picture_is_scored_gated_and_placed_or_said_why_not(call: Call, night: Path, folder: Path) -> None:
+    said = told(call("--json", "--root", night, "import", "night", folder))
+    found = {row["file"]: row for row in said["pictures"]}
+    assert set(found) == {*READABLE, "torn.png", "twin.png"}
+    assert found["torn.png"]["outcome"] == "unreadable" and "damaged" in found["torn.png"]["why"]
+    assert found["twin.png"] == {
+        "file": "twin.png", "outcome": "already", "why": "the same picture as transparent.png",
+    }  # fmt: skip
+    assert (found["tiny.png"]["outcome"], found["tiny.png"]["why"]) == ("rejected", "too-small")
+    for name, prompt in READABLE.items():
+        assert found[name]["prompt"] == (prompt or "Prints for the night.")
+        assert ("it names no prompt: the series' brief is taken" in found[name]["notes"]) is (not prompt)
+        assert found[name]["outcome"] in OUTCOMES[:5]
+    assert "left out" in found["huge-text.png"]["notes"][0]
+    assert sum(said["counts"].values()) == 10 and said["imported"] == 8
+    assert {row["cycle"] for row in found.values() if "cycle" in row} == {15}
+    assert (said["cycle"], said["cycles_run"], said["queued_until"], said["why_queued"]) == (15, 3, None, "")
+    with store(night) as kept:
+        inputs = {item.payload["source"]: item for item in kept.inputs_of("import")}
+        candidates = {c.id: c for c in kept.candidates(cycle=15)}
+        signals = kept.signals(list(candidates))
+    assert set(inputs) == set(READABLE) and {item.first_cycle for item in inputs.values()} == {13}
+    for name, item in inputs.items():
+        candidate, original = candidates[found[name]["candidate"]], night / "archive/night" / item.payload["original"]
+        assert candidate.genome.generator == candidate.genome.operator == "import"
+        assert candidate.image is not None and candidate.image.pixels == item.payload["pixels"]
+        assert original.read_bytes() == (folder / name).read_bytes()
+        assert name == "tiny.png" or {"quality", "prompt", "style", "lightness"} <= set(signals[candidate.id])
+    assert inputs["a1111.png"].payload["recipe"]["seed"] == 7 and inputs["a1111.png"].payload["negative"] == "blur"
+    assert inputs["comfy.png"].payload["recipe"]["tool"] == "comfyui"
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+
+
+def test_the_table_says_it_for_people(call: Call, night: Path, folder: Path) -> None:
+    code, out, _ = call("--root", night, "import", "night", folder)
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert code == 0
+    assert "unreadable" in lines["torn.png"] and "damaged" in lines["torn.png"]
+    assert "turned away" in lines["tiny.png"] and "by too-small" in lines["tiny.png"]
+    assert "already there" in lines["twin.png"] and "transparent.png" in lines["twin.png"]
+    assert "the series' brief is taken" in lines["bare.jpg"] and "brief" not in lines["a1111.png"]
+    assert "1 already there, 1 unreadable; 3 cycles run, 15 in all" in lines["night:"]
+
+
+def test_a_name_that_steers_the_terminal_does_not(call: Call, night: Path, tmp_path: Path) -> None:
+    many(tmp_path / "p", 1)
+    shutil.copy(tmp_path / "p" / "100.png", tmp_path / "p" / "a\x1b[31mb.png")
+    code, out, _ = call("--root", night, "import", "night", tmp_path / "p")
+    assert code == 0 and "a?[31mb.png" in out and "\x1b[31m" not in out
+
+
+def test_a_second_time_nothing_is_done(call: Call, night: Path, folder: Path) -> None:
+    told(call("--json", "--root", night, "import", "night", folder))
+    before, there = rows(night), files(night)
+    again = told(call("--json", "--root", night, "import", "night", folder))
+    assert again["counts"] == {"already": 9, "unreadable": 1}
+    assert (again["cycles_run"], again["imported"]) == (0, 0)
+    assert rows(night) == before and files(night) == there
+
+
+def test_an_image_of_the_series_itself_is_already_there(call: Call, night: Path, tmp_path: Path) -> None:
+    with store(night) as kept:
+        (_, image), *_ = kept.images()
+    (tmp_path / "p").mkdir()
+    shutil.copy(night / "archive/night" / image.path, tmp_path / "p")
+    said = told(call("--json", "--root", night, "import", "night", tmp_path / "p"))
+    assert said["pictures"][0] | {"file": ""} == {
+        "file": "", "outcome": "already", "candidate": 1, "why": "it is candidate 1 of the series",
+    }  # fmt: skip
+    assert said["imported"] == 0
+
+
+def test_a_prompt_that_is_given_is_for_pictures_that_name_none(call: Call, night: Path, folder: Path) -> None:
+    said = told(call("--json", "--root", night, "import", "night", folder, "--prompt", "ink on paper", "--queue"))
+    found = {row["file"]: row for row in said["pictures"]}
+    assert found["bare.jpg"]["prompt"] == "ink on paper"
+    assert found["bare.jpg"]["notes"] == ["it names no prompt: the one given is taken"]
+    assert found["a1111.png"]["prompt"] == A1111.splitlines()[0]
+
+
+# ---- what it refuses -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["empty", "missing", "none readable", "a file", "no series", "empty prompt"])
+def test_bad_input_changes_nothing(call: Call, night: Path, folder: Path, tmp_path: Path, case: str) -> None:
+    before, there = rows(night), files(night)
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    shutil.copy(folder / "torn.png", torn)
+    (tmp_path / "empty").mkdir()
+    arguments: list[object] = {
+        "empty": ["night", tmp_path / "empty"],
+        "missing": ["night", tmp_path / "nowhere"],
+        "none readable": ["night", torn],
+        "a file": ["night", folder / "bare.jpg"],
+        "no series": ["nigth", folder],
+        "empty prompt": ["night", folder, "--prompt", "  "],
+    }[case]
+    error = told(call("--json", "--root", night, "import", *arguments), 2)["error"]
+    assert error["hint"] and error["code"] in ("bad-input", "not-found")
+    if case == "none readable":
+        assert "The only picture" in error["message"] and "torn.png is damaged" in error["hint"]
+    if case == "no series":
+        assert "night" in error["hint"]
+    assert rows(night) == before and files(night) == there
+
+
+def test_a_series_whose_file_was_changed_in_what_is_fixed_takes_none(call: Call, night: Path, folder: Path) -> None:
+    file = night / "experiments/series/night.toml"
+    file.write_text(file.read_text().replace("batch = 8", "batch = 4"))
+    before = rows(night)
+    error = told(call("--json", "--root", night, "import", "night", folder), 2)["error"]
+    assert error["code"] == "fixed-key-changed" and rows(night) == before
+
+
+def test_one_import_at_a_time(call: Call, night: Path, folder: Path) -> None:
+    written = night / "archive/night/imports/ab" / f"{'ab' * 32}.png"
+    with importing(night / "archive" / "night"):
+        written.parent.mkdir()
+        written.write_bytes(b"its row comes in a moment")
+        error = told(call("--json", "--root", night, "import", "night", folder), 3)["error"]
+        assert error["code"] == "held" and "importing pictures" in error["message"]
+        assert told(call("--json", "--root", night, "run", "night", "--cycles", "13"))["cycle"] == 13
+        assert written.exists()
+    assert told(call("--json", "--root", night, "import", "night", folder))["imported"] == 8
+
+
+# ---- only queued ---------------------------------------------------------------------------------------------------
+
+
+def test_queued_they_wait_for_the_next_run(call: Call, night: Path, folder: Path) -> None:
+    said = told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    assert said["counts"] == {"queued": 8, "already": 1, "unreadable": 1}
+    assert (said["cycles_run"], said["queued_until"]) == (0, 15)
+    assert said["why_queued"].endswith("when the series is run further.")
+    status = told(call("--json", "--root", night, "status", "night"))
+    assert set(status) == STATUS_KEYS | {"imports_waiting"} and status["imports_waiting"] == 8
+    assert "8 imported pictures wait" in call("--root", night, "status", "night")[1]
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+    # `run` counts all cycles: it has its 12, and these take slots of the 15th.
+    assert told(call("--json", "--root", night, "run", "night"))["cycle"] == 12
+    assert told(call("--json", "--root", night, "run", "night", "--cycles", "16"))["cycle"] == 16
+    with store(night) as kept:
+        assert [c.cycle for c in kept.candidates() if c.genome.imported] == [15] * 8
+    assert set(told(call("--json", "--root", night, "status", "night"))) == STATUS_KEYS
+
+
+def test_importing_the_folder_again_places_what_was_queued(call: Call, night: Path, folder: Path) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    said = told(call("--json", "--root", night, "import", "night", folder))
+    assert (said["imported"], said["cycles_run"], said["cycle"]) == (0, 3, 15)
+    assert said["counts"]["rejected"] >= 1 and "queued" not in said["counts"]
+
+
+def test_beside_a_process_that_holds_the_series_they_are_queued(call: Call, night: Path, folder: Path) -> None:
+    with hold(night / "archive" / "night"):
+        said = told(call("--json", "--root", night, "import", "night", folder))
+    assert said["counts"]["queued"] == 8 and said["cycles_run"] == 0
+    assert "is held by process" in said["why_queued"] and "takes them up by itself" in said["why_queued"]
+
+
+def test_into_a_new_series_they_are_queued_until_there_is_a_map(call: Call, night: Path, folder: Path) -> None:
+    file = night / "experiments/series/night.toml"
+    dawn = file.read_text().replace('name = "night"', 'name = "dawn"').replace("cycles = 12", "cycles = 6")
+    (file.parent / "dawn.toml").write_text(dawn)
+    said = told(call("--json", "--root", night, "import", "dawn", folder))
+    assert said["counts"]["queued"] == 8 and said["queued_until"] == 5  # proposed from the third: the first with a map
+    assert "warm-up (3 cycles)" in said["why_queued"]
+    assert told(call("--json", "--root", night, "status", "dawn"))["state"] == "new"
+    told(call("--json", "--root", night, "run", "dawn"))
+    with store(night, "dawn") as kept:
+        assert [c.cycle for c in kept.candidates() if c.genome.imported] == [5] * 8
+
+
+def test_a_series_that_waits_for_answers_does_not_go_on_without_them(call: Call, night: Path, folder: Path) -> None:
+    file = night / "experiments/series/night.toml"
+    told(call("--json", "--root", night, "run", "night", "--cycles", "17"))
+    _settings(file, on_checkin="wait")
+    code, out, _ = call("--json", "--root", night, "import", "night", folder)
+    said = json.loads(out)
+    assert code == 4 and said["counts"]["queued"] == 8 and said["cycles_run"] == 0
+    assert "gen-emerge judge night" in said["why_queued"]
+
+
+# ---- the series around them ----------------------------------------------------------------------------------------
+
+
+def test_how_far_the_last_run_was_to_go_stays_noted(call: Call, night: Path, folder: Path, tmp_path: Path) -> None:
+    house = Studio(night)
+    house.run("night", cycles=40, stop=lambda: True)
+    assert house.status("night")["state"] == "stopped"
+    many(tmp_path / "p", 20)  # 8 + 8 + 4
+    said = house.import_pictures("night", tmp_path / "p")
+    # Cycle 14 had begun when it was stopped: what is imported now counts from 15, and is proposed for 17.
+    assert (said["cycle"], said["cycles_run"]) == (19, 6)
+    assert house.status("night")["state"] == "stopped"
+    assert json.loads((night / "archive/night/run.json").read_text())["cycles"] == 40
+    with store(night) as kept:
+        assert [sum(c.genome.imported for c in kept.candidates(cycle=n)) for n in range(14, 20)] == [0, 0, 0, 8, 8, 4]
+
+
+def test_lost_and_changed_files_are_named_and_importing_again_mends_them(call: Call, night: Path, folder: Path) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    with store(night) as kept:
+        payloads = {item.payload["source"]: item.payload for item in kept.inputs_of("import")}
+    series = night / "archive" / "night"
+    (series / payloads["a1111.png"]["picture"]).unlink()
+    (series / payloads["bare.jpg"]["original"]).write_bytes(b"other")
+    (series / "imports" / "holiday.png").write_bytes(b"stray")
+    found = told(call("--json", "--root", night, "verify", "night"), 1)["problems"]
+    assert sorted((p["kind"], p["path"]) for p in found) == [
+        ("hash", payloads["bare.jpg"]["original"]),
+        ("missing", payloads["a1111.png"]["picture"]),
+        ("orphan", "imports/holiday.png"),
+    ]
+    (series / "imports" / "holiday.png").unlink()
+    told(call("--json", "--root", night, "import", "night", folder))
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+    with store(night) as kept:
+        assert not [c for c in kept.candidates() if c.status == "failed"]
+
+
+def test_what_an_import_left_that_was_cut_off_is_no_problem_and_is_swept(
+    call: Call, night: Path, folder: Path, tmp_path: Path
+) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    imports = night / "archive" / "night" / "imports"
+    left = [imports / "ab" / f"{'ab' * 32}.png", imports / "ab" / f"{'ab' * 32}.original.jpeg.draft"]
+    for command in (["run", "night", "--cycles", "13"], ["import", "night", folder]):
+        left[0].parent.mkdir(exist_ok=True)
+        for path in left:
+            path.write_bytes(b"half")
+        said = told(call("--json", "--root", night, "verify", "night"))
+        assert (said["ok"], said["uncommitted"]) == (True, 2)
+        told(call("--json", "--root", night, *command))
+        assert not any(path.exists() for path in left)
+        assert told(call("--json", "--root", night, "verify", "night"))["uncommitted"] == 0
+    many(tmp_path / "p", 2)
+    assert told(call("--json", "--root", night, "import", "night", tmp_path / "p"))["imported"] == 2
+
+
+def test_imports_without_a_database_are_somebodys_lost_series(call: Call, night: Path, folder: Path) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    series = night / "archive" / "night"
+    shutil.rmtree(series / "images")
+    for file in series.glob("series.db*"):
+        file.unlink()
+    for command in (["run", "night"], ["import", "night", folder]):
+        error = told(call("--json", "--root", night, *command), 2)["error"]
+        assert "8 pictures but no series.db" in error["message"]
+    assert told(call("--json", "--root", night, "verify", "night"), 1)["problems"]
+    assert len(list((series / "imports").rglob("*.png"))) >= 8
+
+
+def test_the_map_is_shown_and_exported_with_them(call: Call, night: Path, tmp_path: Path) -> None:
+    many(tmp_path / "p", 16)
+    Image.fromarray(wave(40, 200, 33)).save(tmp_path / "p" / "wide.png")
+    Image.fromarray(wave(41, 33, 150)).save(tmp_path / "p" / "tall.png")
+    said = told(call("--json", "--root", night, "import", "night", tmp_path / "p"))
+    placed = {row["candidate"] for row in said["pictures"] if row["outcome"] == "placed"}
+    assert placed
+    shown = told(call("--json", "--root", night, "inspect", "night"))
+    elites = {elite["candidate"]: elite for elite in shown["elites"]}
+    assert placed <= set(elites)
+    assert all(elites[c]["operator"] == "import" and elites[c]["recipe"]["slots"] == {} for c in placed)
+    assert "import" not in {emitter["name"] for emitter in shown["emitters"]}
+    page, poster = tmp_path / "map.html", tmp_path / "map.png"
+    assert call("--root", night, "inspect", "night", "--html", page, "--png", poster)[0] == 0
+    assert "import" in page.read_text() and poster.stat().st_size > 1000
+    exported = told(call("--json", "--root", night, "export", "night", tmp_path / "out", "--contact-sheet"))
+    mine = [tmp_path / "out" / file["file"] for file in exported["files"] if file["candidate"] in placed]
+    for path in mine:
+        with Image.open(path) as picture:
+            assert "parameters" not in picture.info
+        assert read_recipe(path).generator == "import"
+
+
+def test_the_probing_process_reads_them_too(
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many(tmp_path / "p", 2)
+    told(call("--json", "--root", night, "import", "night", tmp_path / "p"))
+    with store(night) as kept:
+        genomes = [c.genome for c in kept.candidates() if c.genome.imported]
+        references = kept.facts["reference_prompts"]
+    asked = {
+        "settings": as_table(load(night / "experiments/series/night.toml", known=known_names())),
+        "root": str(night),
+        "references": references,
+        "folder": str(night / "archive" / "night"),
+        "genomes": [{**g.recipe(), "parents": g.parents, "operator": g.operator} for g in genomes],
+    }
+    seen: list[str] = []
+    monkeypatch.setattr(crew, "load_generator", lambda _config, _picture: FakeGenerator())
+    monkeypatch.setattr(images, "encode", lambda genome, pixels, series: seen.append(pixels_hash(pixels)))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked)))
+    capsys.readouterr()
+    probe.main()
+    assert capsys.readouterr().out.split() == ["ready", "done", "done"]
+    assert seen == [genome.generator_version for genome in genomes]

@@ -104,7 +104,9 @@ class State:
             self.tries.update(takes[0].parents)
             self._note_choice(takes)
         self.duels.extend(outcome.duels)
-        self.bandit.learn(*self._results(outcome))
+        # A cycle of imported pictures alone teaches nothing, so nothing fades either.
+        own = any(fate.operator != IMPORT for fate in outcome.fates)
+        self.bandit.learn(*self._results(outcome), fade=own or not outcome.fates)
         self.bests[outcome.cycle] = outcome.best
         self._now.duels = len(outcome.duels)
         self._now.open = {c: met for c, met in self._now.open.items() if c in self.waiting}

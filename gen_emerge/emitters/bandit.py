@@ -42,19 +42,20 @@ class Bandit:
 
     credits: dict[str, Credit] = field(default_factory=dict[str, Credit])
 
-    def learn(self, results: Iterable[tuple[str, str | None]], late: Iterable[tuple[str, str]] = ()) -> None:
+    def learn(
+        self, results: Iterable[tuple[str, str | None]], late: Iterable[tuple[str, str]] = (), *, fade: bool = True
+    ) -> None:
         """Count one cycle.
 
         Args:
             results: for every candidate its emitter and what it did: "new", "won", or None.
             late: emitter and outcome of candidates that were counted as tries in an earlier cycle.
+            fade: False for a cycle in which nobody had a slot: what was learned before counts as much as it did.
         """
-        tried = list(results)
-        # A cycle of imported pictures alone teaches nothing, so nothing fades either.
-        for credit in self.credits.values() if tried else ():
+        for credit in self.credits.values() if fade else ():
             credit.tries *= DISCOUNT
             credit.wins *= DISCOUNT
-        for name, outcome in tried:
+        for name, outcome in results:
             credit = self.credits.setdefault(name, Credit())
             credit.tries += 1
             credit.total_tries += 1

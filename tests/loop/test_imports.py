@@ -308,7 +308,7 @@ def test_an_import_that_waits_for_a_slow_critic_credits_nobody_later(series, pil
 def test_a_bandit_that_learned_nothing_forgets_nothing():
     bandit = Bandit()
     bandit.learn([("fresh", "new"), ("vary", None)])
-    bandit.learn([], late=[("vary", "won")])
+    bandit.learn([], late=[("vary", "won")], fade=False)
     assert (bandit.credits["fresh"].tries, bandit.credits["vary"].tries, bandit.credits["vary"].wins) == (1, 1, 1)
 
 
@@ -405,5 +405,6 @@ def test_to_begin_from_a_picture_of_another_shape_its_middle_is_taken():
     pixels = np.zeros((60, 120, 3), np.uint8)
     pixels[:, :30], pixels[:, 90:], pixels[:, 30:90] = (255, 0, 0), (0, 0, 255), (0, 200, 0)
     fitted = np.asarray(_fitted(pixels, 30, 30))
-    assert fitted.shape == (30, 30, 3) and (fitted == (0, 200, 0)).all()
+    assert fitted.shape == (30, 30, 3) and (fitted[:, 4:-4] == (0, 200, 0)).all()
+    assert np.abs(fitted.astype(int) - (0, 200, 0)).max() < 40  # the filter reaches a little beyond the edge
     assert (np.asarray(_fitted(pixels, 120, 60)) == pixels).all()

@@ -25,6 +25,7 @@ from gen_emerge.types.history import (
     InputKind,
     Placement,
     Resolution,
+    Trial,
 )
 from gen_emerge.types.judgements import (
     GATES,
@@ -88,6 +89,7 @@ __all__ = [
     "Sketch",
     "Sources",
     "Status",
+    "Trial",
     "Usage",
     "Verdict",
     "candidate_id",

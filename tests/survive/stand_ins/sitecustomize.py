@@ -1,6 +1,7 @@
 """Imported by every Python process of these tests at its start: what is to be different there, as its environment says.
 
 `STAND_IN_SCORERS`: `gen_emerge.scorers.embedded` is `stand_in_scorers.py` beside this file: quick, and no networks.
+`STAND_IN_MODELS`: `gen_emerge.scorers.loading` is `stand_in_loading.py`, and torch seems to be installed.
 `STAND_IN_CLOCK=OFFSET,STEP`: `time.time()` is OFFSET seconds off, and every call takes it STEP seconds further back.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 SCORERS = "gen_emerge.scorers.embedded"
+LOADING = "gen_emerge.scorers.loading"
 _true_time = time.time
 
 
@@ -24,9 +26,13 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != SCORERS or not os.environ.get("STAND_IN_SCORERS"):
-            return None
-        return importlib.util.spec_from_file_location(fullname, Path(__file__).with_name("stand_in_scorers.py"))
+        if fullname == SCORERS and os.environ.get("STAND_IN_SCORERS"):
+            return importlib.util.spec_from_file_location(fullname, Path(__file__).with_name("stand_in_scorers.py"))
+        if fullname == LOADING and os.environ.get("STAND_IN_MODELS"):
+            return importlib.util.spec_from_file_location(fullname, Path(__file__).with_name("stand_in_loading.py"))
+        if fullname == "torch" and os.environ.get("STAND_IN_MODELS"):
+            return ModuleSpec("torch", None)  # looked for by those who only ask whether it is there
+        return None
 
 
 def set_clock() -> None:

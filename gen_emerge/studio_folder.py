@@ -6,6 +6,7 @@ store; only `make_studio_folder`, `new_series_file` and `archive_folder` write.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.resources
 import os
@@ -169,7 +170,8 @@ def rewrite_series_file(path: Path, text: str) -> None:
         draft.chmod(target.stat().st_mode)
         draft.replace(target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise _cannot_write("The series file", path, error, hint) from error
 
 

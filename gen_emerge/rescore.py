@@ -18,6 +18,7 @@ from gen_emerge.calibration.rollover import fixed_numbers
 from gen_emerge.comparing import Sides, overall_counts, side_by_side
 from gen_emerge.config import SeriesConfig, as_table, load, parse
 from gen_emerge.config.edit import with_scorer
+from gen_emerge.config.tables import UseConfig
 from gen_emerge.crew import gate_settings, known_names, load_scorers
 from gen_emerge.equip import resolved
 from gen_emerge.errors import BadInput, nearest
@@ -239,7 +240,7 @@ def _open(house: House, gate: Gate, given: Table | None) -> Candidacy:
     narrowed = measuring(config, gates, extra=False)
     preflight(narrowed, house.root)
     references: Sequence[str] = house.store.facts["reference_prompts"]
-    scorers = load_scorers(resolved(narrowed, house.root), references, gates=gates)
+    scorers = load_scorers(_on_its_device(resolved(narrowed, house.root), config), references, gates=gates)
     versions: dict[Gate, str] = {g: s.versions[g] for g in gates for s in scorers if g in s.roles}
     was: dict[Gate, str] = {g: house.in_force(g) for g in gates}
     return Candidacy(
@@ -249,6 +250,12 @@ def _open(house: House, gate: Gate, given: Table | None) -> Candidacy:
         was={g: version for g, version in was.items() if version != versions[g]},
         versions={g: version for g, version in versions.items() if version != was[g]},
     )
+
+
+def _on_its_device(narrowed: SeriesConfig, whole: SeriesConfig) -> SeriesConfig:
+    """Measured where the series measures: its generator, which is not wanted here, says on which device."""
+    device = {key: value for key, value in whole.generator.options.items() if key == "device"}
+    return narrowed.model_copy(update={"generator": UseConfig(use="painter", options=device)})
 
 
 def _together(config: SeriesConfig, gate: Gate) -> tuple[Gate, ...]:

@@ -91,6 +91,7 @@ def test_every_file_that_new_writes_can_be_changed() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '[scorers.quality]\nuse = "embedded"\n"left over" = 1\n',
         '[scorers]\nquality = { use = "embedded" }\n',
         '[scorers]\nquality.use = "embedded"\n',
         'scorers.quality.use = "embedded"\n',

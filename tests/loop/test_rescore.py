@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import RankCritic, Series, crew, rhythm
+from loop_crew import (
+    NO_GATES,
+    RankCritic,
+    Series,
+    Traits,
+    crew,
+    edges,
+    near,
+    own_direction,
+    rhythm,
+    world_crew,
+)
 from PIL import Image as Pillow
 from scipy.stats import kendalltau, spearmanr
 
@@ -22,7 +33,7 @@ from gen_emerge.comparing import Sides, overall_counts, side_by_side
 from gen_emerge.config import SeriesConfig, parse
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.remeasure import filtered, ungated
-from gen_emerge.retrace import retrace
+from gen_emerge.retrace import Distances, retrace
 from gen_emerge.store import Store
 from gen_emerge.trial import Done, measure_all
 from gen_emerge.types import GATES, Candidate, Embedding, Gate, Pixels, Reading, Signal
@@ -299,19 +310,39 @@ def test_walking_the_history_in_its_own_space_gives_the_stored_distances(tmp_pat
     critic = RankCritic(lambda candidate: candidate * 7 % 5)
     beat = rhythm(warmup_cycles=3, pipeline_depth=depth, axes=("lightness",), dims=(4,), cells=4)
     series = Series(tmp_path / "a", crew(critic=critic, rhythm=beat)).run(12)
-    waiting = [c for c, (status, _) in series.state.waiting.items() if status == "review"]
-    for number, candidate in enumerate(waiting[:2], start=1):
-        series.answer(series.ask_review(number, candidate), "keep")
     series.run(24)
-    assert not waiting or any(r.cause == "human" for record in series.records for r in record.resolutions)
-    ids = [c.id for c in series.store.candidates() if c.image is not None]
-    known, vectors = series.store.embeddings(ids, "fake-1")
-    walked = retrace(series.store, dict(zip(known.tolist(), vectors, strict=True)), ids, depth=depth)
-    stored = {c: s["novelty"].value for c, s in series.store.signals(ids).items() if "novelty" in s}
+    walked, stored = walked_and_stored(series, "fake-1", depth=depth)
     assert len(stored) > 50
     assert {c: walked[c].nearest for c in stored} == stored
     verdicts = {c: v for c, each in series.store.verdicts().items() for v in each if v.gate == "novelty"}
     assert all(walked[c].nearest is None for c, v in verdicts.items() if v.value is None)
+
+
+def walked_and_stored(series: Series, space: str, *, depth: int) -> tuple[dict[int, Distances], dict[int, float]]:
+    """Distances by the walk in the space that the series ran with, and those on record."""
+    ids = [c.id for c in series.store.candidates() if c.image is not None]
+    known, vectors = series.store.embeddings(ids, space)
+    walked = retrace(series.store, dict(zip(known.tolist(), vectors, strict=True)), ids, depth=depth)
+    return walked, {c: s["novelty"].value for c, s in series.store.signals(ids).items() if "novelty" in s}
+
+
+def test_an_image_that_humans_let_in_is_a_neighbour_at_once(tmp_path: Path) -> None:
+    def traits(number: int) -> Traits:
+        if number == 5:
+            return Traits(x=0.0, quality=0.5, vector=own_direction(5))  # waits in the review band
+        if number == 13:
+            return Traits(x=1.0, quality=1.0, vector=near(5, 0.1))  # gated in the cycle that hears of it
+        return Traits(x=edges(number), quality=1.0)
+
+    gates = {**NO_GATES, "quality": GateSetting(lower=0.5, upper="off", review=0.2, duplicate="off")}
+    series = Series(tmp_path / "a", world_crew(traits, gates=gates)).run(2)
+    assert series.status(5) == ("review", "quality")
+    series.answer(series.ask_review(1, 5), "keep", cycle=4)
+    series.run(6)
+    assert series.status(5) == ("passed", "human")
+    walked, stored = walked_and_stored(series, "world-1", depth=1)
+    assert stored[13] == pytest.approx(0.1, abs=1e-3)
+    assert {c: walked[c].nearest for c in stored} == stored
 
 
 def test_novelty_is_compared_along_the_history(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ heard when the cycle begins (`hear`); who holds a cell, when its places are give
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
 from gen_emerge.recall import recall
-from gen_emerge.remeasure import remeasured
+from gen_emerge.remeasure import remeasured, replaced_scorers
 from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
@@ -58,15 +58,27 @@ def _settings_changed(draft: Draft) -> None:
     old = draft.calibration
     if old is None:
         return
+    replaced = replaced_scorers(draft.live, old.evidence)
     evidence, trouble = remeasured(draft.live, old.evidence)
     if trouble:
         draft.events.append(Event(kind="alarm", message=trouble))
-    new = resolve(
-        draft.live.crew.gates, evidence, version=old.version + 1, parent=old.version, reason="the series file changed"
-    )
+    reason = "the series file changed"
+    for gate in replaced if not trouble else ():
+        _tell_scorer(draft, gate, old.evidence[gate], evidence[gate])
+        reason += f"; {gate} has another scorer"
+    new = resolve(draft.live.crew.gates, evidence, version=old.version + 1, parent=old.version, reason=reason)
     if new.hash != old.hash or evidence is not old.evidence:
         draft.calibration = new
         draft.events.append(Event(kind="calibration", message=f"Calibration version {new.version} is in force."))
+
+
+def _tell_scorer(draft: Draft, gate: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    was, now = old.get("version", ""), new["version"]
+    message = (
+        f"{gate} is measured by {now} from this cycle, no longer by {was}; its thresholds rest on {new['images']} "
+    )
+    payload = {"gate": gate, "was": was, "is": now, "images": new["images"]}
+    draft.events.append(Event(kind="scorer", message=f"{message}pictures of the warm-up.", payload=payload))
 
 
 def _return_pending(draft: Draft) -> None:

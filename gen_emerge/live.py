@@ -27,6 +27,7 @@ from gen_emerge.protocols import Critic, Detector, Emitter, Generator, Scorer
 from gen_emerge.state import WARMUP, Lately, State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
+from gen_emerge.tried import tried
 from gen_emerge.types import (
     Calibration,
     Candidate,
@@ -276,10 +277,12 @@ class Live:
     def _embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
         """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
         (scorer,) = (s for s in self.crew.scorers if "novelty" in s.roles)
-        embeddings: dict[int, Embedding] = {}
+        readings = tried(self.store, "novelty", self.space, ids=frozenset(candidates)).readings
+        embeddings = {number: r.embedding for number, r in readings.items() if r.embedding is not None}
+        missing = [number for number in candidates if number not in embeddings]
         batch = self.crew.rhythm.batch
-        for start in range(0, len(candidates), batch):
-            chunk = self.store.candidates(candidates[start : start + batch])
+        for start in range(0, len(missing), batch):
+            chunk = self.store.candidates(missing[start : start + batch])
             images = [self.picture(c) for c in chunk if c.image]
             readings = scorer.score(images, [c.genome.prompt for c in chunk if c.image])
             for candidate, reading in zip((c for c in chunk if c.image), readings, strict=True):

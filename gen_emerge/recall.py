@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from gen_emerge.live import Live
 from gen_emerge.measuring import score
+from gen_emerge.protocols import Scorer
 from gen_emerge.subject import Subject
-from gen_emerge.types import Reading
+from gen_emerge.tried import tried
+from gen_emerge.types import GATES, Reading
 
 
 def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
@@ -44,6 +46,7 @@ def measure_again(live: Live, subjects: Sequence[Subject]) -> dict[int, str]:
     versions, failed = live.crew.versions, dict[int, str]()
     for scorer in (live.crew.measures, *live.crew.scorers):
         own = {name: versions[name] for name in scorer.versions if name != "novelty"}
+        _read_tried(live, scorer, subjects)
         for subject in subjects:
             stored = {name: signal.scorer_version for name, signal in subject.signals.items() if name in own}
             stale = stored != own or ("novelty" in scorer.roles and subject.embedding is None)
@@ -56,3 +59,13 @@ def measure_again(live: Live, subjects: Sequence[Subject]) -> dict[int, str]:
             else:
                 failed[subject.id] = reading
     return failed
+
+
+def _read_tried(live: Live, scorer: Scorer, subjects: Sequence[Subject]) -> None:
+    """What was tried of today's scorer need not be measured again."""
+    ids = frozenset(subject.id for subject in subjects)
+    for gate in sorted(scorer.roles & set(GATES)):
+        readings = tried(live.store, gate, live.crew.versions[gate], ids=ids).readings
+        for subject in subjects:
+            if subject.id in readings:
+                subject.read_again(readings[subject.id])

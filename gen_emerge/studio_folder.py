@@ -6,6 +6,7 @@ store; only `make_studio_folder`, `new_series_file` and `archive_folder` write.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.resources
 import os
@@ -147,6 +148,31 @@ def new_series_file(root: Path, name: str, text: str) -> Path:
         hint = "Make experiments/series writable, or name another studio folder with --root DIR."
         raise _cannot_write("The series file", path, error, hint) from error
     return path
+
+
+def rewrite_series_file(path: Path, text: str) -> None:
+    """Put other words into a series file: all of them or none, links followed.
+
+    Raises:
+        BadInput: it cannot be written; it is as it was.
+        DiskFull: there is no room, likewise.
+    """
+    target = path.resolve()
+    draft = target.with_name(f".{target.name}.draft")
+    hint = "Make it writable and try again; nothing was changed."
+    try:
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(target.stat().st_mode)
+        draft.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _cannot_write("The series file", path, error, hint) from error
 
 
 def packaged_files() -> Traversable:

@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "import": "Bring pictures made elsewhere into a series.",
             "status": "Say how a series stands, or all of them.",
             "inspect": "Show the map: elites, axes, gates; as JSON, a page or a picture.",
+            "rescore": "Try another scorer on past images; switch to it, or go back.",
             "verify": "Check every stored image and the whole history.",
             "export": "Copy elites into a folder, with a contact sheet if you like.",
             "upgrade": "Bring a series' database to this version's schema.",

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -20,17 +21,18 @@ from sqlalchemy import Engine, Select, func, insert, select
 from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
-from gen_emerge.store.read import STARTS_OF, Reader
+from gen_emerge.store.read import STARTS_OF
 from gen_emerge.store.rows import round_payload, to_json
+from gen_emerge.store.tried import TRIED, TrialReader, merged, trial_payload, trials_of
 from gen_emerge.store.write import Words, last_committed, write_cycle
-from gen_emerge.types import CycleRecord, Input, Round
+from gen_emerge.types import CycleRecord, Input, Round, Trial
 
 DATABASE = "series.db"
 _DRAFT = "series.db.draft"
 _START = insert(t.AttemptRow)
 
 
-class Store(Reader):
+class Store(TrialReader):
     """All that happened in one series. Use `Store.create` or `Store.open`.
 
     Args:
@@ -206,6 +208,32 @@ class Store(Reader):
                     Input(id=number[0], kind=kind, first_cycle=first_cycle, payload=json.loads(text))  # pyright: ignore[reportArgumentType]
                 )
         return added
+
+    def add_trial(self, trial: Trial, *, after: int) -> tuple[int, Trial | None]:
+        """Store what was tried, without what another process stored of that version since.
+
+        Args:
+            trial: one batch.
+            after: the newest row of that version that is known here (its id), 0 for none.
+
+        Returns:
+            The newest row now, and what others stored since (None for nothing).
+        """
+        self._check_there()
+        with writing(self._engine, self._path) as connection:
+            since = trials_of(trial.gate, trial.version).where(t.InputRow.id > after)
+            rows = [(row[0], row[1]) for row in connection.execute(since)]
+            others = merged([json.loads(text) for _, text in rows], None) if rows else None
+            known = others.readings if others else {}
+            fresh = {number: reading for number, reading in trial.readings.items() if number not in known}
+            newest = rows[-1][0] if rows else after
+            if fresh or trial.failed:
+                text = to_json(trial_payload(replace(trial, readings=fresh)))
+                row = {"kind": TRIED, "first_cycle": 0, "arrived_at": time.time(), "payload": text}
+                number = connection.execute(insert(t.InputRow), row).inserted_primary_key
+                assert number is not None
+                newest = number[0]
+        return newest, others
 
     def commit(self, record: CycleRecord) -> None:
         """Store everything one cycle derived, in one transaction, durable before it returns.

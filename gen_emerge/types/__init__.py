@@ -26,6 +26,7 @@ from gen_emerge.types.history import (
     InputKind,
     Placement,
     Resolution,
+    Trial,
 )
 from gen_emerge.types.judgements import (
     GATES,
@@ -90,6 +91,7 @@ __all__ = [
     "Sketch",
     "Sources",
     "Status",
+    "Trial",
     "Usage",
     "Verdict",
     "candidate_id",

@@ -10,7 +10,7 @@ import numpy as np
 
 from gen_emerge.types.genomes import Genome, Proposal
 from gen_emerge.types.judgements import Calibration, Critique, Duel, Round, Status, Verdict
-from gen_emerge.types.pictures import Embedding, Image, Signal
+from gen_emerge.types.pictures import Embedding, Image, Reading, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,17 @@ class Resolution:
 
 
 InputKind = Literal[
-    "config", "answer", "undo", "round", "quarantine", "critic", "critic-down", "micro-batch", "request", "import"
+    "config",
+    "answer",
+    "undo",
+    "round",
+    "quarantine",
+    "critic",
+    "critic-down",
+    "micro-batch",
+    "request",
+    "import",
+    "tried",
 ]
 
 
@@ -111,6 +121,25 @@ class Input:
     kind: InputKind
     first_cycle: int
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What another scorer of one gate said of stored pictures, beside the numbers that stand.
+
+    Args:
+        gate: quality, prompt, novelty or style.
+        version: the scorer's version for this gate; for novelty the space.
+        table: its table in the series file, plain JSON.
+        readings: candidate id -> what was measured.
+        failed: candidate id -> why nothing was.
+    """
+
+    gate: str
+    version: str
+    table: Mapping[str, Any]
+    readings: Mapping[int, Reading] = field(default_factory=dict[int, Reading])
+    failed: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,142 @@
+"""Takes the text of a series file; gives it with one scorer's table replaced, comments and order kept.
+
+Lines are replaced, not the file written anew. What comes of it is read again and compared: a text whose form is not
+understood (dotted keys, an inline table) is refused, never spoiled.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from gen_emerge.config.text import toml_value
+from gen_emerge.errors import BadInput
+
+_HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_-]+)\s*=")
+
+
+def with_scorer(text: str, gate: str, table: Mapping[str, Any]) -> str:
+    """The text in which `[scorers.GATE]` holds just this table.
+
+    Args:
+        text: a series file, valid TOML.
+        gate: quality, prompt, novelty or style.
+        table: `use` and the options, plain values.
+
+    Raises:
+        BadInput: the table is written in a form that cannot be replaced line by line; says what to write by hand.
+    """
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.removeprefix(mark).replace("\r\n", "\n").split("\n")
+    wanted = tomllib.loads("\n".join(lines))
+    wanted.setdefault("scorers", {})[gate] = dict(table)
+    edited = "\n".join(_replaced(lines, gate, table))
+    try:
+        if tomllib.loads(edited) == wanted:
+            return mark + edited.replace("\n", ending)
+    except tomllib.TOMLDecodeError:
+        pass
+    written = "; ".join(f"{key} = {toml_value(value)}" for key, value in table.items())
+    raise BadInput(
+        f"[scorers.{gate}] is written in a form that cannot be changed line by line; the file stays as it is.",
+        hint=f"Write it by hand: [scorers.{gate}] {written}",
+    )
+
+
+def _replaced(lines: list[str], gate: str, table: Mapping[str, Any]) -> list[str]:
+    sections = _sections(lines)
+    own = f"scorers.{gate}"
+    place = next((number for number, (name, _) in enumerate(sections) if name == own), None)
+    kept = [(name, rows) for name, rows in sections if not name.startswith(f"{own}.")]
+    if place is None:
+        return [*_joined(_with_new(kept, own, table))]
+    return [*_joined([(name, _edited(rows, table) if name == own else rows) for name, rows in kept])]
+
+
+def _sections(lines: list[str]) -> list[tuple[str, list[str]]]:
+    """(name of its table, lines, header first): a header inside a value of several lines is none."""
+    found: list[tuple[str, list[str]]] = [("", [])]
+    number = 0
+    while number < len(lines):
+        header = _HEADER.match(lines[number])
+        if header or lines[number].lstrip().startswith("[["):
+            name = re.sub(r"\s*\.\s*", ".", header[1]).replace('"', "") if header else "[["
+            found.append((name, [lines[number]]))
+            number += 1
+            continue
+        length = _length(lines, number)
+        found[-1][1].extend(lines[number : number + length])
+        number += length
+    return found
+
+
+def _length(lines: list[str], start: int) -> int:
+    """How many lines the value that begins on one line takes; 1 for anything else."""
+    if not _KEY.match(lines[start]):
+        return 1
+    for length in range(1, len(lines) - start + 1):
+        try:
+            tomllib.loads("\n".join(lines[start : start + length]))
+            return length
+        except tomllib.TOMLDecodeError:
+            continue
+    return 1
+
+
+def _edited(rows: list[str], table: Mapping[str, Any]) -> list[str]:
+    """One section: known keys replaced where they stand, keys that are gone left out, new ones after the last."""
+    made, left, number, last = [rows[0]], dict(table), 1, 1
+    while number < len(rows):
+        length = _length(rows, number)
+        value = rows[number : number + length]
+        key = _KEY.match(rows[number])
+        if key is None:
+            made.extend(value)
+        elif key[1] in left:
+            new = left.pop(key[1])
+            made.extend(value if _same(value, new) else [f"{key[1]} = {toml_value(new)}{_comment(value)}"])
+            last = len(made)
+        number += length
+    made[last:last] = [f"{key} = {toml_value(value)}" for key, value in left.items()]
+    return made
+
+
+def _same(value: list[str], new: Any) -> bool:
+    (old,) = tomllib.loads("\n".join(value)).values()
+    return bool(type(old) is type(new) and old == new)
+
+
+def _comment(value: list[str]) -> str:
+    """What stands behind a value of one line."""
+    line = value[0]
+    if len(value) > 1:
+        return ""
+    for place, letter in enumerate(line):
+        if letter == "#":
+            try:
+                if tomllib.loads(line[:place]) == tomllib.loads(line):
+                    return "  " + line[place:]
+            except tomllib.TOMLDecodeError:
+                continue
+    return ""
+
+
+def _with_new(sections: list[tuple[str, list[str]]], own: str, table: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """A new section behind the other scorers', or at the end."""
+    rows = [f"[{own}]", *(f"{key} = {toml_value(value)}" for key, value in table.items()), ""]
+    others = [number for number, (name, _) in enumerate(sections) if name.startswith("scorers.")]
+    after = others[-1] if others else len(sections) - 1
+    name, before = sections[after]
+    if before and before[-1].strip():
+        before = [*before, ""]
+    elif before and after == len(sections) - 1 and len(before) > 1:
+        rows = [*rows[:-1], ""]
+    return [*sections[:after], (name, before), (own, rows), *sections[after + 1 :]]
+
+
+def _joined(sections: list[tuple[str, list[str]]]) -> list[str]:
+    return [line for _, rows in sections for line in rows]

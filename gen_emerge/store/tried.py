@@ -1,0 +1,120 @@
+"""What other scorers said of stored pictures, tried beside the numbers that stand.
+
+Takes trials, gives rows of `inputs` (kind "tried"), and back: signals as JSON numbers, exact to the last bit,
+vectors as base64 of little-endian float32. Such a row belongs to no cycle (`first_cycle` 0): it counts for a change of
+settings that arrived after it. So what a cycle reads of it is fixed when the change is noted, however often the cycle
+is begun.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Select, func, select
+
+from gen_emerge.store import tables as t
+from gen_emerge.store.read import Reader
+from gen_emerge.types import Embedding, Reading, Signal, Trial
+
+TRIED = "tried"
+"""The kind of such an input."""
+
+
+class TrialReader(Reader):
+    """The half of a store that knows several versions of one number."""
+
+    def tried(
+        self, gate: str, version: str, *, before: int | None = None, ids: Collection[int] | None = None
+    ) -> Trial | None:
+        """Everything that was tried of one version, as one trial; None when nothing was.
+
+        Args:
+            gate: quality, prompt, novelty or style.
+            version: the scorer's.
+            before: only what arrived before this input (its id).
+            ids: only these candidates; None for all.
+        """
+        statement = trials_of(gate, version)
+        if before is not None:
+            statement = statement.where(t.InputRow.id < before)
+        rows = [json.loads(text) for _, text in self._all(statement)]
+        return merged(rows, ids) if rows else None
+
+    def newest_trial(self, gate: str, version: str) -> int:
+        """The id of the newest row of one version, 0 when there is none."""
+        newest = trials_of(gate, version).order_by(None).with_only_columns(func.max(t.InputRow.id))
+        return int(self._all(newest)[0][0] or 0)
+
+    def last_tried(self, gate: str) -> Trial | None:
+        """The scorer that was tried last for a gate, without its numbers."""
+        rows = self._all(_of_gate(gate).order_by(t.InputRow.id.desc()).limit(1))
+        return merged([{**json.loads(rows[0][1]), "readings": {}, "failed": {}}], None) if rows else None
+
+    def numbers(self, name: str, version: str) -> dict[int, float]:
+        """Candidate id -> the raw number that one version of a scorer gave in the series itself."""
+        s, w = t.SignalRow, t.ScorerRow
+        statement = select(s.candidate, s.value).join(w, w.id == s.scorer)
+        found = self._all(statement.where(w.name == name, w.version == version).order_by(s.candidate))
+        return {number: value for number, value in found}
+
+
+def _of_gate(gate: str) -> Select[int, str]:
+    number = func.json_extract(t.InputRow.payload, "$.gate")
+    return select(t.InputRow.id, t.InputRow.payload).where(t.InputRow.kind == TRIED, number == gate)
+
+
+def trials_of(gate: str, version: str) -> Select[int, str]:
+    """(id, payload) of everything that was tried of one version, in order of arrival."""
+    made = func.json_extract(t.InputRow.payload, "$.version")
+    return _of_gate(gate).where(made == version).order_by(t.InputRow.id)
+
+
+def trial_payload(trial: Trial) -> dict[str, Any]:
+    """A trial as plain JSON."""
+    return {
+        "gate": trial.gate,
+        "version": trial.version,
+        "table": dict(trial.table),
+        "readings": {str(number): _plain(reading) for number, reading in trial.readings.items()},
+        "failed": {str(number): reason for number, reason in trial.failed.items()},
+    }
+
+
+def merged(payloads: Iterable[dict[str, Any]], ids: Collection[int] | None) -> Trial:
+    """Several rows of one version as one trial: what was measured first stands, whatever failed before or after."""
+    readings, failed, last = dict[int, Reading](), dict[int, str](), dict[str, Any]()
+    for last in payloads:
+        for number, plain in last["readings"].items():
+            if int(number) not in readings and (ids is None or int(number) in ids):
+                readings[int(number)] = _reading(plain, last["version"])
+        failed |= {int(number): reason for number, reason in last["failed"].items()}
+    return Trial(
+        gate=last["gate"],
+        version=last["version"],
+        table=last["table"],
+        readings=readings,
+        failed={number: reason for number, reason in failed.items() if number not in readings},
+    )
+
+
+def _plain(reading: Reading) -> dict[str, Any]:
+    plain: dict[str, Any] = {"signals": [[s.scorer, s.scorer_version, float(s.value)] for s in reading.signals]}
+    if reading.embedding is not None:
+        vector = np.ascontiguousarray(reading.embedding.vector, dtype="<f4")
+        plain["vector"] = base64.b64encode(vector.tobytes()).decode("ascii")
+    return plain
+
+
+def _reading(plain: dict[str, Any], space: str) -> Reading:
+    signals = tuple(
+        Signal(scorer=name, scorer_version=version, value=value) for name, version, value in plain["signals"]
+    )
+    embedding = None
+    if "vector" in plain:
+        vector = np.frombuffer(base64.b64decode(plain["vector"]), "<f4").astype(np.float32)
+        embedding = Embedding(space=space, vector=vector)
+    return Reading(signals=signals, embedding=embedding)

@@ -12,7 +12,7 @@ from gen_emerge.cli.app import App, json_option
 @json_option
 @click.pass_context
 def command(context: click.Context, models: bool) -> None:
-    """Say what works on this machine: versions, cores, disk, archive, extras, painter, scorers, terminal.
+    """Say what works on this machine: versions, disk, archive, extras, painter, scorers, detectors, terminal.
 
     Exits with 1 when something that the `embedded` profile needs does not work, 0 otherwise. With --models, instead,
     when a fetched model cannot be opened or gives no finite number.

@@ -32,7 +32,7 @@ def slow_critic_s() -> Any:
 
 
 def candidate(name: str, by: Any = NOBODY) -> Any:
-    genome = SimpleNamespace(generator=by.name, generator_version=by.version, hash=name)
+    genome = SimpleNamespace(generator=by.name, generator_version=by.version, hash=name, imported=False)
     return SimpleNamespace(image=SimpleNamespace(path=name), genome=genome)
 
 
@@ -134,6 +134,6 @@ def test_a_picture_beside_the_cycles_waits_its_turn_and_its_failure_is_whoever_s
     engine = LocalEngine(Broken(), lambda items: [], max_attempts=1)
     try:
         with pytest.raises(RuntimeError, match="broken"):
-            engine.paint(SimpleNamespace(width=4, height=4))  # pyright: ignore[reportArgumentType]
+            engine.paint(SimpleNamespace(width=4, height=4, imported=False))  # pyright: ignore[reportArgumentType]
     finally:
         engine.close()

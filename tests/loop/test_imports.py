@@ -19,7 +19,7 @@ from gen_emerge.fakes import FakeGenerator
 from gen_emerge.generators.diffusion.calling import _fitted
 from gen_emerge.generators.imported import Imported
 from gen_emerge.imported import Imports, genome_of, planned
-from gen_emerge.state import replay
+from gen_emerge.state import replay, takes_of
 from gen_emerge.store import keep, pixels_hash, read_import, read_recipe, sweep_imports
 from gen_emerge.store.images import write
 from gen_emerge.types import Input, Sources
@@ -408,3 +408,30 @@ def test_to_begin_from_a_picture_of_another_shape_its_middle_is_taken():
     assert fitted.shape == (30, 30, 3) and (fitted[:, 4:-4] == (0, 200, 0)).all()
     assert np.abs(fitted.astype(int) - (0, 200, 0)).max() < 40  # the filter reaches a little beyond the edge
     assert (np.asarray(_fitted(pixels, 120, 60)) == pixels).all()
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_each_takes_the_place_of_a_genome_with_all_its_takes(series, pile, reopened):
+    """In a series with two takes of every genome; also when other settings arrive while they wait."""
+    made = series(importing_crew(pile, rhythm=rhythm(best_of=2, pipeline_depth=1))).run(4)
+    brought = bring(made, pile, 0, 1, 2)
+    cycle = 7  # proposed from the commit 5, the first that was begun later
+    made.run(5)
+    if reopened:
+        made.reopen(generator=other_generator())
+    made.run(9)
+    own, others = made.store.candidates(cycle=cycle)[:2], made.store.candidates(cycle=cycle)[2:]
+    assert [c.genome.hash for c in others] == brought and [c.slot for c in others] == [2, 3, 4]
+    assert not any(c.cause == "selector" for c in others)
+    assert own[0].genome.recipe() | {"seed": 0} == own[1].genome.recipe() | {"seed": 0}
+    assert sum(c.cause == "selector" for c in own) == 1
+    assert len(made.store.candidates(cycle=cycle + 1)) == 8
+    groups = [takes for outcome in made.store.history() if outcome.cycle == cycle for takes in takes_of(outcome)]
+    assert [len(takes) for takes in groups] == [2, 1, 1, 1]
+    assert replay(made.store.history()).digest() == made.state.digest()
+
+
+def other_generator() -> FakeGenerator:
+    generator = FakeGenerator()
+    generator.version = "another-version"
+    return generator

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge.config import SeriesConfig, as_table, load, parse
-from gen_emerge.config.tables import UseConfig
+from gen_emerge.config.implementations import UseConfig
 from gen_emerge.config.text import toml_value
 from gen_emerge.crew import known_names, load_scorers
 from gen_emerge.equip import resolved

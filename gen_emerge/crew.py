@@ -22,13 +22,14 @@ from gen_emerge.banks import check_words, load_prompts
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
 from gen_emerge.config import KNOWN, Known, SeriesConfig, why_not
-from gen_emerge.config.tables import DISTANCES, NoveltyGateConfig
+from gen_emerge.config.implementations import DISTANCES
+from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig, BadInput, GenEmergeError, MissingExtra, nearest
 from gen_emerge.filters import NAMES, Rule
-from gen_emerge.live import Crew, Rhythm
 from gen_emerge.preference.takes import Selector
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
+from gen_emerge.roles import Crew, Rhythm
 from gen_emerge.state import SELECTOR
 from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
 

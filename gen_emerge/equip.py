@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gen_emerge.config import SeriesConfig
-from gen_emerge.config.tables import ExtraConfig
+from gen_emerge.config.implementations import ExtraConfig
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import catalogue
 from gen_emerge.needs import DEFAULTS, DETECTOR_MODELS, PATHS, checkpoint, given, here, need, tables

@@ -6,8 +6,8 @@ and the exhibits of elites. All of it is derived: killed and rebuilt, it is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from gen_emerge.album import Album
 from gen_emerge.asking import Sitting
-from gen_emerge.calibration.first import GateSetting
-from gen_emerge.filters import Rule
 from gen_emerge.imported import KIND, Imports
+from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
-from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.propose import Proposer
-from gen_emerge.protocols import Critic, Detector, Emitter, Generator, Scorer
+from gen_emerge.roles import Crew
 from gen_emerge.state import WARMUP, Lately, State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
@@ -32,98 +30,17 @@ from gen_emerge.types import (
     Calibration,
     Candidate,
     CycleRecord,
-    Duel,
     Embedding,
     Exhibit,
     Genome,
     Image,
     Pixels,
-    PromptBank,
     Proposal,
-    QuestionBank,
-    Side,
     Status,
 )
 
 if TYPE_CHECKING:
     from gen_emerge.cycle import Draft
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
-    """The numbers of the loop: see `[loop]` and `[archive]` of a series file."""
-
-    seed: int
-    batch: int
-    warmup_cycles: int
-    pipeline_depth: int
-    max_attempts: int
-    checkin_every: int
-    wait_at_checkin: bool
-    width: int
-    height: int
-    archive_kind: str
-    axes: tuple[str, ...]
-    dims: tuple[int, ...]
-    cells: int
-    best_of: int = 1
-
-    @property
-    def slots(self) -> int:
-        """Candidates a cycle: every genome has `best_of` takes, each in a slot of its own, side by side."""
-        return self.batch * self.best_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """Who does the work of one series. `crew.py` chooses them; the loop only knows their sockets.
-
-    Args:
-        rhythm: the numbers of the loop.
-        brief: what the series is for.
-        generator: genome -> pixels.
-        measures: pixel statistics, before any model.
-        scorers: the models: quality, prompt, novelty (the embedding) and style between them.
-        limits: signal -> natural (low, high).
-        rules: the user's hard filters.
-        gates: what the series file says of each gate.
-        prompts: the vocabulary.
-        emitters: by name, `fresh` among them.
-        critic: asked about gate survivors.
-        questions: the bank it answers.
-        probe: renders and scores genomes one by one in a process of its own; gives the ones that killed it, and how.
-        concurrency: calls to the critic at a time.
-        detectors: look for defects, between the hard filters and the gates.
-        selector: chooses among the takes of one genome, where `rhythm.best_of` is above 1.
-        imports: gives the pictures of imported genomes, or None where there can be none.
-    """
-
-    rhythm: Rhythm
-    brief: str
-    generator: Generator
-    measures: Scorer
-    scorers: tuple[Scorer, ...]
-    limits: Mapping[str, tuple[float, float]]
-    rules: tuple[Rule, ...]
-    gates: Mapping[str, GateSetting]
-    prompts: PromptBank
-    emitters: Mapping[str, Emitter]
-    critic: Critic
-    questions: QuestionBank
-    probe: Callable[[Sequence[Genome]], Mapping[str, str]]
-    concurrency: int = 8
-    detectors: tuple[Detector, ...] = ()
-    selector: Selector = BY_PROMPT
-    imports: Generator | None = None
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """What made pictures and numbers: "generator", and every signal's and detector's name -> version."""
-        scored = {
-            name: version for scorer in (self.measures, *self.scorers) for name, version in scorer.versions.items()
-        }
-        found = {detector.name: detector.version for detector in self.detectors}
-        return {"generator": f"{self.generator.name} {self.generator.version}", **scored, **found}
 
 
 BEST_EVERY = 5
@@ -427,37 +344,6 @@ class Live:
         """Keep this cycle's exhibits, without pixels, for the elites among them."""
         for exhibit in exhibits:
             self._exhibits[exhibit.candidate] = exhibit
-
-
-class LaggedPreference:
-    """The preference model as of the commit from which a cycle chooses its duels: `pipeline_depth + 1` cycles ago.
-
-    Args:
-        state: replayed to the last commit.
-        depth: `pipeline_depth`.
-    """
-
-    def __init__(self, state: State, depth: int) -> None:
-        self._depth = depth
-        self._model = DuelPreference()
-        self.waiting: dict[int, Sequence[Duel]] = {}
-        rest = list(state.duels)
-        for cycle in range(state.cycle, max(state.cycle - depth, 0), -1):
-            count = state.lately[cycle].duels
-            rest, self.waiting[cycle] = rest[: len(rest) - count], rest[len(rest) - count :]
-        for duel in rest:
-            self._model.add(duel)
-
-    def later(self, cycle: int, duels: Sequence[Duel]) -> None:
-        """The duels of a cycle now committed."""
-        self.waiting[cycle] = duels
-
-    def sure(self, cycle: int, challenger: int, incumbent: int) -> Side | None:
-        """See `DuelPreference.sure`, for a cycle not earlier than any asked about before."""
-        for known in sorted(c for c in self.waiting if c <= cycle - 1 - self._depth):
-            for duel in self.waiting.pop(known):
-                self._model.add(duel)
-        return self._model.sure(challenger, incumbent)
 
 
 def _replaced(record: CycleRecord, **values: Any) -> CycleRecord:

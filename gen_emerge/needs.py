@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gen_emerge.config import SeriesConfig
-from gen_emerge.config.tables import DetectorsConfig, ExtraConfig, UseConfig
+from gen_emerge.config.implementations import DetectorsConfig, ExtraConfig, UseConfig
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gen_emerge.live import Crew
+from gen_emerge.roles import Crew
 
 
 class Notices:

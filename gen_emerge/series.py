@@ -16,10 +16,11 @@ from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, f
 from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, HeldByAnother, OutOfBudget
-from gen_emerge.live import Crew, Live
+from gen_emerge.live import Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
+from gen_emerge.roles import Crew
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store, hold, importing, read_import, sweep_imports
 from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk

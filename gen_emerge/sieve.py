@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gen_emerge import filters
-from gen_emerge.live import Crew
 from gen_emerge.measuring import find, score
 from gen_emerge.protocols import Detector, Scorer
+from gen_emerge.roles import Crew
 from gen_emerge.state import SELECTOR, grouped
 from gen_emerge.subject import Subject
 from gen_emerge.types import Defect, Event, Reading, Signal, Verdict

@@ -13,7 +13,7 @@ import numpy as np
 from gen_emerge.archive import fix_axes
 from gen_emerge.calibration.first import nearest_others, resolve, warmup_evidence
 from gen_emerge.chance import draw
-from gen_emerge.live import Crew
+from gen_emerge.roles import Crew
 from gen_emerge.subject import Subject
 from gen_emerge.types import Axes, Calibration
 

@@ -47,8 +47,9 @@ from gen_emerge.crew import assemble, reference_prompts  # noqa: E402
 from gen_emerge.emitters import all_emitters  # noqa: E402
 from gen_emerge.engines.local import LocalEngine, to_pixels  # noqa: E402
 from gen_emerge.fakes import FakeScorer  # noqa: E402
-from gen_emerge.live import Crew, Live  # noqa: E402
+from gen_emerge.live import Live  # noqa: E402
 from gen_emerge.loop import run  # noqa: E402
+from gen_emerge.roles import Crew  # noqa: E402
 from gen_emerge.state import replay  # noqa: E402
 from gen_emerge.store import Store  # noqa: E402
 from gen_emerge.store.images import PictureWriter, paths_of, read_pixels  # noqa: E402

@@ -29,8 +29,9 @@ from gen_emerge.crew import assemble
 from gen_emerge.critics.duels import better_answers
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.fakes import FakeScorer
-from gen_emerge.live import Crew, Live
+from gen_emerge.live import Live
 from gen_emerge.loop import run
+from gen_emerge.roles import Crew
 from gen_emerge.scorers.measures import LIMITS
 from gen_emerge.state import replay
 from gen_emerge.store import Store

@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gen_emerge.config.errors import explain
-from gen_emerge.config.tables import MEASURES, PERSONAL, PlugInsConfig, SeriesConfig, UseConfig, as_table
+from gen_emerge.config.implementations import PERSONAL, PlugInsConfig, UseConfig
+from gen_emerge.config.tables import MEASURES, SeriesConfig, as_table
 from gen_emerge.config.text import write_series
 from gen_emerge.errors import BadConfig, NotFound, nearest
 from gen_emerge.types import GATES

@@ -6,13 +6,13 @@ One class a table of the series file; unknown keys are refused. It must never re
 from __future__ import annotations
 
 import math
-import posixpath
-from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from gen_emerge.config.implementations import CriticConfig, DetectorsConfig, ScorersConfig, SelectorConfig, UseConfig
+from gen_emerge.config.profiles import LIVE_PIPELINE_DEPTH, with_use
+from gen_emerge.config.values import BankPath, Bound, Counts, Duplicate, Review, Schema, Table, Words, number
 from gen_emerge.types import GATES, Gate
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
@@ -21,14 +21,10 @@ DEFAULT_BRIEF = (
     "and no two of them alike."
 )
 DEFAULT_PROMPTS = "prompts/painter-1.toml"
-DEFAULT_QUESTIONS = "prompts/questions/general-1.toml"
 MAX_PIXELS = 33_000_000
 MAX_SLOTS = 1_024
 MAX_CELLS = 1_000_000
 MAX_CENTROIDS = 100_000
-LIVE_PIPELINE_DEPTH = 6
-"""`pipeline_depth` by default where a critic answers over a network: duels and checklists hide behind six cycles."""
-
 MEASURES = (
     "warmth",
     "edge_density",
@@ -44,108 +40,7 @@ MEASURES = (
 """Signals that are measured from the pixels alone: what axes and rules may name, beside quality, prompt and style."""
 
 
-PERSONAL = "personal"
-"""The signal of a head trained on this series' own judgements."""
-DISTANCES = ("lpips", "dists", "clpips")
-"""Extra signals of which less is better: how far a picture is from a target."""
-
-
-PROFILES: Mapping[str, Mapping[str, str]] = {
-    "embedded": {
-        "generator": "painter",
-        "quality": "embedded",
-        "prompt": "embedded",
-        "novelty": "embedded",
-        "style": "embedded",
-        "critic": "measured",
-    },
-    "diffusion": {
-        "generator": "diffusion",
-        "quality": "nima",
-        "prompt": "clip",
-        "novelty": "dreamsim",
-        "style": "clip-zero-shot",
-        "critic": "measured",  # until a critic that looks at pictures is part of the program
-    },
-}
-"""What each profile chooses where a series file does not say `use` itself."""
-
-PROFILE_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "diffusion": {
-        "generator": {
-            "model": "",
-            "revision": "",
-            "steps": 4,
-            "guidance": 0.0,
-            "scheduler": "auto",
-            "dtype": "auto",
-            "device": "auto",
-            "loras": [],
-        },
-        "quality": {"weights": ""},
-        "prompt": {"model": "ViT-B-32", "weights": ""},
-        "novelty": {"type": "open_clip_vitb32", "weights": ""},
-    },
-}
-"""Options a profile fills in beside its own choice of `use`. An empty text stands for "not given"."""
-
-
-def _number(value: Any, wanted: str, *, words: tuple[str, ...], least: float = -math.inf) -> Any:
-    if isinstance(value, str) and value in words:
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            raise ValueError(wanted) from None
-        if math.isfinite(number) and number >= least:
-            return number
-    raise ValueError(wanted)
-
-
-def _inside(path: str) -> str:
-    """A bank's path: relative, and nowhere out of the studio folder."""
-    if len(path) > 1000 or any(len(part.encode("utf-8", "replace")) > 255 for part in path.split("/")):
-        raise ValueError("a path of at most 1000 letters, 255 between slashes")
-    if not path.isprintable():
-        raise ValueError("a path of printable letters")
-    outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or path.startswith("\\")
-    if outside or posixpath.normpath(path.replace("\\", "/")).split("/")[0] == "..":
-        raise ValueError('a path inside the studio folder, such as "prompts/painter-1.toml"')
-    return path
-
-
-def _bound(value: Any) -> Any:
-    return _number(value, 'a number, "auto" or "off"', words=("auto", "off"))
-
-
-def _distance(value: Any) -> Any:
-    return _number(value, 'a number from 0, "auto" or "off"', words=("auto", "off"), least=0.0)
-
-
-def _width(value: Any) -> Any:
-    return _number(value, 'a width from 0, or "auto"', words=("auto",), least=0.0)
-
-
-def _schema(value: Any) -> Any:
-    if type(value) is not int or value != 1:
-        raise ValueError("1, the schema this version reads")
-    return value
-
-
-Bound = Annotated[float | Literal["auto", "off"], BeforeValidator(_bound)]
-Duplicate = Annotated[float | Literal["auto", "off"], BeforeValidator(_distance)]
-Review = Annotated[float | Literal["auto"], BeforeValidator(_width)]
-BankPath = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
-Words = Annotated[tuple[str, ...], Field(strict=False)]
-Counts = Annotated[tuple[int, ...], Field(strict=False)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class LoopConfig(_Table):
+class LoopConfig(Table):
     """`[loop]`: the rhythm of a series."""
 
     batch: int = Field(default=8, ge=1, le=256)
@@ -165,7 +60,7 @@ class LoopConfig(_Table):
         return self
 
 
-class ImageConfig(_Table):
+class ImageConfig(Table):
     """`[image]`: pixels."""
 
     width: int = Field(default=512, ge=32, le=8192)
@@ -178,125 +73,13 @@ class ImageConfig(_Table):
         return self
 
 
-class PromptsConfig(_Table):
+class PromptsConfig(Table):
     """`[prompts]`: the vocabulary, relative to the studio folder."""
 
     bank: BankPath = DEFAULT_PROMPTS
 
 
-class UseConfig(_Table):
-    """A table that chooses an implementation by `use`; all its other keys are that implementation's `options`."""
-
-    use: str
-    options: dict[str, Any] = Field(default_factory=dict[str, Any])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, table: Any) -> Any:
-        if not isinstance(table, dict):
-            return table
-        own = set(cls.model_fields) - {"options"}
-        given = cast(dict[str, Any], table)
-        rest = {key: value for key, value in given.items() if key not in own}
-        return {**{key: value for key, value in given.items() if key in own}, "options": rest}
-
-    @field_validator("options")
-    @classmethod
-    def _plain(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for key, value in options.items():
-            if not _is_plain(value):
-                raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables, not {key} = {value!r}")
-        return options
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, list):
-        return all(_is_plain(item) for item in cast(list[Any], value))
-    if isinstance(value, dict):
-        return all(_is_plain(item) for item in cast(dict[str, Any], value).values())
-    return isinstance(value, str | int)
-
-
-class PlugInsConfig(_Table):
-    """A table of which `use` names any number of implementations; the table `NAME` in it holds the options of one."""
-
-    use: Words = ()
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, table: Any) -> Any:
-        if not isinstance(table, dict):
-            return table
-        given = cast(dict[str, Any], table)
-        return {
-            **({"use": given["use"]} if "use" in given else {}),
-            "options": {key: value for key, value in given.items() if key != "use"},
-        }
-
-    @model_validator(mode="after")
-    def _named_once(self) -> PlugInsConfig:
-        if len(set(self.use)) != len(self.use):
-            raise ValueError(f"names that differ in use, not {list(self.use)}")
-        for name, options in self.options.items():
-            if not _is_plain(options):
-                raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables under {name}")
-        return self
-
-
-class ExtraConfig(PlugInsConfig):
-    """`[scorers.extra]`: measured beside the gates' signals, for diagnosis and selection; never a gate."""
-
-
-class DetectorsConfig(PlugInsConfig):
-    """`[detectors]`: look for defects between the hard filters and the gates; an image that has one is rejected."""
-
-
-class SelectorConfig(_Table):
-    """`[selector]`: with `best_of` above 1, which take of a genome goes on to the gates."""
-
-    use: Literal["signal", "pareto", "personal"] = "signal"
-    signals: Words = ("prompt",)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _personal_reads_one(cls, table: Any) -> Any:
-        """The personal head's signal is its own: it need not be named."""
-        if isinstance(table, dict) and cast(dict[str, Any], table).get("use") == "personal":
-            return {"signals": [PERSONAL], **cast(dict[str, Any], table)}
-        return table
-
-    @model_validator(mode="after")
-    def _as_many_as_it_reads(self) -> SelectorConfig:
-        signals = list(self.signals)
-        if len(set(signals)) != len(signals):
-            raise ValueError(f"signals that differ, not {signals}")
-        if self.use == "signal" and len(signals) != 1:
-            raise ValueError(f'one signal for use = "signal", not {signals}; "pareto" weighs several')
-        if self.use == "pareto" and len(signals) < 2:
-            raise ValueError(f'two signals or more for use = "pareto", not {signals}')
-        if self.use == "personal" and signals != [PERSONAL]:
-            raise ValueError(f'no signals for use = "personal", which reads its own, not {signals}')
-        return self
-
-
-class ScorersConfig(_Table):
-    """`[scorers.*]`: who measures each gate's signal, and what is measured beside them."""
-
-    quality: UseConfig
-    prompt: UseConfig
-    novelty: UseConfig
-    style: UseConfig
-    extra: ExtraConfig = ExtraConfig()
-
-    def of(self, gate: Gate) -> UseConfig:
-        """The scorer of one gate."""
-        return cast(UseConfig, getattr(self, gate))
-
-
-class ArchiveConfig(_Table):
+class ArchiveConfig(Table):
     """`[archive]`: the map. `cells` is how many it has, for both kinds; `dims` is empty for "cvt"."""
 
     kind: Literal["grid", "cvt"] = "grid"
@@ -329,7 +112,7 @@ class ArchiveConfig(_Table):
         return self
 
 
-class GateConfig(_Table):
+class GateConfig(Table):
     """`[gates.*]`: "auto" is set from the warm-up, a number stays, "off" does not gate. `review`: the band's width."""
 
     lower: Bound = "auto"
@@ -355,7 +138,7 @@ class StyleGateConfig(GateConfig):
     upper: Bound = "auto"
 
 
-class GatesConfig(_Table):
+class GatesConfig(Table):
     """`[gates.*]`, one table a gate."""
 
     quality: GateConfig = GateConfig()
@@ -368,7 +151,7 @@ class GatesConfig(_Table):
         return cast(GateConfig, getattr(self, gate))
 
 
-class RuleConfig(_Table):
+class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
     signal: str
@@ -379,7 +162,7 @@ class RuleConfig(_Table):
     @field_validator("below", "above", mode="before")
     @classmethod
     def _finite(cls, value: Any) -> Any:
-        return None if value is None else _number(value, "a number that is finite", words=())
+        return None if value is None else number(value, "a number that is finite", words=())
 
     @field_validator("name")
     @classmethod
@@ -400,7 +183,7 @@ class RuleConfig(_Table):
         return self.name or f"{self.signal}-{'below' if self.above is None else 'above'}"
 
 
-class FiltersConfig(_Table):
+class FiltersConfig(Table):
     """`[filters]`: rules beside the built-in hard filters."""
 
     rules: Annotated[tuple[RuleConfig, ...], Field(strict=False)] = ()
@@ -414,17 +197,10 @@ class FiltersConfig(_Table):
         return self
 
 
-class CriticConfig(UseConfig):
-    """`[critic]`: who answers the question bank and judges duels. `concurrency`: calls to it at a time."""
-
-    concurrency: int = Field(default=8, ge=1, le=256)
-    bank: BankPath = DEFAULT_QUESTIONS
-
-
-class SeriesConfig(_Table):
+class SeriesConfig(Table):
     """One series file, complete."""
 
-    schema_: Annotated[Literal[1], BeforeValidator(_schema)] = Field(default=1, alias="schema")
+    schema_: Schema = Field(default=1, alias="schema")
     name: str = Field(pattern=NAME_PATTERN)
     seed: int = Field(default=7, ge=0, le=2**63 - 1)
     profile: Literal["embedded", "diffusion"] = "embedded"
@@ -451,11 +227,11 @@ class SeriesConfig(_Table):
         profile = str(given.get("profile", "embedded"))
         filled = dict(given)
         for part in ("generator", "critic"):
-            filled[part] = _with_use(given.get(part, {}), profile, part)
+            filled[part] = with_use(given.get(part, {}), profile, part)
         scorers = given.get("scorers", {})
         if isinstance(scorers, dict):
             roles = cast(dict[str, Any], scorers)
-            filled["scorers"] = {**roles, **{gate: _with_use(roles.get(gate, {}), profile, gate) for gate in GATES}}
+            filled["scorers"] = {**roles, **{gate: with_use(roles.get(gate, {}), profile, gate) for gate in GATES}}
         loop, critic = given.get("loop", {}), filled["critic"]
         if isinstance(loop, dict) and isinstance(critic, dict) and critic.get("use") != "measured":
             filled["loop"] = {"pipeline_depth": LIVE_PIPELINE_DEPTH, **cast(dict[str, Any], loop)}
@@ -467,16 +243,6 @@ class SeriesConfig(_Table):
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in brief):
             raise ValueError("text in UTF-8")
         return brief
-
-
-def _with_use(table: Any, profile: str, part: str) -> Any:
-    if not isinstance(table, dict):
-        return table
-    given = cast(dict[str, Any], table)
-    own = PROFILES.get(profile, PROFILES["embedded"])[part]
-    if given.get("use", own) != own:
-        return given
-    return {"use": own, **PROFILE_OPTIONS.get(profile, {}).get(part, {}), **given}
 
 
 def as_table(config: SeriesConfig) -> dict[str, Any]:

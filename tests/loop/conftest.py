@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from loop_crew import Series
 
-from gen_emerge.live import Crew
+from gen_emerge.roles import Crew
 
 
 @pytest.fixture

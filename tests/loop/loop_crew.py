@@ -18,9 +18,10 @@ from gen_emerge.critics.scripted import ScriptedCritic
 from gen_emerge.emitters import all_emitters
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.fakes import FakeGenerator, FakeScorer
-from gen_emerge.live import Crew, Live, Rhythm
+from gen_emerge.live import Live
 from gen_emerge.loop import run
 from gen_emerge.protocols import CriticDown
+from gen_emerge.roles import Crew, Rhythm
 from gen_emerge.scorers.measures import LIMITS, PixelMeasures
 from gen_emerge.state import replay
 from gen_emerge.store import Store, round_payload

@@ -13,7 +13,7 @@ pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
 from gen_emerge.audit import verify
-from gen_emerge.config.tables import DISTANCES
+from gen_emerge.config.implementations import DISTANCES
 from gen_emerge.errors import MissingModel
 from gen_emerge.scorers import extras
 from gen_emerge.series import Studio

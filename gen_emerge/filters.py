@@ -1,7 +1,7 @@
 """Hard filters: rule-based rejection before any model runs.
 
 Takes one rendered array and what is already known (pixel hashes seen, measured signals); gives verdicts. Every limit is
-written down here and versioned together: a change of any of them is a new `VERSION`. Nothing here calls a model.
+written down here. Nothing here calls a model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from gen_emerge.types import Pixels, Verdict
 
-VERSION = "filters-1"
 NAMES = ("nan", "safety", "too-small", "black", "blank", "clipped", "duplicate")
 """What the built-in hard filters are called."""
 MIN_SIDE = 32

@@ -63,7 +63,9 @@ class Proposer:
         self._abilities: frozenset[str] = getattr(generator, "abilities", frozenset[str]())
         self._bank = bank
         # Whoever could never propose is not offered: untried, the bandit would choose it again and again.
-        usable = self._abilities | ({"parameters"} if generator.parameters else set[str]())
+        usable = self._abilities | {
+            name for name, there in (("parameters", generator.parameters), ("patterns", bank.patterns)) if there
+        }
         self._offered = [name for name, e in emitters.items() if getattr(e, "needs", frozenset[str]()) <= usable]
         self._emitters = emitters
         self._lookup = genomes

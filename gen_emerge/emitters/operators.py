@@ -101,6 +101,7 @@ class Wildcards:
     """A pattern of the bank: some words fixed, `__slot__` tokens and what it leaves open filled at random."""
 
     name = "wildcards"
+    needs = frozenset({"patterns"})
 
     def propose(self, sources: Sources, rng: np.random.Generator) -> Sketch | None:
         """A filled pattern; None when the bank has none."""

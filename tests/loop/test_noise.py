@@ -296,6 +296,17 @@ def test_who_could_never_propose_is_not_offered_to_the_bandit():
     assert not {"vary", "slerp", "perturb", "image"} & set(made)
 
 
+def test_a_bank_without_patterns_leaves_nothing_to_a_wildcard():
+    """Untried for ever, the emitter would be chosen again and again, and its slots be fresh draws."""
+    elites = [genome(n) for n in range(3)]
+    proposing = proposer(bank=replace(PROMPTS, patterns=()), elites=elites)
+    state = state_with(elites)
+    state.bandit.learn([(name, None) for name in ("mutate", "crossover", "vary", "reseed", FRESH)] * 200)
+    state.bandit.learn([("mutate", "new")] * 100)
+    made = Counter(p.genome.operator for c in range(1, 40) for p in proposing.propose(c, state, waiting=()))
+    assert made["mutate"] > made[FRESH] and made[FRESH] < 0.2 * made.total()
+
+
 def test_a_waiting_proposal_keeps_what_it_begins_from_where_the_generator_still_can():
     fits = {"parameters": {"tilt": 0.5, "waves": 0.5, "strength": 0.5}}
     waiting = Proposal(cycle=3, slot=0, genome=genome(5, start="ab" * 32, **fits))

@@ -9,6 +9,8 @@ and `tests` (pytest ids that must fail, every one of them). Each fault goes into
 own; yours is not touched. A fault that a listed test lives through, or that only breaks the import, is reported, and
 the exit code is 1.
 
+Faults that only tests of `tests/models` notice need its environment: `.venv-models/bin/python`, from `make test-models`.
+
 The tests of a fault run in a fork of this process, which has the libraries: importing them anew for every fault would
 take most of the time.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -53,6 +56,11 @@ def main() -> int:
         for fault in tomllib.loads(path.read_text(encoding="utf-8"))["fault"]
         if options.k in fault["name"]
     ]
+    if not importlib.util.find_spec("torch"):
+        here = [fault for fault in faults if not all(test.startswith("tests/models/") for test in fault["tests"])]
+        if len(here) < len(faults):
+            print(f"{len(faults) - len(here)} left out: they need the model libraries (.venv-models/bin/python)")
+        faults = here
     missed = 0
     with tempfile.TemporaryDirectory() as base:
         for fault, came_of_it in checked(faults, Path(base), options.jobs):

@@ -22,7 +22,7 @@ from gen_emerge.imported import Imports, genome_of, planned
 from gen_emerge.state import replay, takes_of
 from gen_emerge.store import keep, pixels_hash, read_import, read_recipe, sweep_imports
 from gen_emerge.store.images import write
-from gen_emerge.types import Input, Sources
+from gen_emerge.types import Image, Input, Sources
 
 
 def picture(number: int, width: int = 50, height: int = 36) -> np.ndarray:
@@ -245,16 +245,15 @@ def test_a_lost_import_fails_alone_and_our_own_are_rendered_in_their_batch(serie
     assert Counting.batches == [2]
 
 
-def test_a_picture_whose_candidate_lost_its_file_is_read_again_as_it_was_kept(series, pile):
+def test_a_picture_whose_candidate_lost_its_file_is_read_again_as_it_was_kept(series, pile, monkeypatch):
+    def gone(self: Series, image: Image) -> np.ndarray:
+        raise Damaged("gone")
+
+    monkeypatch.setattr(Series, "_load", gone)
     made = series(importing_crew(pile)).run(4)
     (brought,) = bring(made, pile, 0)
     made.run(7)
     (candidate,) = (c for c in made.store.candidates() if c.genome.hash == brought)
-
-    def gone(image):
-        raise Damaged("gone")
-
-    made.live.load = gone
     assert (made.live.picture(candidate) == picture(0)).all()
 
 

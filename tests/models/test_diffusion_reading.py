@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -186,3 +187,20 @@ def test_a_text_encoder_that_runs_out_of_memory_reads_fewer_at_once(tiny):
     encoders(painter)[0].register_forward_pre_hook(full)
     assert len(painter.render(batch(painter))) == len(WORDS)
     assert rows == [4, 2, 1, 1, 1, 1] and painter.learned_batch == 1
+
+
+def test_it_reads_fewer_also_where_every_picture_is_painted_by_itself(tiny):
+    """With a range of guidance no two pictures go through the pipeline together; their prompts are read together."""
+    painter = open_generator(tiny("sd"), guidance=[1.5, 8.0])
+    genomes = [
+        replace(genome, parameters={**genome.parameters, "guidance": 2.0 + number})
+        for number, genome in enumerate(batch(painter))
+    ]
+
+    def full(_module: Any, args: Any) -> None:
+        if len(args[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    encoders(painter)[0].register_forward_pre_hook(full)
+    assert len(painter.render(genomes)) == len(WORDS)
+    assert painter.learned_batch == 2

@@ -109,7 +109,9 @@ class Diffusion:
         if not genomes:
             return []
         asked = [self._asked(genome) for genome in genomes]
-        most = max(Counter((g.width, g.height, self._guidance(g), self._strength(g)) for g in genomes).values())
+        alike = Counter((g.width, g.height, self._guidance(g), self._strength(g)) for g in genomes)
+        # Prompts are read together also where every picture is painted by itself.
+        most = max(len({one.prompt for one in asked}), *alike.values())
         return self._portions.run(lambda size: self._paint(genomes, asked, size), guess=self._guess(genomes), most=most)
 
     def _paint(self, genomes: Sequence[Genome], asked: Sequence[Asked], size: int) -> list[NDArray[np.float32]]:

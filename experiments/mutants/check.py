@@ -9,7 +9,7 @@ and `tests` (pytest ids that must fail, every one of them). Each fault goes into
 own; yours is not touched. A fault that a listed test lives through, or that only breaks the import, is reported, and
 the exit code is 1.
 
-Faults that only tests of `tests/models` notice need its environment: `.venv-models/bin/python`, from `make test-models`.
+Faults that only `tests/models` notices need its environment: `.venv-models/bin/python`, of `make test-models`.
 
 The tests of a fault run in a fork of this process, which has the libraries: importing them anew for every fault would
 take most of the time.

@@ -220,9 +220,10 @@ def _refuse_old_units(house: House, gate: Gate) -> None:
             f"[gates.{gate}] says {said}: a number of the scorer in force, which means nothing to another one.",
             hint='Write "auto" there first; a trial shows the numbers with the same share of pictures below them.',
         )
-    if house.state.archive is not None and gate in house.state.archive.axes.names:
+    laid = house.state.archive.axes.names if house.state.archive is not None else ()
+    if gate in (*laid, *house.config.archive.axes):  # in the warm-up too, before there are any cells
         raise BadInput(
-            f"{gate} is an axis of the map: its cells were laid out in the numbers of the scorer in force.",
+            f"{gate} is an axis of the map: its cells are laid out in the numbers of the scorer in force.",
             hint="Begin another series for another scorer: gen-emerge new NAME",
         )
     rules = [rule.label for rule in house.config.filters.rules if rule.signal == gate]

@@ -482,9 +482,10 @@ def test_numbers_of_the_old_scorer_meet_no_new_ones(night: House, tables: str, w
     assert words in refused(night, "--scorer", "quality", "--switch")
 
 
-def test_an_axis_of_the_map_keeps_its_scorer(night: House) -> None:
+@pytest.mark.parametrize("cycles", ["2", "5"])
+def test_an_axis_of_the_map_keeps_its_scorer(night: House, cycles: str) -> None:
     night.series("axis", archive={"axes": ["warmth", "quality"]})
-    night.call("run", "axis", "--cycles", "5")
+    night.call("run", "axis", "--cycles", cycles)
     night.call("rescore", "axis", *A)
     error = night.call("rescore", "axis", "--scorer", "quality", "--switch", code=2)["error"]
     assert "quality is an axis of the map" in error["message"]

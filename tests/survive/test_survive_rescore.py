@@ -490,6 +490,7 @@ def test_an_axis_of_the_map_keeps_its_scorer(night: House, cycles: str) -> None:
     error = night.call("rescore", "axis", "--scorer", "quality", "--switch", code=2)["error"]
     assert "quality is an axis of the map" in error["message"]
 
+        ("[gates.quality]\nlower = 0.0\n", "[gates.quality] says lower = 0: a number of the scorer in force"),
 
 def test_a_file_that_cannot_be_written_stays_as_it_is(night: House) -> None:
     night.call("rescore", "night", *A)

@@ -84,7 +84,7 @@ def try_scorer(
             chosen,
             scorers=candidacy.scorers,
             versions=candidacy.versions,
-            table=candidacy.table,
+            tables=candidacy.tables,
             attempts=house.config.loop.max_attempts,
             tell=tell,
         )

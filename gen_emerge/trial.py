@@ -46,7 +46,7 @@ def measure_all(
     *,
     scorers: Sequence[Scorer],
     versions: Mapping[Gate, str],
-    table: Mapping[str, Any],
+    tables: Mapping[Gate, Mapping[str, Any]],
     attempts: int,
     tell: Tell,
 ) -> Done:
@@ -58,12 +58,12 @@ def measure_all(
         pictures: candidates with images.
         scorers: fill the gates of `versions` between them.
         versions: gate -> the version to measure.
-        table: the scorer's table in the series file, kept with the numbers.
+        tables: gate -> its own table in the series file, kept with the numbers.
         attempts: how often one picture alone may raise.
         tell: hears of every batch.
     """
     done = Done()
-    works = [_Work(store, gate, version, table, pictures) for gate, version in versions.items()]
+    works = [_Work(store, gate, version, tables[gate], pictures) for gate, version in versions.items()]
     open_ = [c for c in pictures if any(c.id in work.missing for work in works)]
     done.known, total = len(pictures) - len(open_), len(open_)
     for start in range(0, total, BATCH):

@@ -101,7 +101,7 @@ def pictures(series: Series) -> list[Candidate]:
 
 def attempt(series: Series, scorer: Other, *, versions: Mapping[Gate, str] = NEW, **options: Any) -> Done:
     chosen = options.pop("chosen", None) or pictures(series)
-    usual = {"table": {"use": "other"}, "attempts": 2, "tell": lambda done, total: None}
+    usual = {"tables": dict.fromkeys(versions, {"use": "other"}), "attempts": 2, "tell": lambda done, total: None}
     store = options.pop("store", series.store)
     return measure_all(store, series.folder, chosen, scorers=(scorer,), versions=versions, **{**usual, **options})
 

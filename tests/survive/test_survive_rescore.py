@@ -407,6 +407,7 @@ def test_what_the_series_file_says_already_is_tried_without_any_words(night: Hou
     edit(night, '\n[scorers.quality]\nuse = "nima"\nweights = "models/a.json"\n')
     said = night.call("rescore", "night", "--scorer", "quality")
     assert said["table"]["weights"] == "models/a.json" and said["measured"] == 32
+    night.call("rescore", "night", "--scorer", "style", "--with", "use=probe", "--with", "weights=models/space.json")
     text = file(night).read_bytes()
     assert night.call("rescore", "night", "--scorer", "quality", "--switch")["from_cycle"] == 9
     assert file(night).read_bytes() == text

@@ -54,7 +54,8 @@ def try_scorer(
         name: the series.
         gate: quality, prompt, novelty or style.
         given: `use` and options of the new scorer; None tries what the series file says now.
-        last: only so many of the newest pictures, beside those that thresholds come from; None for all.
+        last: only so many of the newest pictures, beside those that thresholds come from, and for novelty those that
+            were accepted; None for all.
         tell: given how many pictures are measured, of how many.
 
     Raises:
@@ -77,6 +78,8 @@ def try_scorer(
                 hint="Name another scorer, such as: --with use=NAME --with weights=FILE",
             )
         ids = {c.id for c in house.warmup()} | {c.id for c in (pictures[-last:] if last is not None else pictures)}
+        # Whoever was accepted is a neighbour: without it the others' distances would be too large.
+        ids |= frozenset(house.state.accepted) if "novelty" in candidacy.versions else frozenset()
         chosen = [c for c in pictures if c.id in ids]
         done = measure_all(
             store,

@@ -38,6 +38,7 @@ class Candidacy:
         config: the series file with its table in.
         table: that table, complete.
         scorers: opened.
+        tables: gate -> its own table, for every gate that would change.
         was: gate -> the version in force, for every gate that would change.
         versions: gate -> the new version, likewise.
     """
@@ -45,6 +46,7 @@ class Candidacy:
     config: SeriesConfig
     table: Table
     scorers: tuple[Scorer, ...]
+    tables: Mapping[Gate, Table]
     was: Mapping[Gate, str]
     versions: Mapping[Gate, str]
 
@@ -111,10 +113,12 @@ def open_scorer(house: House, gate: Gate, given: Table | None) -> Candidacy:
     scorers = load_scorers(_on_its_device(resolved(narrowed, house.root), config), references, gates=gates)
     versions: dict[Gate, str] = {g: s.versions[g] for g in gates for s in scorers if g in s.roles}
     was: dict[Gate, str] = {g: house.in_force(g) for g in gates}
+    tables: dict[Gate, Table] = {g: as_table(config)["scorers"][g] for g in gates}
     return Candidacy(
         config=config,
-        table=as_table(config)["scorers"][gate],
+        table=tables[gate],
         scorers=scorers,
+        tables={g: table for g, table in tables.items() if versions[g] != was[g]},
         was={g: version for g, version in was.items() if version != versions[g]},
         versions={g: version for g, version in versions.items() if version != was[g]},
     )

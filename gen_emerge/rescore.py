@@ -54,7 +54,8 @@ def try_scorer(
         name: the series.
         gate: quality, prompt, novelty or style.
         given: `use` and options of the new scorer; None tries what the series file says now.
-        last: only so many of the newest pictures, beside those that thresholds come from; None for all.
+        last: only so many of the newest pictures, beside those that thresholds come from, and for novelty those that
+            were accepted; None for all.
         tell: given how many pictures are measured, of how many.
 
     Raises:
@@ -77,6 +78,8 @@ def try_scorer(
                 hint="Name another scorer, such as: --with use=NAME --with weights=FILE",
             )
         ids = {c.id for c in house.warmup()} | {c.id for c in (pictures[-last:] if last is not None else pictures)}
+        # Whoever was accepted is a neighbour: without it the others' distances would be too large.
+        ids |= frozenset(house.state.accepted) if "novelty" in candidacy.versions else frozenset()
         chosen = [c for c in pictures if c.id in ids]
         done = measure_all(
             store,
@@ -84,7 +87,7 @@ def try_scorer(
             chosen,
             scorers=candidacy.scorers,
             versions=candidacy.versions,
-            table=candidacy.table,
+            tables=candidacy.tables,
             attempts=house.config.loop.max_attempts,
             tell=tell,
         )
@@ -220,9 +223,10 @@ def _refuse_old_units(house: House, gate: Gate) -> None:
             f"[gates.{gate}] says {said}: a number of the scorer in force, which means nothing to another one.",
             hint='Write "auto" there first; a trial shows the numbers with the same share of pictures below them.',
         )
-    if house.state.archive is not None and gate in house.state.archive.axes.names:
+    laid = house.state.archive.axes.names if house.state.archive is not None else ()
+    if gate in (*laid, *house.config.archive.axes):  # in the warm-up too, before there are any cells
         raise BadInput(
-            f"{gate} is an axis of the map: its cells were laid out in the numbers of the scorer in force.",
+            f"{gate} is an axis of the map: its cells are laid out in the numbers of the scorer in force.",
             hint="Begin another series for another scorer: gen-emerge new NAME",
         )
     rules = [rule.label for rule in house.config.filters.rules if rule.signal == gate]

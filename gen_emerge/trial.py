@@ -29,8 +29,8 @@ class Done:
     """What a trial did.
 
     Args:
-        measured: pictures measured now.
-        known: pictures whose numbers were there.
+        measured: pictures whose numbers were measured and stored now.
+        known: pictures whose numbers were there, or were stored by another process meanwhile.
         failed: candidate id -> why there is none.
     """
 
@@ -46,7 +46,7 @@ def measure_all(
     *,
     scorers: Sequence[Scorer],
     versions: Mapping[Gate, str],
-    table: Mapping[str, Any],
+    tables: Mapping[Gate, Mapping[str, Any]],
     attempts: int,
     tell: Tell,
 ) -> Done:
@@ -58,14 +58,14 @@ def measure_all(
         pictures: candidates with images.
         scorers: fill the gates of `versions` between them.
         versions: gate -> the version to measure.
-        table: the scorer's table in the series file, kept with the numbers.
+        tables: gate -> its own table in the series file, kept with the numbers.
         attempts: how often one picture alone may raise.
         tell: hears of every batch.
     """
     done = Done()
-    works = [_Work(store, gate, version, table, pictures) for gate, version in versions.items()]
+    works = [_Work(store, gate, version, tables[gate], pictures) for gate, version in versions.items()]
     open_ = [c for c in pictures if any(c.id in work.missing for work in works)]
-    done.known, total = len(pictures) - len(open_), len(open_)
+    total = len(open_)
     for start in range(0, total, BATCH):
         batch = [c for c in open_[start : start + BATCH] if any(c.id in work.missing for work in works)]
         loaded, damaged = _load(folder, batch)
@@ -80,7 +80,9 @@ def measure_all(
         tell(min(start + BATCH, total), total)
     for work in works:
         done.failed |= work.failed
-    done.measured = total - sum(1 for c in open_ if c.id in done.failed)
+    stored = frozenset[int]().union(*(work.stored for work in works))
+    done.measured = len(stored - done.failed.keys())
+    done.known = len(pictures) - done.measured - len(done.failed)
     return done
 
 
@@ -115,6 +117,7 @@ class _Work:
         ids = [c.id for c in pictures]
         self.missing = set(ids) - set(of_version(store, gate, version, trial, ids))
         self.failed: dict[int, str] = {}
+        self.stored: set[int] = set()
         self._told = dict(trial.failed)
 
     def keep(self, found: Mapping[int, Reading | str], damaged: Mapping[int, str]) -> None:
@@ -141,4 +144,6 @@ class _Work:
         self.missing -= set(whole)
         if whole or news:
             self._newest, others = self._store.add_trial(batch, after=self._newest)
-            self.missing -= set(others.readings) if others is not None else set[int]()
+            theirs = set(others.readings) if others is not None else set[int]()
+            self.stored |= set(whole) - theirs
+            self.missing -= theirs

@@ -114,9 +114,13 @@ def translated(setting: GateSetting, old: Values, new: Values) -> GateSetting:
 
 
 def fixed_numbers(setting: GateSetting) -> dict[str, float]:
-    """What a series file says of a gate in the units of one scorer: key -> number."""
+    """What a series file says of a gate in the units of one scorer: key -> number.
+
+    No band and no distance are the same in every unit; a bound of 0 is not.
+    """
     every = {key: getattr(setting, key) for key in ("lower", "upper", "review", "duplicate")}
-    return {key: value for key, value in every.items() if isinstance(value, float) and value != 0.0}
+    unitless = {key for key in ("review", "duplicate") if every[key] == 0.0}
+    return {key: value for key, value in every.items() if isinstance(value, float) and key not in unitless}
 
 
 def as_plain(bounds: Bounds) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -309,25 +309,47 @@ class Reader:
         return [row[0] for row in self._all(select(t.SpaceRow.name).order_by(t.SpaceRow.id))]
 
     def signals(self, ids: Iterable[int] | None) -> dict[int, dict[str, Signal]]:
-        """Candidate id -> name -> raw signal; of several versions of a scorer, the one that came last."""
+        """Candidate id -> name -> raw signal; of several versions of a scorer, the one that measured last."""
         s, w = t.SignalRow, t.ScorerRow
         statement = select(s.candidate, w.name, w.version, s.value).join(w, w.id == s.scorer)
         found: dict[int, dict[str, Signal]] = defaultdict(dict)
+        order: Mapping[tuple[str, str], int] | None = None
         for number, name, version, value in self._all(statement.order_by(s.candidate, s.scorer), s.candidate, ids):
+            known = found[number].get(name)
+            if known is not None:
+                order = self._order() if order is None else order
+                if order.get((name, version), 0) < order.get((name, known.scorer_version), 0):
+                    continue
             found[number][name] = Signal(scorer=name, scorer_version=version, value=value)
         return dict(found)
 
     def signal_columns(self, names: Iterable[str]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Name -> (n,) candidate ids, ascending, and (n,) raw values, over the whole series."""
+        """Name -> (n,) candidate ids, ascending, and (n,) raw values of `signals`, over the whole series."""
         s, w = t.SignalRow, t.ScorerRow
         found: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for name in names:
-            statement = select(s.candidate, s.value).join(w, w.id == s.scorer).where(w.name == name)
-            latest = {number: value for number, value in self._all(statement.order_by(s.scorer, s.candidate))}
+            versions = self._all(select(w.id, w.version).where(w.name == name).order_by(w.id))
+            order = self._order() if len(versions) > 1 else {}
+            latest: dict[int, float] = {}
+            for scorer, _ in sorted(versions, key=lambda row: (order.get((name, row[1]), 0), row[0])):
+                rows = self._all(select(s.candidate, s.value).where(s.scorer == scorer).order_by(s.candidate))
+                latest |= {number: value for number, value in rows}
             numbers = np.fromiter(latest, np.int64, len(latest))
-            order = np.argsort(numbers, kind="stable")
-            found[name] = numbers[order], np.fromiter(latest.values(), np.float64, len(latest))[order]
+            places = np.argsort(numbers, kind="stable")
+            found[name] = numbers[places], np.fromiter(latest.values(), np.float64, len(latest))[places]
         return found
+
+    def _order(self) -> dict[tuple[str, str], int]:
+        """(Signal, version) -> which of the settings named it last.
+
+        A picture has numbers of two versions only where it was measured again at the end of the warm-up, by whoever was
+        in force then: settings that came later say nothing of it.
+        """
+        i = t.InputRow
+        end = self._all(select(func.min(t.CalibrationRow.cycle)))[0][0]
+        statement = select(i.id, func.json_extract(i.payload, "$.versions")).where(i.kind == "config").order_by(i.id)
+        rows = self._all(statement if end is None else statement.where(i.first_cycle <= end))
+        return {(name, version): number for number, text in rows if text for name, version in json.loads(text).items()}
 
     def verdicts(self, ids: Iterable[int] | None = None) -> dict[int, tuple[Verdict, ...]]:
         """Candidate id -> verdicts, in the order they were given (over several cycles where it was judged later)."""

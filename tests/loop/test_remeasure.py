@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from loop_crew import Series, crew, rhythm
 
+from gen_emerge.audit import verify_history
 from gen_emerge.fakes import FakeScorer
+from gen_emerge.scorers.measures import LIMITS
 from gen_emerge.types import GATES, Embedding, Pixels, Reading, Signal
 
 
@@ -101,3 +103,41 @@ def test_without_a_change_the_thresholds_stay(tmp_path: Path) -> None:
     series.reopen().run(12)
     assert series.state.calibration is not None
     assert series.state.calibration.version == 1
+
+
+def switched_and_back(folder: Path) -> Series:
+    """A warm-up of three cycles that ended: A measured the first, B the second, A the third and all of them again."""
+    limits = {**LIMITS, "quality": (-100.0, 100.0)}
+    beat = rhythm(warmup_cycles=3, pipeline_depth=2, axes=("quality", "contrast"))
+    series = Series(folder, crew(rhythm=beat, limits=limits))
+    for cycle, scorer in ((1, FakeScorer()), (2, SecondScorer()), (3, FakeScorer())):
+        noted = {"settings": cycle, "versions": {**scorer.versions}}
+        series.store.add_input("config", noted, first_cycle=cycle)
+        series.reopen(scorers=(scorer,)).run(cycle)
+    return series
+
+
+def test_back_to_the_first_scorer_within_the_warm_up_its_numbers_stand(tmp_path: Path) -> None:
+    series = switched_and_back(tmp_path / "a")
+    second = [candidate.id for candidate in series.store.candidates(cycle=2)]
+    assert series.store.numbers("quality", "fake-2").keys() >= set(second)
+    found = series.store.signals(None)
+    assert {found[number]["quality"].scorer_version for number in second} == {"fake-1"}
+    numbers, values = series.store.signal_columns(["quality"])["quality"]
+    assert dict(zip(numbers.tolist(), values.tolist(), strict=True)) == {
+        number: each["quality"].value for number, each in found.items()
+    }
+    assert verify_history(series.store) == []
+    digest, joined = series.state.digest(), dict(series.live.joined)
+    series.reopen()
+    assert (series.state.digest(), series.live.joined) == (digest, joined)
+    assert any(number in second for those in joined.values() for number, _ in those)
+
+
+def test_a_scorer_named_after_the_warm_up_changes_no_number_of_it(tmp_path: Path) -> None:
+    series = switched_and_back(tmp_path / "a")
+    before = series.store.signals(None)
+    noted = {"settings": 4, "versions": dict(SecondScorer.versions)}
+    series.store.add_input("config", noted, first_cycle=4)
+    assert series.store.signals(None) == before
+    assert verify_history(series.store) == []

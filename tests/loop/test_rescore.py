@@ -101,7 +101,7 @@ def pictures(series: Series) -> list[Candidate]:
 
 def attempt(series: Series, scorer: Other, *, versions: Mapping[Gate, str] = NEW, **options: Any) -> Done:
     chosen = options.pop("chosen", None) or pictures(series)
-    usual = {"table": {"use": "other"}, "attempts": 2, "tell": lambda done, total: None}
+    usual = {"tables": dict.fromkeys(versions, {"use": "other"}), "attempts": 2, "tell": lambda done, total: None}
     store = options.pop("store", series.store)
     return measure_all(store, series.folder, chosen, scorers=(scorer,), versions=versions, **{**usual, **options})
 
@@ -217,7 +217,8 @@ def test_two_trials_at_once_share_the_work_and_store_nothing_twice(tmp_path: Pat
         with Store.open(series.folder) as other, pytest.raises(KeyboardInterrupt):
             attempt(series, theirs, store=other, tell=enough)
 
-    attempt(series, mine, chosen=chosen, tell=lambda done, total: meanwhile(done, total) if done < 16 else None)
+    done = attempt(series, mine, chosen=chosen, tell=lambda done, total: meanwhile(done, total) if done < 16 else None)
+    assert (done.measured, done.known) == (len(chosen) - 16, 16)
     assert sorted(stored_numbers(series)) == sorted(c.id for c in chosen)
     assert len(theirs.seen) == 16
 
@@ -233,7 +234,8 @@ def test_two_that_measured_the_same_pictures_at_the_same_time_store_them_once(tm
                     attempt(series, Other(), store=other, chosen=chosen)
             return super().score(images, prompts)
 
-    attempt(series, Slow(), chosen=chosen)
+    done = attempt(series, Slow(), chosen=chosen)
+    assert (done.measured, done.known) == (0, 8)
     stored = stored_numbers(series)
     assert len(stored) == len(set(stored)) == 8
 

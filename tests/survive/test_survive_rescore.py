@@ -129,6 +129,20 @@ def test_the_newest_alone_and_those_that_thresholds_come_from(night: House) -> N
     assert whole["changed"]["quality"]["bounds"] == said["changed"]["quality"]["bounds"]
 
 
+def test_the_newest_alone_are_held_against_everybody_who_was_accepted(night: House) -> None:
+    said = night.call("rescore", "night", "--scorer", "novelty", "--with", "use=dreamsim", *SPACE, "--last", "4")
+    numbers = {int(n) for payload in tried(night) for n in payload["readings"]}
+    with night.store("night") as store:
+        accepted = {c.id for c in store.candidates(current=True) if c.status == "passed"}
+        recorded = {c: v.outcome for c, each in store.verdicts().items() for v in each if v.gate == "novelty"}
+    assert accepted <= numbers
+    side = said["changed"]["novelty"]
+    on_record = [recorded[number] for number in numbers if number in recorded]
+    assert {was: sum(row.values()) for was, row in side["verdicts"].items()} == {
+        outcome: on_record.count(outcome) for outcome in ("pass", "review", "fail")
+    }
+
+
 def test_a_trial_that_was_killed_goes_on_where_it_was(night: House) -> None:
     path, env = log(night)
     before = untouched(night)
@@ -351,12 +365,13 @@ def test_novelty_needs_a_vector_of_every_accepted_picture(night: House) -> None:
     words = ("--scorer", "novelty", "--with", "use=dreamsim", *SPACE)
     assert "pictures that thresholds come from" in refused(night, *words, "--switch")
     night.call("rescore", "night", *words, "--last", "1")
+    night.call("run", "night", "--cycles", "9")
     said = refused(night, "--scorer", "novelty", "--switch")
     assert "accepted pictures have no vector" in said
     hint = "gen-emerge rescore night --scorer novelty --with use=dreamsim --with weights=models/space.json"
     assert said.endswith(f"Measure them: {hint}")
     with night.store("night") as store:
-        accepted = [c for c in store.candidates(current=True) if c.status == "passed" and 12 < c.id <= 28]
+        accepted = [c for c in store.candidates(current=True) if c.status == "passed" and c.id > 32]
     assert accepted[0].image is not None
     lost = night.folder("night") / accepted[0].image.path
     whole = lost.read_bytes()
@@ -370,7 +385,7 @@ def test_novelty_needs_a_vector_of_every_accepted_picture(night: House) -> None:
     path, env = log(night)
     digest = night.call("run", "night", "--cycles", "11", env=env)["digest"]
     with night.store("night") as store:
-        past = {image.pixels for number, image in store.images() if number <= 32}
+        past = {image.pixels for number, image in store.images() if number <= 36}
         (space,) = [s for s in store.spaces() if s.startswith("other-")]
         ids, _ = store.embeddings(None, space)
     assert not past & {line.split()[1] for line in path.read_text().splitlines() if line.startswith("other-")}
@@ -381,7 +396,7 @@ def test_novelty_needs_a_vector_of_every_accepted_picture(night: House) -> None:
     # The way back: those accepted since have no vector in the old space, and the refusal names what measures them.
     said = refused(night, "--scorer", "novelty", "--back")
     assert said.endswith("Measure them: gen-emerge rescore night --scorer novelty --with use=embedded")
-    assert night.call("rescore", "night", "--scorer", "novelty", "--with", "use=embedded")["known"] == 32
+    assert night.call("rescore", "night", "--scorer", "novelty", "--with", "use=embedded")["known"] == 36
     night.call("rescore", "night", "--scorer", "novelty", "--back")
     night.call("run", "night")
     night.healthy("night")
@@ -392,7 +407,12 @@ def test_style_goes_with_the_network_it_looks_through(night: House) -> None:
         night,
         '\n[scorers.prompt]\nuse = "clip"\nweights = "models/a.json"\n[scorers.style]\nuse = "clip-zero-shot"\n',
     )
+    night.call("rescore", "night", "--scorer", "style", "--with", "use=probe", "--with", "weights=models/space.json")
     said = night.call("rescore", "night", "--scorer", "prompt", "--with", "weights=models/b.json")
+    tables = {payload["gate"]: payload["table"] for payload in tried(night)}
+    assert tables == {"prompt": said["table"], "style": {"use": "clip-zero-shot"}}
+    # What was tried last for style is its own scorer, through the other network.
+    assert "--scorer style --with use=clip-zero-shot" in refused(night, "--scorer", "style", "--switch")
     assert said["table"] == {"use": "clip", "weights": "models/b.json"}
     assert list(said["changed"]) == ["prompt", "style"]
     assert {payload["gate"] for payload in tried(night)} == {"prompt", "style"}
@@ -470,6 +490,7 @@ def test_the_version_before_must_still_be_here(night: House) -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
+        ("[gates.quality]\nlower = 0.0\n", "[gates.quality] says lower = 0: a number of the scorer in force"),
         ("[gates.quality]\nlower = 0.25\n", "[gates.quality] says lower = 0.25: a number of the scorer in force"),
         ('[filters]\nrules = [{ signal = "quality", below = 0.01, name = "poor" }]\n', "The rule poor of [filters]"),
     ],
@@ -482,9 +503,10 @@ def test_numbers_of_the_old_scorer_meet_no_new_ones(night: House, tables: str, w
     assert words in refused(night, "--scorer", "quality", "--switch")
 
 
-def test_an_axis_of_the_map_keeps_its_scorer(night: House) -> None:
+@pytest.mark.parametrize("cycles", ["2", "5"])
+def test_an_axis_of_the_map_keeps_its_scorer(night: House, cycles: str) -> None:
     night.series("axis", archive={"axes": ["warmth", "quality"]})
-    night.call("run", "axis", "--cycles", "5")
+    night.call("run", "axis", "--cycles", cycles)
     night.call("rescore", "axis", *A)
     error = night.call("rescore", "axis", "--scorer", "quality", "--switch", code=2)["error"]
     assert "quality is an axis of the map" in error["message"]

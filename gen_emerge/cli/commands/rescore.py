@@ -14,7 +14,12 @@ from gen_emerge.errors import BadInput
 @click.argument("series")
 @click.option("--scorer", "gate", required=True, metavar="NAME", help="quality, prompt, novelty or style.")
 @click.option("--with", "words", multiple=True, metavar="KEY=VALUE", help="A key of [scorers.NAME]; may be repeated.")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N images, and those of the warm-up.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only the newest N images and the warm-up's (novelty: the accepted too).",
+)
 @click.option("--switch", "action", flag_value="switch", help="Write the scorer tried last into the series file.")
 @click.option("--back", "action", flag_value="back", help="Write the one before it again.")
 @json_option

@@ -11,7 +11,7 @@ import pytest
 from loop_crew import NO_GATES, PROMPTS, RankCritic, Series, crew, rhythm
 from PIL import Image as Pillow
 
-from gen_emerge import imported
+from gen_emerge import imported, standing
 from gen_emerge.emitters import all_emitters
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.emitters.latent import FromPicture
@@ -460,6 +460,19 @@ def test_each_takes_the_place_of_a_genome_with_all_its_takes(series, pile, reope
     groups = [takes for outcome in made.store.history() if outcome.cycle == cycle for takes in takes_of(outcome)]
     assert [len(takes) for takes in groups] == [2, 1, 1, 1]
     assert replay(made.store.history()).digest() == made.state.digest()
+
+
+def test_the_pace_counts_the_images_there_are(series, pile):
+    made = series(importing_crew(pile, rhythm=rhythm(best_of=3))).run(4)
+    bring(made, pile, *range(6))
+    made.run(8)
+    images = [len(made.store.candidates(cycle=cycle)) for cycle in range(1, 9)]
+    assert sorted(set(images)) == [4, 8, 12]  # all of them imported, half of them, none
+    seconds = [cycle.cycle_seconds for cycle in made.store.cycles()]
+    assert standing.images_per_minute(made.store) == pytest.approx(60 * sum(images) / sum(seconds), abs=0.05)
+    made.run(28)
+    seconds = [cycle.cycle_seconds for cycle in made.store.cycles()][8:]
+    assert standing.images_per_minute(made.store) == pytest.approx(60 * 12 * 20 / sum(seconds), abs=0.05)
 
 
 def other_generator() -> FakeGenerator:

@@ -22,7 +22,7 @@ from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
 from gen_emerge.recall import recall
 from gen_emerge.remeasure import remeasured, replaced_scorers
-from gen_emerge.state import State
+from gen_emerge.state import SELECTOR, State
 from gen_emerge.store import Store
 from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
 
@@ -131,9 +131,18 @@ def _retell(draft: Draft, question: Question, was: HumanAnswer | None, says: Hum
         message = f'{told} and says "{says.answer}".' if says else f"{told}."
         payload = {"question": question.id, "rater": was.rater, "was": was.answer, "is": says and says.answer}
         draft.events.append(Event(kind="withdrawn", message=message, payload=payload))
-    gone = was and as_duel(question, was)
-    duel = says and as_duel(question, says)
+    takes = _between_takes(draft.live.store, question)
+    gone = was and as_duel(question, was, takes=takes)
+    duel = says and as_duel(question, says, takes=takes)
     draft.told += ([withdrawal(gone)] if gone else []) + ([duel] if duel else [])
+
+
+def _between_takes(store: Store, question: Question) -> bool:
+    """Whether the selector passed over one of a pair: it did so for ever, in a cycle committed before it was asked."""
+    if question.kind != "pair":
+        return False
+    asked = store.candidates(sorted(question.images.values()), current=True)
+    return any((candidate.status, candidate.cause) == ("rejected", SELECTOR) for candidate in asked)
 
 
 def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:

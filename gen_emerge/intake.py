@@ -16,7 +16,7 @@ from typing import Any
 from gen_emerge import series as house
 from gen_emerge.config import SeriesConfig
 from gen_emerge.errors import BadInput, HeldByAnother
-from gen_emerge.imported import KIND, Imports, genome_of, planned
+from gen_emerge.imported import KIND, Imports, genome_of, planned, room
 from gen_emerge.importing import Found, find_pictures, read
 from gen_emerge.needs import preflight
 from gen_emerge.state import State, replay
@@ -221,6 +221,7 @@ def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
         committed=state.cycle,
         depth=loop.pipeline_depth,
         batch=loop.batch,
+        pixels=room(loop.batch, config.image.width, config.image.height),
         warmup=loop.warmup_cycles,
     )
 

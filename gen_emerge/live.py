@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gen_emerge.album import Album
 from gen_emerge.asking import Sitting
-from gen_emerge.imported import KIND, Imports
+from gen_emerge.imported import KIND, Imports, room
 from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
@@ -127,7 +127,9 @@ class Live:
         waiting = {p.genome.hash for batch in self.proposals.values() for p in batch}
         imports: list[Genome] = []
         if self.state.archive is not None:
-            imports = self.imports.due(self.state.cycle, self.crew.rhythm.batch, known=self._proposed_before)
+            rhythm = self.crew.rhythm
+            pixels = room(rhythm.batch, rhythm.width, rhythm.height)
+            imports = self.imports.due(self.state.cycle, rhythm.batch, pixels=pixels, known=self._proposed_before)
         self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting, imports=imports)
         self.unsaved.extend(self.proposals[cycle])
 

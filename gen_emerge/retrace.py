@@ -66,9 +66,8 @@ class _Walk:
 
     def take(self, outcome: CycleOutcome, archive: Archive | None) -> None:
         """The cycle happened: whoever it accepted is a neighbour from now on."""
-        before = frozenset(self.state.accepted)
         self.state.apply(outcome)
-        joined = [candidate for candidate in self.state.accepted if candidate not in before]
+        joined = self.state.lately[outcome.cycle].joined
         if archive is not None and joined:
             cells = self._cells(archive, joined)
             self._joined[outcome.cycle] = [(candidate, cells[candidate]) for candidate in joined]

@@ -95,7 +95,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "coverage": filled / total,
         "mean_pairwise_distance": mean_pairwise_distance(vectors),
         "vendi": vendi_score(vectors),
-        "images_per_minute": images_per_minute(store, config.loop.batch * config.loop.best_of) if store else None,
+        "images_per_minute": images_per_minute(store) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
@@ -138,11 +138,11 @@ def imports_waiting(store: Store, state: State) -> int:
     return sum(not state.rendered(genome_of(item.payload).hash) for item in store.inputs_of(KIND))
 
 
-def images_per_minute(store: Store, slots: int) -> float | None:
-    """Pace of the last cycles of so many images each, None before the first."""
-    seconds = [cycle.cycle_seconds for cycle in store.cycles()[-RECENT_CYCLES:]]
-    total = sum(seconds)
-    return round(60 * slots * len(seconds) / total, 1) if total > 0 else None
+def images_per_minute(store: Store) -> float | None:
+    """Pace of the last cycles, None before the first. A cycle with imported pictures may have fewer images."""
+    cycles = store.cycles()[-RECENT_CYCLES:]
+    total = sum(cycle.cycle_seconds for cycle in cycles)
+    return round(60 * store.made_since(cycles[0].cycle) / total, 1) if total > 0 else None
 
 
 # ---- rounds ------------------------------------------------------------------------------------------------------

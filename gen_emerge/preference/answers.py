@@ -58,8 +58,14 @@ def is_complete(asked: Round, answered: Mapping[str, HumanAnswer]) -> bool:
     return all(question.id in answered for question in asked.questions)
 
 
-def as_duel(question: Question, answer: HumanAnswer) -> Duel | None:
-    """The duel an answer to a pair is; None for a skip and for questions about one image."""
+def as_duel(question: Question, answer: HumanAnswer, *, takes: bool = False) -> Duel | None:
+    """The duel an answer to a pair is; None for a skip and for questions about one image.
+
+    Args:
+        question: what was asked.
+        answer: what was said.
+        takes: whether one of the pair is a take that the selector passed over.
+    """
     if question.kind != "pair" or answer.answer not in ("left", "right", "tie"):
         return None
     return Duel(
@@ -69,7 +75,7 @@ def as_duel(question: Question, answer: HumanAnswer) -> Duel | None:
         outcome=answer.answer,
         judge=f"human:{answer.rater}",
         order="single",
-        purpose="round",
+        purpose="take" if takes else "round",
         seconds=answer.seconds,
         attention=question.attention,
     )

@@ -1,6 +1,7 @@
 """Takes duels one by one; gives who would win and who is ranked first. A function of the list of duels alone.
 
-Only quality duels count: adherence is another question. Nothing here asks anybody anything.
+Only quality duels count: adherence is another question, and so is which take of a genome should have gone on. Nothing
+here asks anybody anything.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ class DuelPreference:
     def add(self, duel: Duel) -> None:
         """Take in one duel, in the order in which they happened.
 
-        Once a verdict is withdrawn, all is as if it had never been said.
+        Once a verdict is withdrawn, all is as if it had never been said. A verdict between takes of one genome judges
+        the selector, not images that could ever meet: nothing is learned from it.
         """
-        if duel.question != "quality":
+        if duel.question != "quality" or duel.purpose == "take":
             return
         if duel.purpose != "withdrawn":
             self._duels.append(duel)

@@ -270,6 +270,12 @@ class Reader:
             for number, of, slot, status, cause, *rest in sorted(rows, key=lambda row: row[0])
         ]
 
+    def made_since(self, cycle: int) -> int:
+        """How many candidates a cycle and all later ones have."""
+        c = t.CandidateRow
+        ((count,),) = self._all(select(func.count()).select_from(c).where(c.cycle >= cycle))
+        return count
+
     def candidates_of(self, genomes: Iterable[str]) -> dict[str, int]:
         """Genome hash -> the first candidate made of it; unknown hashes are left out."""
         c, wanted = t.CandidateRow, list(dict.fromkeys(genomes))

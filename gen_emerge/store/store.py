@@ -194,6 +194,7 @@ class Store(TrialReader):
     ) -> list[Input]:
         texts = [to_json(payload) for _, payload in items]
         added: list[Input] = []
+        self._check_there()
         with writing(self._engine, self._path) as connection:
             if unless is not None and connection.execute(unless).first() is not None:
                 return []

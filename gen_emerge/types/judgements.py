@@ -121,8 +121,9 @@ class Duel:
         outcome: left, right or tie.
         judge: the critic's name and version, or "human:RATER".
         order: "both" when asked in both orders (a split is a tie), "single" when shown once.
-        purpose: "cell" (for a place), "best" (against the current best), "round" (a human's pair) or "withdrawn" (a
-            human's earlier verdict, otherwise the same, counts no longer).
+        purpose: "cell" (for a place), "best" (against the current best), "round" (a human's pair), "take" (a human's
+            pair of two takes of one genome, which only says how well the selector chooses) or "withdrawn" (a human's
+            earlier verdict, otherwise the same, counts no longer).
         seconds: how long the judge took; None when not measured.
         attention: True for a repeated control pair.
     """
@@ -133,7 +134,7 @@ class Duel:
     outcome: Side
     judge: str
     order: Literal["both", "single"] = "both"
-    purpose: Literal["cell", "best", "round", "withdrawn"] = "cell"
+    purpose: Literal["cell", "best", "round", "take", "withdrawn"] = "cell"
     seconds: float | None = None
     attention: bool = False
 

@@ -342,6 +342,38 @@ def test_an_answer_between_takes_lets_nobody_in_and_moves_no_cell(series):
     assert passed_over.isdisjoint(other.state.accepted)
 
 
+def learned(made):
+    """What the preference models make of the duels, and whom they rank first."""
+    model, late = made.live.preference, made.live.lagged
+    elites = [elite.candidate for elite in made.state.archive]
+    sure = [model.sure(a, b, 0.6) for a in elites for b in elites if a != b]
+    asked = [late.sure(made.state.cycle + 1, a, b) for a in elites for b in elites if a != b]
+    return made.state.bests, model.best(), model.held_out(), sure, asked
+
+
+def test_an_answer_between_takes_teaches_the_ranking_nothing_and_neither_does_taking_it_back(series):
+    def told_by(answer, *, back=False):
+        made = series(takes_crew(lambda n: n * 7 % 5, rhythm={"checkin_every": 1})).run(10)
+        for question, chosen, _ in pairs_of_takes(made):
+            side = "left" if (question.images["left"] == chosen) == (answer == "chosen") else "right"
+            made.answer(question.id, "skip" if answer == "skip" else side)
+        made.run(15)
+        for question, _, _ in pairs_of_takes(made)[:3] if back else ():
+            made.store.add_input("undo", {"question": question.id, "rater": "anna"})
+        return made.run(20)
+
+    silent = told_by("skip")
+    wanted = learned(silent)
+    assert wanted[0] and wanted[1] is not None and wanted[2] is None
+    for made in (told_by("chosen"), told_by("other"), told_by("other", back=True)):
+        assert learned(made) == wanted
+        assert told(made) == told(silent)
+        said = [duel for record in made.records for duel in record.duels if duel.judge.startswith("human:")]
+        assert len(said) >= 9 and {duel.purpose for duel in said} <= {"take", "withdrawn"}
+        made.reopen()
+        assert learned(made) == wanted
+
+
 # ---- how well it chooses -----------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import pytest
 from loop_crew import NO_GATES, PROMPTS, RankCritic, Series, crew, rhythm
 from PIL import Image as Pillow
 
+from gen_emerge import imported, standing
 from gen_emerge.emitters import all_emitters
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.emitters.latent import FromPicture
@@ -18,7 +19,8 @@ from gen_emerge.errors import Damaged
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.generators.diffusion.calling import _fitted
 from gen_emerge.generators.imported import Imported
-from gen_emerge.imported import Imports, genome_of, planned
+from gen_emerge.imported import ROOM, TIMES_OURS, Imports, genome_of, planned, room
+from gen_emerge.importing.reading import MAX_PIXELS
 from gen_emerge.state import replay, takes_of
 from gen_emerge.store import keep, pixels_hash, read_import, read_recipe, sweep_imports
 from gen_emerge.store.images import write
@@ -104,7 +106,7 @@ def test_they_take_the_last_slots_of_the_cycle_proposed_after_their_first_oldest
 def test_their_turn_can_be_told_beforehand(series, pile):
     made = series(importing_crew(pile, rhythm=rhythm(pipeline_depth=2))).run(4)
     bring(made, pile, *range(9))
-    arguments = {"depth": 2, "batch": 4, "warmup": 2}
+    arguments = {"depth": 2, "batch": 4, "warmup": 2, "pixels": room(4, 64, 64)}
 
     def told() -> dict[str, int]:
         proposals = made.store.pending_proposals(made.state.cycle)
@@ -122,6 +124,29 @@ def test_their_turn_can_be_told_beforehand(series, pile):
     found = {c.genome.hash: c.cycle for c in made.store.candidates() if c.genome.imported}
     assert sorted(before.values()) == [8] * 4 + [9] * 4 + [10] and len(between) == 10
     assert found == between and before.items() <= found.items()
+
+
+def test_a_cycle_takes_no_more_of_them_than_have_room_in_memory_and_always_one(series, pile, monkeypatch):
+    ours = 4 * rhythm().width * rhythm().height
+    assert room(4, rhythm().width, rhythm().height) == ROOM >= MAX_PIXELS > TIMES_OURS * ours
+    assert room(512, 1024, 1024) == 4 * 512 * 1024 * 1024
+    monkeypatch.setattr(imported, "ROOM", 0)
+    monkeypatch.setattr(imported, "TIMES_OURS", 100 * 100 / ours)  # so many pixels in all
+    calm, killed = (series(importing_crew(pile)).run(4) for _ in range(2))
+    sizes = [(50, 60), (50, 80), (50, 60), (30, 30), (200, 70), (50, 30), (50, 30), (50, 30), (50, 30), (50, 30)]
+    for made in (calm, killed):
+        brought = [bring(made, pile, n, width=w, height=h)[0] for n, (w, h) in enumerate(sizes)]
+    first = calm.state.cycle + 3
+    waits = [(5, genome_of(item.payload)) for item in calm.store.inputs_of("import")]
+    cycles = planned(waits, {}, committed=4, depth=1, batch=4, pixels=10_000, warmup=2)
+    calm.run(first + 4)
+    for cycle in range(5, first + 5):
+        killed.reopen().run(cycle)
+    assert history(killed) == history(calm)
+    taken = [[g for g in calm.genomes_of(cycle) if g in brought] for cycle in range(first, first + 5)]
+    # A whole cycle's room, one that no cycle has room for, and as many as there are slots.
+    assert taken == [brought[:3], brought[3:4], brought[4:5], brought[5:9], brought[9:]]
+    assert [cycles[genome] - first for genome in brought] == [0, 0, 0, 1, 2, 3, 3, 3, 3, 4]
 
 
 def test_of_the_warm_up_they_take_no_slot(series, pile):
@@ -395,9 +420,15 @@ def test_the_genome_is_named_by_its_pixels_and_its_words(pile):
     item = Input(id=1, kind="import", first_cycle=3, payload=one)
     waiting = Imports([item, item], known=lambda genome: False)
     assert waiting.waiting() == [(3, genome_of(one))]
-    assert waiting.due(2, 4, known=lambda genome: False) == []
-    assert waiting.due(3, 4, known=lambda genome: False) == [genome_of(one)]
-    assert waiting.due(4, 4, known=lambda genome: True) == [] == waiting.waiting()
+    assert waiting.due(2, 4, pixels=ROOM, known=lambda genome: False) == []
+    assert waiting.due(3, 4, pixels=ROOM, known=lambda genome: False) == [genome_of(one)]
+    assert waiting.due(4, 4, pixels=ROOM, known=lambda genome: True) == [] == waiting.waiting()
+
+
+def test_a_picture_larger_than_the_room_is_due_all_the_same(pile):
+    items = [Input(id=n, kind="import", first_cycle=1, payload=pile.payload(n)) for n in (1, 2)]
+    waiting = Imports(items, known=lambda genome: False)
+    assert waiting.due(1, 4, pixels=50 * 36 - 1, known=lambda genome: False) == [genome_of(items[0].payload)]
 
 
 def test_to_begin_from_a_picture_of_another_shape_its_middle_is_taken():
@@ -428,6 +459,19 @@ def test_each_takes_the_place_of_a_genome_with_all_its_takes(series, pile, reope
     groups = [takes for outcome in made.store.history() if outcome.cycle == cycle for takes in takes_of(outcome)]
     assert [len(takes) for takes in groups] == [2, 1, 1, 1]
     assert replay(made.store.history()).digest() == made.state.digest()
+
+
+def test_the_pace_counts_the_images_there_are(series, pile):
+    made = series(importing_crew(pile, rhythm=rhythm(best_of=3))).run(4)
+    bring(made, pile, *range(6))
+    made.run(8)
+    images = [len(made.store.candidates(cycle=cycle)) for cycle in range(1, 9)]
+    assert sorted(set(images)) == [4, 8, 12]  # all of them imported, half of them, none
+    seconds = [cycle.cycle_seconds for cycle in made.store.cycles()]
+    assert standing.images_per_minute(made.store) == pytest.approx(60 * sum(images) / sum(seconds), abs=0.05)
+    made.run(28)
+    seconds = [cycle.cycle_seconds for cycle in made.store.cycles()][8:]
+    assert standing.images_per_minute(made.store) == pytest.approx(60 * 12 * 20 / sum(seconds), abs=0.05)
 
 
 def other_generator() -> FakeGenerator:

@@ -27,6 +27,7 @@ from loop_crew import (
 from PIL import Image as Pillow
 from scipy.stats import kendalltau, spearmanr
 
+from gen_emerge import retrace as retracing
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.calibration.rollover import agreement, counts, telling, translated
 from gen_emerge.comparing import Sides, overall_counts, side_by_side
@@ -34,6 +35,7 @@ from gen_emerge.config import SeriesConfig, parse
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.remeasure import filtered, ungated
 from gen_emerge.retrace import Distances, retrace
+from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.trial import Done, measure_all
 from gen_emerge.types import GATES, Candidate, Embedding, Gate, Pixels, Reading, Signal
@@ -318,6 +320,24 @@ def test_walking_the_history_in_its_own_space_gives_the_stored_distances(tmp_pat
     assert {c: walked[c].nearest for c in stored} == stored
     verdicts = {c: v for c, each in series.store.verdicts().items() for v in each if v.gate == "novelty"}
     assert all(walked[c].nearest is None for c, v in verdicts.items() if v.value is None)
+
+
+def test_a_walk_does_not_go_through_all_accepted_every_cycle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    class Watched(dict[int, str]):
+        def __iter__(self):
+            looked.append(len(self))
+            return super().__iter__()
+
+    class Watching(State):
+        def __init__(self) -> None:
+            super().__init__()
+            self.accepted = Watched()
+
+    series = Series(tmp_path / "a", crew()).run(12)
+    monkeypatch.setattr(retracing, "State", Watching)
+    assert walked_and_stored(series, "fake-1", depth=1)[1] and looked == []
 
 
 def walked_and_stored(series: Series, space: str, *, depth: int) -> tuple[dict[int, Distances], dict[int, float]]:

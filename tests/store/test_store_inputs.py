@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from store_records import record
 
+from gen_emerge.errors import Damaged
 from gen_emerge.store import Store, round_payload
 
 
@@ -24,6 +27,21 @@ def test_an_input_waits_for_the_cycle_after_the_last_started(store: Store) -> No
     assert [i.first_cycle for i in store.inputs(1, 99)] == [1, 2, 3, 2]
     assert store.inputs_of("request")[-1] == late
     assert list(store.inputs_of("request")[0].payload) == ["b", "a"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_no_input_goes_into_a_database_that_was_removed_or_replaced(store: Store, tmp_path: Path, again: bool) -> None:
+    path = store.folder / "series.db"
+    path.rename(tmp_path / "elsewhere.db")
+    if again:
+        Store.create(store.folder, {}).close()
+    for add in (
+        lambda: store.add_input("request", {}),
+        lambda: store.add_inputs([answer("r1-1", "left")]),
+        lambda: store.add_import({"pixels": "ab"}),
+    ):
+        with pytest.raises(Damaged, match="removed or replaced"):
+            add()
 
 
 def test_starts_are_counted_until_the_commit(store: Store) -> None:

@@ -282,6 +282,36 @@ def test_lost_and_changed_files_are_named_and_importing_again_mends_them(call: C
         assert not [c for c in kept.candidates() if c.status == "failed"]
 
 
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_lost_original_is_put_back_by_its_own_bytes_alone(
+    call: Call, night: Path, folder: Path, tmp_path: Path, measured: bool
+) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, *([] if measured else ["--queue"])))
+    with store(night) as kept:
+        payload = next(i.payload for i in kept.inputs_of("import") if i.payload["source"] == "a1111.png")
+    series, other = night / "archive" / "night", tmp_path / "other"
+    other.mkdir()
+    with Image.open(folder / "a1111.png") as opened:
+        opened.save(other / "b.bmp")  # the same pixels
+    for path in (payload["original"], payload["picture"]):
+        (series / path).unlink()
+    before = files(night)
+    (row,) = told(call("--json", "--root", night, "import", "night", other, "--queue"))["pictures"]
+    lost = f"{payload['original']} stays lost: this file holds the same picture in other bytes"
+    assert row["outcome"] == ("already" if measured else "queued") and row["notes"][-1] == lost
+    assert files(night) - before == {f"archive/night/{payload['picture']}"}
+    problems = told(call("--json", "--root", night, "verify", "night"), 1)["problems"]
+    assert [(p["kind"], p["path"]) for p in problems] == [("missing", payload["original"])]
+    assert lost in call("--root", night, "import", "night", other, "--queue")[1]
+    # Both files side by side: whichever of them comes first.
+    shutil.copy(folder / "a1111.png", other / "c.png")
+    rows = told(call("--json", "--root", night, "import", "night", other, "--queue"))["pictures"]
+    assert [row["outcome"] for row in rows] == ["already" if measured else "queued", "already"]
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+    (row,) = told(call("--json", "--root", night, "import", "night", other / ".." / "other", "--queue"))["pictures"][:1]
+    assert lost not in row.get("notes", [])
+
+
 def test_what_an_import_left_that_was_cut_off_is_no_problem_and_is_swept(
     call: Call, night: Path, folder: Path, tmp_path: Path
 ) -> None:

@@ -84,6 +84,31 @@ def keep(folder: Path, pixels: Pixels, original: Path) -> dict[str, str]:
     }
 
 
+def put_back(folder: Path, payload: Mapping[str, Any], pixels: Pixels, original: Path) -> bool:
+    """Put back what was lost or changed of an imported picture; nothing is written that its input does not name.
+
+    Args:
+        folder: the series' folder.
+        payload: of its input.
+        pixels: (h, w, 3) uint8 sRGB, the ones that were imported.
+        original: the file they were read from now: perhaps another than at that time, in another encoding.
+
+    Returns:
+        Whether both files are whole again: False where this is another file, and the one of that time is lost.
+
+    Raises:
+        DiskFull: no draft is left behind.
+        BadInput: the folder cannot be written, or the original is gone or was changed meanwhile.
+    """
+    try:
+        _place(folder / payload["picture"], lambda draft: draft.write_bytes(encode_png(pixels, {})))
+        if _digest(original) == payload["original_file"]:
+            _place(folder / payload["original"], lambda draft: _copy(original, draft, payload["original_file"]))
+    except OSError as error:
+        raise write_error(error, folder) from error
+    return whole(folder, payload)
+
+
 def read_import(folder: Path, pixels: str) -> Pixels:
     """The kept pixels of this hash: (h, w, 3) uint8, read-only.
 

@@ -10,9 +10,11 @@ import io
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.intake import OUTCOMES
 from gen_emerge.series import Studio
-from gen_emerge.store import Store, hold, images, importing, pixels_hash, read_recipe
+from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -185,6 +187,24 @@ def test_one_import_at_a_time(call: Call, night: Path, folder: Path) -> None:
         assert told(call("--json", "--root", night, "run", "night", "--cycles", "13"))["cycle"] == 13
         assert written.exists()
     assert told(call("--json", "--root", night, "import", "night", folder))["imported"] == 8
+
+
+def test_a_run_that_sweeps_when_it_begins_does_not_turn_an_import_away(
+    call: Call, night: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held longer than a look at it takes, and then let go."""
+    sweeping = ExitStack()
+    sweeping.enter_context(importing(night / "archive" / "night"))
+    looks: list[float] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 10:
+            sweeping.close()
+
+    monkeypatch.setattr(lock, "time", SimpleNamespace(time=time.time, sleep=pause))
+    assert told(call("--json", "--root", night, "import", "night", folder, "--queue"))["imported"] == 8
+    assert len(looks) == 10
 
 
 # ---- only queued ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from gen_emerge.types import Pixels
 
 FOLDER = "imports"
 _DRAFT = ".draft"
+SWEPT = 40
+"""Tries, two seconds of them: a run that begins sweeps what was cut off, and that is no import to be told of."""
 _OURS = re.compile(r"([0-9a-f]{64})\.(?:png|original\.[a-z]{3,4})")
 
 
@@ -34,20 +36,25 @@ def picture_path(pixels: str) -> str:
 
 
 @contextmanager
-def importing(folder: Path) -> Generator[None, None, None]:
+def importing(folder: Path, *, tries: int = SWEPT) -> Generator[None, None, None]:
     """Let no other process import into this series while the block runs; a running series is not disturbed.
 
+    Args:
+        folder: the series' folder.
+        tries: as in `hold`.
+
     Raises:
-        HeldByAnother: another process imports into it.
+        HeldByAnother: another process imports into it, or still sweeps after an import that was cut off.
         BadInput: the folder cannot be written.
         DiskFull: not even the lock file fits.
     """
     with ExitStack() as held:
         try:
-            held.enter_context(hold(folder / FOLDER))
+            held.enter_context(hold(folder / FOLDER, tries=tries))
         except HeldByAnother as error:
             raise HeldByAnother(
-                f'Another process is importing pictures into the series "{folder.name}".', hint="Wait until it is done."
+                f'Another process is importing pictures into the series "{folder.name}", or clears up after an import.',
+                hint="Wait until it is done.",
             ) from error
         yield
 

@@ -32,6 +32,7 @@ from gen_emerge.protocols import Critic, Detector, Generator, Scorer
 from gen_emerge.roles import Crew, Rhythm
 from gen_emerge.state import SELECTOR
 from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
+from gen_emerge.types.genomes import IMPORT
 
 GENERATORS = "gen_emerge.generators"
 """Entry point group: name -> callable(options: Mapping) -> Generator."""
@@ -195,6 +196,7 @@ def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Gene
         picture: genome hash -> pixels.
 
     Raises:
+        BadInput: another package's generator bears the name of pictures made elsewhere.
         MissingExtra: it needs libraries that are not installed.
         MissingModel: its checkpoint is not on this disk.
     """
@@ -211,7 +213,13 @@ def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Gene
     for point in entry_points(group=GENERATORS):
         if point.name == use:
             make = cast(Callable[[Mapping[str, Any]], Generator], point.load())
-            return make(config.generator.options)
+            made = make(config.generator.options)
+            if made.name == IMPORT:
+                raise BadInput(
+                    f'The generator "{use}" calls itself "{IMPORT}", which pictures made elsewhere are known by.',
+                    hint="Its package must give it another name.",
+                )
+            return made
     raise MissingExtra(
         f'The generator "{use}" is not part of this version.', hint='Write use = "painter" under [generator].'
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Embedding, Genome, Pixels, Reading, Signal
+from gen_emerge.types import Defect, Embedding, Genome, Pixels, Reading, Signal
 
 DIMENSION = 16
 
@@ -57,3 +57,27 @@ class FakeScorer:
         names = ("quality", "prompt", "style")
         signals = tuple(Signal(scorer=n, scorer_version="fake-1", value=v) for n, v in zip(names, values, strict=True))
         return Reading(signals=signals, embedding=Embedding(space="fake-1", vector=vector))
+
+
+class FakeDetector:
+    """Calls the brightest quarter of a picture glaring, where it is brighter by 24 levels than the darkest one."""
+
+    name = "fake"
+    version = "fake-1"
+
+    def find(self, images: Sequence[Pixels]) -> list[tuple[Defect, ...]]:
+        """() or one defect an image."""
+        return [self._look(pixels.astype(np.float64)) for pixels in images]
+
+    def _look(self, pixels: NDArray[np.float64]) -> tuple[Defect, ...]:
+        down, across = pixels.shape[0] // 2, pixels.shape[1] // 2
+        parts = {
+            (0.0, 0.0, 0.5, 0.5): pixels[:down, :across],
+            (0.5, 0.0, 1.0, 0.5): pixels[:down, across:],
+            (0.0, 0.5, 0.5, 1.0): pixels[down:, :across],
+            (0.5, 0.5, 1.0, 1.0): pixels[down:, across:],
+        }
+        means = {box: float(part.mean()) for box, part in parts.items()}
+        box = max(means, key=means.__getitem__)
+        apart = means[box] - min(means.values())
+        return (Defect(kind="glare", box=box, reason=f"It is brighter by {apart:.0f} levels."),) if apart >= 24 else ()

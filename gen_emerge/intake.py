@@ -21,7 +21,7 @@ from gen_emerge.importing import Found, find_pictures, read
 from gen_emerge.needs import preflight
 from gen_emerge.state import State, replay
 from gen_emerge.store import Store, importing, keep, pixels_hash, sweep_imports
-from gen_emerge.store.imports import files_of, whole
+from gen_emerge.store.imports import files_of, put_back, whole
 
 Say = Callable[[str], None]
 Row = dict[str, Any]
@@ -187,13 +187,14 @@ class Shelf:
     def add(self, picture: Found, payload: dict[str, Any], row: Row, found: Folder) -> None:
         """Queue one picture, unless its pixels are there already."""
         pixels = payload["pixels"]
+        known = self._imported.get(pixels)
+        lost = [] if known is None else self._mend(known, picture)
         if pixels in self._sources:
             row |= {"outcome": "already", "why": f"the same picture as {self._sources[pixels]}"}
             return
         self._sources[pixels] = row["file"]
-        known = self._imported.get(pixels)
-        if known is not None and not whole(self._store.folder, known):
-            keep(self._store.folder, picture.pixels, picture.path)  # lost or changed behind our back: put back
+        if lost:
+            row["notes"] = lost
         if pixels in self._series:
             row |= {"outcome": "already", "candidate": self._series[pixels]}
             row["why"] = f"it is candidate {row['candidate']} of the series"
@@ -202,8 +203,15 @@ class Shelf:
             payload |= keep(self._store.folder, picture.pixels, picture.path)
             found.added += self._store.add_import(payload) is not None
             known = payload
-        row |= {"prompt": known["prompt"], "notes": [*known["notes"], *_told(known)]}
+        row |= {"prompt": known["prompt"], "notes": [*known["notes"], *_told(known), *lost]}
         found.tracked[genome_of(known).hash] = row
+
+    def _mend(self, known: Mapping[str, Any], picture: Found) -> list[str]:
+        """Files that were lost or changed behind our back are put back; what is to be told where they cannot be."""
+        folder = self._store.folder
+        if whole(folder, known) or put_back(folder, known, picture.pixels, picture.path):
+            return []
+        return [f"{known['original']} stays lost: this file holds the same picture in other bytes"]
 
 
 # ---- their turn --------------------------------------------------------------------------------------------------

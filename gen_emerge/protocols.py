@@ -43,7 +43,7 @@ class Generator(Protocol):
 
     @property
     def name(self) -> str:
-        """Name as in `[generator] use`."""
+        """Name as in `[generator] use`; any but "import"."""
         ...
 
     @property

@@ -352,5 +352,5 @@ def _sweep(store: Store, folder: Path) -> None:
     """
     sweep(folder, {Path(image.path).stem for _, image in store.images()})
     if (folder / IMPORTS).is_dir():
-        with suppress(HeldByAnother), importing(folder):  # an import that is under way sweeps for itself
+        with suppress(HeldByAnother), importing(folder, tries=1):  # an import that is under way sweeps for itself
             sweep_imports(folder, {path for each in store.inputs_of("import") for path in files_of(each.payload)})

@@ -10,9 +10,11 @@ import io
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.intake import OUTCOMES
 from gen_emerge.series import Studio
-from gen_emerge.store import Store, hold, images, importing, pixels_hash, read_recipe
+from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -187,6 +189,24 @@ def test_one_import_at_a_time(call: Call, night: Path, folder: Path) -> None:
     assert told(call("--json", "--root", night, "import", "night", folder))["imported"] == 8
 
 
+def test_a_run_that_sweeps_when_it_begins_does_not_turn_an_import_away(
+    call: Call, night: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held longer than a look at it takes, and then let go."""
+    sweeping = ExitStack()
+    sweeping.enter_context(importing(night / "archive" / "night"))
+    looks: list[float] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 10:
+            sweeping.close()
+
+    monkeypatch.setattr(lock, "time", SimpleNamespace(time=time.time, sleep=pause))
+    assert told(call("--json", "--root", night, "import", "night", folder, "--queue"))["imported"] == 8
+    assert len(looks) == 10
+
+
 # ---- only queued ---------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +300,36 @@ def test_lost_and_changed_files_are_named_and_importing_again_mends_them(call: C
     assert told(call("--json", "--root", night, "verify", "night"))["ok"]
     with store(night) as kept:
         assert not [c for c in kept.candidates() if c.status == "failed"]
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_lost_original_is_put_back_by_its_own_bytes_alone(
+    call: Call, night: Path, folder: Path, tmp_path: Path, measured: bool
+) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, *([] if measured else ["--queue"])))
+    with store(night) as kept:
+        payload = next(i.payload for i in kept.inputs_of("import") if i.payload["source"] == "a1111.png")
+    series, other = night / "archive" / "night", tmp_path / "other"
+    other.mkdir()
+    with Image.open(folder / "a1111.png") as opened:
+        opened.save(other / "b.bmp")  # the same pixels
+    for path in (payload["original"], payload["picture"]):
+        (series / path).unlink()
+    before = files(night)
+    (row,) = told(call("--json", "--root", night, "import", "night", other, "--queue"))["pictures"]
+    lost = f"{payload['original']} stays lost: this file holds the same picture in other bytes"
+    assert row["outcome"] == ("already" if measured else "queued") and row["notes"][-1] == lost
+    assert files(night) - before == {f"archive/night/{payload['picture']}"}
+    problems = told(call("--json", "--root", night, "verify", "night"), 1)["problems"]
+    assert [(p["kind"], p["path"]) for p in problems] == [("missing", payload["original"])]
+    assert lost in call("--root", night, "import", "night", other, "--queue")[1]
+    # Both files side by side: whichever of them comes first.
+    shutil.copy(folder / "a1111.png", other / "c.png")
+    rows = told(call("--json", "--root", night, "import", "night", other, "--queue"))["pictures"]
+    assert [row["outcome"] for row in rows] == ["already" if measured else "queued", "already"]
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+    (row,) = told(call("--json", "--root", night, "import", "night", other / ".." / "other", "--queue"))["pictures"][:1]
+    assert lost not in row.get("notes", [])
 
 
 def test_what_an_import_left_that_was_cut_off_is_no_problem_and_is_swept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,3 +125,31 @@ def test_a_file_in_the_place_of_the_cache_or_of_a_picture_stops_nothing(house: S
     picture.mkdir()
     found = verify(house.root, house.archive, "night")
     assert {"kind": "hash", "path": picture.relative_to(house.archive / "night").as_posix()} in found["problems"]
+
+
+@pytest.mark.parametrize("name", ["import", "elsewhere"])
+def test_another_package_s_generator_may_not_bear_the_name_of_pictures_made_elsewhere(
+    studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Its images would all count as imported: without words, parents or credits."""
+    info = tmp_path / "added-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gen_emerge.generators]\nelsewhere = added_brush:made\n")
+    (tmp_path / "added_brush.py").write_text(
+        "from gen_emerge.fakes import FakeGenerator\n"
+        f"class Brush(FakeGenerator):\n    name = '{name}'\n"
+        "def made(options):\n    return Brush()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "added_brush", raising=False)
+    monkeypatch.setattr(crews, "load_scorers", lambda config, references: (FakeScorer(),))
+    house = Studio(studio)
+    small = {"image": {"width": 48, "height": 48}, "loop": {"batch": 4, "warmup_cycles": 2, "cycles": 3}}
+    house.new("night", generator={"use": "elsewhere"}, **small)
+    if name == "import":
+        with pytest.raises(BadInput, match='The generator "elsewhere" calls itself "import"'):
+            house.run("night")
+        assert not (house.archive / "night").exists()
+    else:
+        assert house.run("night")["candidates"] == 12

@@ -25,6 +25,8 @@ from gen_emerge.types import Pixels
 
 FOLDER = "imports"
 _DRAFT = ".draft"
+SWEPT = 40
+"""Tries, two seconds of them: a run that begins sweeps what was cut off, and that is no import to be told of."""
 _OURS = re.compile(r"([0-9a-f]{64})\.(?:png|original\.[a-z]{3,4})")
 
 
@@ -34,20 +36,25 @@ def picture_path(pixels: str) -> str:
 
 
 @contextmanager
-def importing(folder: Path) -> Generator[None, None, None]:
+def importing(folder: Path, *, tries: int = SWEPT) -> Generator[None, None, None]:
     """Let no other process import into this series while the block runs; a running series is not disturbed.
 
+    Args:
+        folder: the series' folder.
+        tries: as in `hold`.
+
     Raises:
-        HeldByAnother: another process imports into it.
+        HeldByAnother: another process imports into it, or still sweeps after an import that was cut off.
         BadInput: the folder cannot be written.
         DiskFull: not even the lock file fits.
     """
     with ExitStack() as held:
         try:
-            held.enter_context(hold(folder / FOLDER))
+            held.enter_context(hold(folder / FOLDER, tries=tries))
         except HeldByAnother as error:
             raise HeldByAnother(
-                f'Another process is importing pictures into the series "{folder.name}".', hint="Wait until it is done."
+                f'Another process is importing pictures into the series "{folder.name}", or clears up after an import.',
+                hint="Wait until it is done.",
             ) from error
         yield
 
@@ -82,6 +89,31 @@ def keep(folder: Path, pixels: Pixels, original: Path) -> dict[str, str]:
         "original": copy,
         "original_file": digest,
     }
+
+
+def put_back(folder: Path, payload: Mapping[str, Any], pixels: Pixels, original: Path) -> bool:
+    """Put back what was lost or changed of an imported picture; nothing is written that its input does not name.
+
+    Args:
+        folder: the series' folder.
+        payload: of its input.
+        pixels: (h, w, 3) uint8 sRGB, the ones that were imported.
+        original: the file they were read from now: perhaps another than at that time, in another encoding.
+
+    Returns:
+        Whether both files are whole again: False where this is another file, and the one of that time is lost.
+
+    Raises:
+        DiskFull: no draft is left behind.
+        BadInput: the folder cannot be written, or the original is gone or was changed meanwhile.
+    """
+    try:
+        _place(folder / payload["picture"], lambda draft: draft.write_bytes(encode_png(pixels, {})))
+        if _digest(original) == payload["original_file"]:
+            _place(folder / payload["original"], lambda draft: _copy(original, draft, payload["original_file"]))
+    except OSError as error:
+        raise write_error(error, folder) from error
+    return whole(folder, payload)
 
 
 def read_import(folder: Path, pixels: str) -> Pixels:

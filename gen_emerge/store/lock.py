@@ -82,8 +82,12 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def hold(folder: Path) -> Generator[Held, None, None]:
+def hold(folder: Path, *, tries: int = _TRIES) -> Generator[Held, None, None]:
     """Hold a series for as long as the block runs. The folder is made if it is not there.
+
+    Args:
+        folder: the series' folder.
+        tries: how often the lock is asked for, a twentieth of a second apart, before it counts as somebody's.
 
     Raises:
         HeldByAnother: a living process holds it (named).
@@ -97,11 +101,11 @@ def hold(folder: Path) -> Generator[Held, None, None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.") from error
         raise BadInput(f"{folder} cannot be written: {error.strerror}.", hint="Make the folder writable.") from error
-    for attempt in range(_TRIES):
+    for attempt in range(tries):
         if _try_lock(handle, shared=False):
             break
         # A `status` looks at the lock for a moment; only a lock that stays is somebody's.
-        if attempt + 1 < _TRIES:
+        if attempt + 1 < tries:
             time.sleep(_PAUSE_SECONDS)
     else:
         owner = _read(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -407,6 +408,22 @@ def test_agreement_of_ranks_is_scipys_with_an_interval_around_it() -> None:
     assert agreement(old, new, np.random.default_rng(1)) == found
     assert agreement(old, np.ones(80), rng).spearman is None
     assert agreement(old[:2], new[:2], rng).interval is None
+
+
+def test_the_interval_is_that_of_pictures_drawn_and_ranked_one_by_one_and_takes_little_memory() -> None:
+    rng = np.random.default_rng(4)
+    old = np.round(rng.normal(size=4000), 1)
+    new = np.round(old + rng.normal(size=4000), 1)
+    tracemalloc.start()
+    found = agreement(old, new, np.random.default_rng(1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 2**20  # a thousand drawings of everybody at once are 32 MB
+    old, new = old[:60], new[:60]
+    again, found = np.random.default_rng(1), agreement(old, new, np.random.default_rng(1))
+    drawn = [again.integers(0, 60, 60) for _ in range(1000)]
+    ranks = [spearmanr(old[places], new[places]).statistic for places in drawn]
+    assert found.interval == pytest.approx(tuple(np.quantile(ranks, [0.025, 0.975])), abs=1e-12)
 
 
 def test_the_most_telling_picture_passes_or_fails_and_moves_farthest() -> None:

@@ -177,7 +177,7 @@ def _worst(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _all_of(store: Store, gate: Gate, version: str, ids: Sequence[int]) -> dict[int, Number]:
-    trial = store.tried(gate, version) or Trial(gate=gate, version=version, table={})
+    trial = store.tried(gate, version, ids=ids) or Trial(gate=gate, version=version, table={})
     return of_version(store, gate, version, trial, ids)
 
 

@@ -115,7 +115,7 @@ def _numbers(live: Live, pictures: Sequence[Candidate], gates: Sequence[Gate]) -
     known: dict[Gate, dict[int, Number]] = {}
     hopeless: dict[Gate, Mapping[int, str]] = {}
     for gate in gates:
-        trial = tried(live.store, gate, versions[gate])
+        trial = tried(live.store, gate, versions[gate], ids=ids)
         known[gate] = of_version(live.store, gate, versions[gate], trial, ids)
         hopeless[gate] = trial.failed
     rows: list[dict[str, Number]] = []

@@ -113,8 +113,8 @@ class _Work:
         self._store = store
         self._empty = Trial(gate=gate, version=version, table=table)
         self._newest = store.newest_trial(gate, version)
-        trial = store.tried(gate, version) or self._empty
         ids = [c.id for c in pictures]
+        trial = store.tried(gate, version, ids=ids) or self._empty
         self.missing = set(ids) - set(of_version(store, gate, version, trial, ids))
         self.failed: dict[int, str] = {}
         self.stored: set[int] = set()

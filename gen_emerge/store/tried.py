@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from gen_emerge.types import Embedding, Reading, Signal, Trial
 
 TRIED = "tried"
 """The kind of such an input."""
+_PAGE = 16
+"""Rows that are read at a time."""
 
 
 class TrialReader(Reader):
@@ -41,8 +44,16 @@ class TrialReader(Reader):
         statement = trials_of(gate, version)
         if before is not None:
             statement = statement.where(t.InputRow.id < before)
-        rows = [json.loads(text) for _, text in self._all(statement)]
-        return merged(rows, ids) if rows else None
+        rows = self._payloads(statement)
+        first = next(rows, None)
+        return merged(chain((first,), rows), ids) if first is not None else None
+
+    def _payloads(self, statement: Select[int, str]) -> Iterator[dict[str, Any]]:
+        """Trials one after another: a large one would not fit into memory as text, and seldom is all of it wanted."""
+        last = 0
+        while rows := self._all(statement.where(t.InputRow.id > last).limit(_PAGE)):
+            yield from (json.loads(text) for _, text in rows)
+            last = rows[-1][0]
 
     def newest_trial(self, gate: str, version: str) -> int:
         """The id of the newest row of one version, 0 when there is none."""
@@ -86,10 +97,11 @@ def trial_payload(trial: Trial) -> dict[str, Any]:
 
 def merged(payloads: Iterable[dict[str, Any]], ids: Collection[int] | None) -> Trial:
     """Several rows of one version as one trial: what was measured first stands, whatever failed before or after."""
+    wanted = None if ids is None else frozenset(ids)
     readings, failed, last = dict[int, Reading](), dict[int, str](), dict[str, Any]()
     for last in payloads:
         for number, plain in last["readings"].items():
-            if int(number) not in readings and (ids is None or int(number) in ids):
+            if int(number) not in readings and (wanted is None or int(number) in wanted):
                 readings[int(number)] = _reading(plain, last["version"])
         failed |= {int(number): reason for number, reason in last["failed"].items()}
     return Trial(
@@ -97,7 +109,11 @@ def merged(payloads: Iterable[dict[str, Any]], ids: Collection[int] | None) -> T
         version=last["version"],
         table=last["table"],
         readings=readings,
-        failed={number: reason for number, reason in failed.items() if number not in readings},
+        failed={
+            number: reason
+            for number, reason in failed.items()
+            if number not in readings and (wanted is None or number in wanted)
+        },
     )
 
 

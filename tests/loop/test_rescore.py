@@ -39,7 +39,8 @@ from gen_emerge.retrace import Distances, retrace
 from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.trial import Done, measure_all
-from gen_emerge.types import GATES, Candidate, Embedding, Gate, Pixels, Reading, Signal
+from gen_emerge.tried import tried
+from gen_emerge.types import GATES, Candidate, Embedding, Gate, Pixels, Reading, Signal, Trial
 
 NEW: Mapping[Gate, str] = {"quality": "fake-2", "novelty": "fake-2"}
 
@@ -104,7 +105,7 @@ def pictures(series: Series) -> list[Candidate]:
 
 def attempt(series: Series, scorer: Other, *, versions: Mapping[Gate, str] = NEW, **options: Any) -> Done:
     chosen = options.pop("chosen", None) or pictures(series)
-    usual = {"tables": dict.fromkeys(versions, {"use": "other"}), "attempts": 2, "tell": lambda done, total: None}
+    usual = {"tables": {gate: {"use": "other"} for gate in versions}, "attempts": 2, "tell": lambda done, total: None}
     store = options.pop("store", series.store)
     return measure_all(store, series.folder, chosen, scorers=(scorer,), versions=versions, **{**usual, **options})
 
@@ -241,6 +242,43 @@ def test_two_that_measured_the_same_pictures_at_the_same_time_store_them_once(tm
     assert (done.measured, done.known) == (0, 8)
     stored = stored_numbers(series)
     assert len(stored) == len(set(stored)) == 8
+
+
+def test_one_picture_of_a_large_trial_is_read_without_the_others(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(800, 1792)).astype(np.float32)
+    with Store.create(tmp_path / "a", {"seed": 1, "takes": 1}) as store:
+        for start in range(0, 800, 8):
+            readings = {
+                start + n: Reading(signals=(), embedding=Embedding(space="big", vector=vectors[start + n]))
+                for n in range(8)
+            }
+            failed = {2000: "out of luck", 2001: "too"}
+            trial = Trial(gate="novelty", version="big", table={}, readings=readings, failed=failed)
+            store.add_trial(trial, after=store.newest_trial("novelty", "big"))
+        tracemalloc.start()
+        found = store.tried("novelty", "big", ids=[3, 795, 2001])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert found is not None and list(found.readings) == [3, 795] and found.failed == {2001: "too"}
+        embedding = found.readings[795].embedding
+        assert embedding is not None and embedding.vector.tobytes() == vectors[795].tobytes()
+        assert peak < 4 * 2**20  # all of it is 8 MB of text
+        whole = store.tried("novelty", "big")
+        assert whole is not None and list(whole.readings) == list(range(800))
+
+
+def test_at_a_switch_the_numbers_of_the_warm_up_alone_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    series, asked = begin(tmp_path / "a"), list[set[int]]()
+    attempt(series, Other())
+    change(series, scorers=(Other(),))
+
+    def listening(*words: Any, ids: Any = None) -> Trial:
+        asked.append(set(ids or ()))
+        return tried(*words, ids=ids)
+
+    monkeypatch.setattr("gen_emerge.remeasure.tried", listening)
+    series.run(10)
+    assert asked == [{c.id for c in ungated(series.store, 4)}] * 2
 
 
 @pytest.mark.parametrize("trouble", ["raises", "nan"])

@@ -15,7 +15,7 @@ from gen_emerge.config import SeriesConfig, as_table, load, parse
 from gen_emerge.config.implementations import UseConfig
 from gen_emerge.config.text import toml_value
 from gen_emerge.crew import known_names, load_scorers
-from gen_emerge.equip import resolved
+from gen_emerge.equip import BESIDE, resolved
 from gen_emerge.errors import BadInput
 from gen_emerge.needs import measuring, preflight
 from gen_emerge.protocols import Scorer
@@ -136,6 +136,26 @@ def _together(config: SeriesConfig, gate: Gate) -> tuple[Gate, ...]:
     if gate == "prompt" and own is not None and not config.scorers.style.options.get(own):
         return ("prompt", "style")
     return (gate,)
+
+
+def heads_moved(house: House, candidacy: Candidacy) -> dict[str, tuple[str, str]]:
+    """LAION's heads that would look through another network -> (weights, architecture) of the one of today.
+
+    A head whose table names the prompt gate's weights looks through the gate's network, as the gate's table says; any
+    other opens one as its own table says.
+    """
+    before, after = (_networks(resolved(config, house.root)) for config in (house.config, candidacy.config))
+    return {name: network for name, network in before.items() if after[name] != network}
+
+
+def _networks(config: SeriesConfig) -> dict[str, tuple[str, str]]:
+    prompt = config.scorers.prompt.options
+    own = {name: config.scorers.extra.options.get(name, {}) for name in config.scorers.extra.use if name in BESIDE}
+    tables = {
+        name: (table["clip"], table) if "clip" in table else (prompt.get("weights"), prompt)
+        for name, table in own.items()
+    }
+    return {name: (str(weights or ""), str(table.get("model", ""))) for name, (weights, table) in tables.items()}
 
 
 def one_before(house: House, gate: Gate) -> tuple[Table, str | None]:

@@ -19,6 +19,7 @@ from gen_emerge.candidacy import (
     House,
     Table,
     as_options,
+    heads_moved,
     one_before,
     open_house,
     open_scorer,
@@ -184,6 +185,8 @@ def _to_switch_to(house: House, gate: Gate, given: Table | None) -> Table | None
 def _ready(house: House, gate: Gate, candidacy: Candidacy) -> list[Sides]:
     """Refuse a switch that would let numbers of two versions meet, or that nothing is measured for."""
     again = f"gen-emerge rescore {house.name} --scorer {gate} {as_options(candidacy.table)}"
+    if candidacy.versions:
+        _refuse_other_networks(house, candidacy)
     for changed in candidacy.versions:
         _refuse_old_units(house, changed)
     if house.state.calibration is None or not candidacy.versions:
@@ -234,6 +237,17 @@ def _refuse_old_units(house: House, gate: Gate) -> None:
         raise BadInput(
             f"The rule {rules[0]} of [filters] compares {gate} with a number of the scorer in force.",
             hint="Take the rule out of the series file first.",
+        )
+
+
+def _refuse_other_networks(house: House, candidacy: Candidacy) -> None:
+    """An extra scorer that shares the gate's network goes on with the one it had, or the switch is refused."""
+    for name, (weights, model) in heads_moved(house, candidacy).items():
+        raise BadInput(
+            f"The extra scorer {name} looks through the network of [scorers.prompt]: beside another one it would open "
+            "its own in another way, and its numbers would change, or it could not be opened.",
+            hint=f'Write clip = "{weights}" and model = "{model}" in [scorers.extra.{name}] first; where they stand '
+            f"there, try one of the same architecture: --with model={model}.",
         )
 
 

@@ -423,6 +423,30 @@ def test_style_goes_with_the_network_it_looks_through(night: House) -> None:
     assert {g: evidence[g]["version"] for g in said["changed"]} == {g: s["is"] for g, s in said["changed"].items()}
 
 
+HEAD = """
+[scorers.prompt]
+use = "clip"
+model = "tiny"
+weights = "models/a.json"
+[scorers.extra]
+use = ["laion_v2"]
+[scorers.extra.laion_v2]
+weights = "models/space.json"
+clip = "models/a.json"
+"""
+
+
+def test_an_extra_head_goes_on_with_the_network_it_looks_through(night: House) -> None:
+    edit(night, HEAD)
+    words = ("--scorer", "prompt", "--with", "weights=models/b.json")
+    night.call("rescore", "night", *words)
+    said = refused(night, "--scorer", "prompt", "--switch")
+    assert "laion_v2 looks through the network of [scorers.prompt]" in said
+    assert 'models/a.json" and model = "tiny" in [scorers.extra.laion_v2]' in said
+    edit(night, 'model = "tiny"\n')
+    assert night.call("rescore", "night", "--scorer", "prompt", "--switch")["table"]["weights"] == "models/b.json"
+
+
 def test_what_the_series_file_says_already_is_tried_without_any_words(night: House) -> None:
     edit(night, '\n[scorers.quality]\nuse = "nima"\nweights = "models/a.json"\n')
     said = night.call("rescore", "night", "--scorer", "quality")

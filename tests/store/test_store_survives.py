@@ -328,8 +328,9 @@ def test_a_lock_that_is_looked_at_for_a_moment_is_waited_for(tmp_path: Path) -> 
     gone = threading.Timer(0.02, lambda: os.close(handle))
     gone.start()
     with hold(tmp_path):
-        pass
+        assert holder(tmp_path) is not None
     gone.join()
+    assert holder(tmp_path) is None
 
 
 def test_a_damaged_database_is_named(store: Store, tmp_path: Path) -> None:

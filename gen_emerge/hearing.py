@@ -17,6 +17,7 @@ from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft, NewAnswer
 from gen_emerge.imported import KIND
+from gen_emerge.placing import holder, put
 from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
@@ -166,8 +167,8 @@ def _override(draft: Draft, winner: int, loser: int) -> None:
     # Recalled for its place alone: a winner of another cell, or one that lost its own since, challenges nobody again.
     (subject,) = recall(draft.live, [winner])
     draft.locate(subject)
-    if draft.holder(subject.cell) == loser:
-        draft.put(subject, "won", loser, "human")
+    if holder(draft, subject.cell) == loser:
+        put(draft, subject, "won", loser, "human")
 
 
 def check_in(draft: Draft) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 
 from gen_emerge.cycle import Draft
 from gen_emerge.engines.local import LocalEngine
+from gen_emerge.gating import judge
 from gen_emerge.hearing import check_in, hear, overrule
 from gen_emerge.live import Live
+from gen_emerge.placing import challenge
 from gen_emerge.types import CycleRecord
 
 
@@ -46,7 +48,7 @@ def run(
             begin(live, engine, max(live.ahead) + 1)
         draft.listen()  # critic ->
         overrule(draft)  # judgements -> duels
-        draft.challenge()  # duels -> cells
+        challenge(draft)  # duels -> cells
         check_in(draft)  # now and then -> a round
         now = time.perf_counter()
         record = live.advance(draft.record(seconds=now - clock))  # -> the next proposals
@@ -65,7 +67,7 @@ def begin(live: Live, engine: LocalEngine, cycle: int) -> Draft:
         live.ahead[cycle] = draft
         hear(draft, live.store.inputs(cycle, cycle))  # judgements -> boundary
         draft.measure()  # -> defects, signals, one take of each genome
-        draft.judge()  # signals + calibration -> pass / fail / review
+        judge(draft)  # signals + calibration -> pass / fail / review
         draft.ask()  # survivors -> critic
     return live.ahead[cycle]
 

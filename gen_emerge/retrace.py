@@ -93,16 +93,17 @@ class _Walk:
             return {}
         cells, accepted = self._cells(archive, known), _let_in(outcome)
         vectors = np.stack([self._vectors[candidate] for candidate in known])
-        rows, beside = self._index.distances(vectors), 1.0 - vectors @ vectors.T
+        earlier, beside = self._index.look(vectors), 1.0 - vectors @ vectors.T
         found: dict[int, Distances] = {}
         for place, candidate in enumerate(known):
             own = self._allowed(archive, cells[candidate], outcome.cycle)
-            distance, who = self._index.nearest(rows[place], without=own)
-            others = [distance] if who is not None else []
-            anybody = [float(rows[place].min())] if rows.shape[1] else []
-            for earlier, other in enumerate(known[:place]):
+            others, anybody = (
+                [distance for distance, who in [earlier.nearest(place, without=left_out)] if who is not None]
+                for left_out in (own, ())
+            )
+            for before, other in enumerate(known[:place]):
                 if other in accepted:
-                    near = max(float(beside[place, earlier]), 0.0)
+                    near = max(float(beside[place, before]), 0.0)
                     anybody.append(near)
                     others += [] if cells[other] == cells[candidate] else [near]
             found[candidate] = Distances(min(others, default=None), min(anybody, default=None))

@@ -32,7 +32,19 @@ OPTIONAL = (
 )
 """Never part of the core."""
 
-HEAVY = ("alembic", "jinja2", "llvmlite", "numba", "onnxruntime", "pandas", "ribs", "scipy", "sklearn", "sqlalchemy")
+HEAVY = (
+    "alembic",
+    "jinja2",
+    "llvmlite",
+    "numba",
+    "onnxruntime",
+    "pandas",
+    "ribs",
+    "scipy",
+    "sklearn",
+    "sqlalchemy",
+    "usearch",
+)
 """Part of the core, imported when used."""
 
 

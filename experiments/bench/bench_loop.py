@@ -161,7 +161,7 @@ def resident_mib() -> float:
 def bench(cycles: int, side: int, *, png: bool) -> dict[str, Any]:
     crew = crew_of(side)
     memory: dict[int, float] = {}
-    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+    with tempfile.TemporaryDirectory(dir=ROOT / "archive") as folder:
         base = Path(folder) / "bench"
         store = Store.create(base, {"fixed": {}, "reference_prompts": []})
 

@@ -15,6 +15,7 @@ import pytest
 from loop_crew import NO_GATES, QUESTIONS, RankCritic, Series, Traits, near, own_direction, world_crew
 
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.protocols import CriticDown
 from gen_emerge.state import replay
 
@@ -125,6 +126,29 @@ def test_overlap_and_stops_change_nothing(series, alone, stops):
         assert ids[: len(made.live.index.ids)] == list(made.live.index.ids), "accepted in the same order"
     assert max(begun) >= 2, "later cycles were begun while a conversation went on"
     assert made.state.digest() == alone.state.digest() == replay(made.store.history()).digest()
+    assert tables(made) == tables(alone)
+
+
+def test_stretches_of_neighbours_end_at_the_same_images_however_often_it_was_stopped(series, alone, monkeypatch):
+    """With graphs of three images each, as a series of a few hundred thousand has of more."""
+    lengths = []
+
+    class Short(NoveltyIndex):
+        def __init__(self, path, dimension):
+            super().__init__(path, dimension, exact=3)
+
+        def look(self, queries):
+            lengths.append(len(self))
+            return super().look(queries)
+
+    monkeypatch.setattr("gen_emerge.live.NoveltyIndex", Short)
+    made = series(plan(Moody()), "short").run(6)
+    humans(made)
+    for until in (7, 11, 14, CYCLES):
+        made.run(CYCLES, stop=lambda until=until: made.state.cycle >= until)
+        change_the_bank(made) if until == 11 else made.reopen()
+    assert max(lengths) > 12, "several stretches were finished"
+    assert made.state.digest() == alone.state.digest()
     assert tables(made) == tables(alone)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.errors import BadInput, ScorerFailed, nearest
+from gen_emerge.errors import IN_THE_FILE, BadInput, ScorerFailed, nearest
 from gen_emerge.scorers.batches import Batches
 from gen_emerge.types import Pixels, Reading, Signal
 
@@ -115,7 +115,7 @@ def check_options(name: str, options: Mapping[str, Any], known: Mapping[str, typ
         wanted = known[option]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted in (int, float)):
             names = wanted.__name__ if isinstance(wanted, type) else " or ".join(one.__name__ for one in wanted)
-            raise BadInput(f"{name}: {option} = {value!r}, wanted {names}.", hint="Correct it in the series file.")
+            raise BadInput(f"{name}: {option} = {value!r}, wanted {names}.", hint=IN_THE_FILE)
 
 
 def require(name: str, options: Mapping[str, Any], option: str, *, what: str) -> str:

@@ -17,6 +17,7 @@ from gen_emerge.cli import main as door
 from gen_emerge.config import as_table, fixed, load, parse
 from gen_emerge.errors import BadConfig, BadInput, FixedKeyChanged, MissingExtra
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.generators.diffusion.options import read_options
 from gen_emerge.reports.page import render_html
 from gen_emerge.series import Studio
 from gen_emerge.state import SELECTOR
@@ -229,6 +230,62 @@ def test_a_detector_may_not_bear_a_name_that_is_counted_already(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(BadInput, match=f'A detector cannot be called "{name}"'):
         crews.assemble(use(detectors={"use": [name]}), root=repository, references=[])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("least_share = 2", "detectors.seams.least_share = 2: wanted a number from 0.01 to 1."),
+        ("least_share = 0", "detectors.seams.least_share = 0: wanted a number from 0.01 to 1."),
+        ("least_share = -0.5", "detectors.seams.least_share = -0.5: wanted a number from 0.01 to 1."),
+        ("least_share = true", "detectors.seams.least_share = True: wanted a number from 0.01 to 1."),
+        ('least_share = "most"', "detectors.seams.least_share = 'most': wanted a number from 0.01 to 1."),
+        ("wraps = 1", "detectors.seams.wraps = 1: wanted true or false."),
+        ("share = 0.5", 'detectors.seams has no option "share".'),
+    ],
+)
+def test_a_detector_s_option_out_of_its_range_ends_before_anything_is_made(
+    house: Studio, capsys: pytest.CaptureFixture[str], options: str, said: str
+) -> None:
+    house.new("night", image=SMALL, loop=LOOP)
+    path = house.root / "experiments" / "series" / "night.toml"
+    text, found = re.subn(r"(\[detectors\]\n#.*\n)use = \[\]", rf'\1use = ["seams"]\nseams.{options}', path.read_text())
+    path.write_text(text)
+    assert found == 1
+    capsys.readouterr()
+    assert door.main(["--json", "--root", str(house.root), "run", "night"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == said and error["hint"]
+    assert not (house.archive / "night").exists()
+
+
+def test_a_detector_s_options_at_the_ends_of_their_ranges_are_taken() -> None:
+    for share in (0.01, 1, 1.0):
+        (seams,) = crews.load_detectors(use(detectors={"use": ["seams"], "seams": {"least_share": share}}))
+        assert seams.version == f"seams-1:share-{float(share)}:wraps-False"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"device": "gpu"}, 'generator.device = \'gpu\': wanted "auto", "cuda"'),
+        ({"device": "cuda:x"}, "generator.device = 'cuda:x': wanted"),
+        ({"dtype": "float8"}, 'generator.dtype = \'float8\': wanted "auto", "float32"'),
+        (
+            {"loras": ["a.safetensors@80"]},
+            "generator.loras = 'a.safetensors@80': wanted a file and its weight from -10",
+        ),
+        ({"loras": ["a.safetensors@nan"]}, "generator.loras = 'a.safetensors@nan': wanted a file and its weight"),
+        ({"steps": 0}, "generator.steps = 0: wanted a whole number, 1 to 1000"),
+        ({"guidance": -1}, "generator.guidance = -1: wanted a number from 0 to 100"),
+        ({"batch": 0}, "generator.batch = 0: wanted a whole number"),
+    ],
+)
+def test_a_generator_s_option_out_of_its_range_is_refused_by_its_path(options: dict[str, Any], said: str) -> None:
+    assert read_options({"model": "x", "device": "cuda:1", "dtype": "bfloat16", "loras": ["a.safetensors@-10"]})
+    with pytest.raises(BadInput) as told:
+        read_options({"model": "x", **options})
+    assert told.value.message.startswith(said) and told.value.hint.startswith("Correct ")
 
 
 def test_a_detector_that_calls_itself_otherwise_or_lacks_a_library_is_refused(

@@ -1,8 +1,8 @@
 """In the place of `gen_emerge.scorers.loading`: scorers made of a small JSON file, the table's `weights`.
 
 The file may hold `power` and `scale` (what becomes of the fake's numbers), `width` (how many numbers of its vector are
-left), `raises`, `nan` = N: every picture whose number is a multiple of N, and `refuses`: the hint with which it cannot be
-opened. `STAND_IN_BREATH` is seconds a batch, `STAND_IN_LOG` names a file that gets a line a measured picture.
+left), `raises`, `nan` = N: every picture whose number is a multiple of N, and `refuses`: the hint with which it cannot
+be opened. `STAND_IN_BREATH` is seconds a batch, `STAND_IN_LOG` names a file that gets a line a measured picture.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from gen_emerge.config.implementations import DetectorsConfig, ExtraConfig, UseC
 from gen_emerge.errors import IN_THE_FILE, BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub
-from gen_emerge.models.libraries import EXTRA
+from gen_emerge.models.libraries import how_to_install
 from gen_emerge.models.pull import cached
 from gen_emerge.types import GATES
 
@@ -103,7 +103,7 @@ def preflight(config: SeriesConfig, root: Path, *, by_name: bool = False) -> Non
     if not users:
         return
     if importlib.util.find_spec("torch") is None:
-        raise MissingExtra(f"{users[0]} needs torch, which is not installed.", hint=f"Install the extra: {EXTRA}")
+        raise MissingExtra(f"{users[0]} needs torch, which is not installed.", hint=how_to_install())
     missing = [need for need in needs(config, root) if need.path is None]
     for need in missing:
         if need.key == _MODEL and need.command and not need.revision and need.name not in catalogue():

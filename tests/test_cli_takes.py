@@ -18,6 +18,7 @@ from gen_emerge.config import as_table, fixed, load, parse
 from gen_emerge.errors import BadConfig, BadInput, FixedKeyChanged, MissingExtra
 from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.generators.diffusion.options import read_options
+from gen_emerge.models import libraries
 from gen_emerge.reports.page import render_html
 from gen_emerge.series import Studio
 from gen_emerge.state import SELECTOR
@@ -309,7 +310,7 @@ def test_the_doctor_knows_the_detectors(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("gen_emerge.scorers.defects.find_spec", lambda name: None)
     found = checkup.checkup(None, None)["detectors"]
-    assert found["seams"] == "" and "gen-emerge[models]" in found["regions"]
+    assert found["seams"] == "" and libraries.how_to_install() in found["regions"]
     assert "pip install a_library_nobody_has" in found["feet"]
 
 

@@ -23,6 +23,7 @@ from gen_emerge.reports.page import render_html
 from gen_emerge.series import Studio
 from gen_emerge.state import SELECTOR
 from gen_emerge.store import Store
+from gen_emerge.store.images import read_pixels
 
 LOOP = {"batch": 4, "warmup_cycles": 2, "cycles": 6, "best_of": 3, "checkin_every": 2}
 SMALL = {"width": 64, "height": 64}
@@ -258,6 +259,32 @@ def test_a_detector_s_option_out_of_its_range_ends_before_anything_is_made(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["message"] == said and error["hint"]
     assert not (house.archive / "night").exists()
+
+
+def test_detectors_beside_the_embedded_profile_turn_away_what_they_find(studio: Path) -> None:
+    """The real painter and the shipped networks: every picture with a seam in it is counted there, and no other."""
+    real = Studio(studio)
+    table = {"use": ["seams"], "seams": {"least_share": 0.5, "wraps": True}}
+    path = real.new("night", profile="embedded", image={"width": 64, "height": 64}, loop=LOOP, detectors=table)
+    config = load(path, known=crews.known_names())
+    assert (config.profile, config.detectors.options) == ("embedded", {"seams": table["seams"]})
+    assert parse(as_table(config), known=crews.known_names()) == config
+    status = real.run("night")
+    (seams,) = crews.load_detectors(config)
+    with Store.open(real.archive / "night", readonly=True) as store:
+        made = {c.id: (c, read_pixels(real.archive / "night" / c.image.path)) for c in store.candidates(current=True)}
+        counted = {
+            number: signals["seams"].value for number, signals in store.signals(None).items() if "seams" in signals
+        }
+        told = {number: [v for v in each if v.gate == "seams"] for number, each in store.verdicts().items()}
+    found = {number: len(seams.find([pixels])[0]) for number, (_, pixels) in made.items()}
+    turned_away = {number for number, (candidate, _) in made.items() if candidate.cause == "seams"}
+    assert counted and counted == {number: found[number] for number in counted}
+    assert turned_away == {number for number in counted if found[number]}
+    assert 0 < len(turned_away) < len(counted)
+    assert status["rejected"]["filters"]["seams"] == len(turned_away)
+    assert all("seam at" in told[number][0].reason or "Tiled" in told[number][0].reason for number in turned_away)
+    assert verify(real.root, real.archive, "night")["problems"] == []
 
 
 def test_a_detector_s_options_at_the_ends_of_their_ranges_are_taken() -> None:

@@ -56,7 +56,7 @@ setup-models:  ## the same with the model libraries, in .venv-models
 	@.ci/setup models
 
 test-models: setup-models  ## tiny checkpoints through the real libraries; a file of tests to a worker, which shares what it made
-	$(ONE_THREAD) HF_HUB_OFFLINE=1 $(MODELS)/python -m pytest -m models -n $(JOBS) --dist loadfile $(ARGS)
+	$(ONE_THREAD) HF_HUB_OFFLINE=1 GEN_EMERGE_LIBRARIES=required $(MODELS)/python -m pytest -m models -n $(JOBS) --dist loadfile $(ARGS)
 
 fast: setup
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -6,7 +6,9 @@ Nothing is written here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from gen_emerge.config.implementations import UseConfig
 from gen_emerge.config.text import toml_value
 from gen_emerge.crew import known_names, load_scorers
 from gen_emerge.equip import BESIDE, resolved
-from gen_emerge.errors import BadInput
+from gen_emerge.errors import IN_THE_FILE, BadInput, MissingModel
 from gen_emerge.needs import measuring, preflight
 from gen_emerge.protocols import Scorer
 from gen_emerge.remeasure import ungated
@@ -26,6 +28,8 @@ from gen_emerge.studio_folder import series_file
 from gen_emerge.types import Candidate, Gate
 
 Table = Mapping[str, Any]
+_WRITE = re.compile(r'Write (\w+) = "([^"]*)"')
+"""How the rooms say what to write into a table of the series file."""
 _TOWER = {"clip-zero-shot": "weights", "probe": "clip"}
 """Style scorers that look through the prompt gate's network -> the option that names one of their own."""
 
@@ -105,12 +109,13 @@ def open_scorer(house: House, gate: Gate, given: Table | None) -> Candidacy:
     if given is not None:
         keeps = given.get("use", current["use"]) == current["use"] and "use" not in given
         plain["scorers"][gate] = {**current, **given} if keeps else dict(given)
-    config = parse(plain, where="--with" if given is not None else f"{house.name}.toml", known=known_names())
-    gates = _together(config, gate)
-    narrowed = measuring(config, gates, extra=False)
-    preflight(narrowed, house.root)
-    references: Sequence[str] = house.store.facts["reference_prompts"]
-    scorers = load_scorers(_on_its_device(resolved(narrowed, house.root), config), references, gates=gates)
+    with _said_of_options(given):
+        config = parse(plain, where="--with" if given is not None else f"{house.name}.toml", known=known_names())
+        gates = _together(config, gate)
+        narrowed = measuring(config, gates, extra=False)
+        preflight(narrowed, house.root, by_name=given is not None)
+        references: Sequence[str] = house.store.facts["reference_prompts"]
+        scorers = load_scorers(_on_its_device(resolved(narrowed, house.root), config), references, gates=gates)
     versions: dict[Gate, str] = {g: s.versions[g] for g in gates for s in scorers if g in s.roles}
     was: dict[Gate, str] = {g: house.in_force(g) for g in gates}
     tables: dict[Gate, Table] = {g: as_table(config)["scorers"][g] for g in gates}
@@ -122,6 +127,18 @@ def open_scorer(house: House, gate: Gate, given: Table | None) -> Candidacy:
         was={g: version for g, version in was.items() if version != versions[g]},
         versions={g: version for g, version in versions.items() if version != was[g]},
     )
+
+
+@contextmanager
+def _said_of_options(given: Table | None) -> Generator[None]:
+    """What is wrong with an option is said of the option: no line of the series file has to be corrected."""
+    try:
+        yield
+    except (BadInput, MissingModel) as error:
+        if given is not None and error.hint:
+            hint = error.hint.replace(IN_THE_FILE, "Correct that --with; nothing was changed.")
+            error.hint = _WRITE.sub(r"Give --with \1=\2", hint)
+        raise
 
 
 def _on_its_device(narrowed: SeriesConfig, whole: SeriesConfig) -> SeriesConfig:

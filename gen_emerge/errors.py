@@ -24,6 +24,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+IN_THE_FILE = "Correct the series file; nothing was changed."
+"""The hint about a value of a series file; where the value came another way, whoever took it says otherwise."""
+
 
 class GenEmergeError(Exception):
     """Base of all errors raised on purpose.

@@ -7,20 +7,20 @@ however often this is killed: an import's row is written after its files are on 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 from gen_emerge import series as house
 from gen_emerge.config import SeriesConfig
 from gen_emerge.errors import BadInput, HeldByAnother
 from gen_emerge.imported import KIND, Imports, genome_of, planned, room
-from gen_emerge.importing import Found, find_pictures, read
+from gen_emerge.importing import Found, Listing, find_pictures, read, scratch
 from gen_emerge.needs import preflight
 from gen_emerge.state import State, replay
-from gen_emerge.store import Store, importing, keep, pixels_hash, sweep_imports
+from gen_emerge.store import Store, importing, is_thumbnail, keep, pixels_hash, sweep_imports
 from gen_emerge.store.imports import files_of, put_back, whole
 
 Say = Callable[[str], None]
@@ -85,13 +85,12 @@ def bring_in(
         DiskFull: what was queued before stays queued.
     """
     config, there = house.begun(root, archive, name)
-    paths = find_pictures(pictures)
-    if len(paths) > MANY:
-        say(f"Reading {len(paths)} pictures ...")
+    folder = archive / name
+    listing = _listed(pictures, folder, say)
     if not queue and there:
         preflight(config, root)
-    found, folder = Folder(pictures=pictures, prompt=prompt), archive / name
-    _queue(found, paths, config, folder, create=None if there else lambda: house.create(root, archive, config))
+    found = Folder(pictures=pictures, prompt=prompt)
+    _queue(found, listing, config, folder, create=None if there else lambda: house.create(root, archive, config))
     why = PLACED_LATER
     if not queue:
         why = _wait_for(folder, config, found)
@@ -107,42 +106,73 @@ def bring_in(
 # ---- queueing ----------------------------------------------------------------------------------------------------
 
 
+def _listed(pictures: Path, own: Path, say: Say) -> Listing:
+    """What the folder holds, without this series' own pictures, and without the thumbnails of any.
+
+    Raises:
+        BadInput: the folder lies inside the series; it is none, may not be read, or holds no picture.
+    """
+    here, ours = pictures.resolve(), own.resolve()
+    if here.is_relative_to(ours):
+        raise BadInput(
+            f'{pictures} lies inside the series "{own.name}" itself: its pictures are there already.',
+            hint="Name a folder of pictures made elsewhere; another series' images/ is one.",
+        )
+    within = ours.is_relative_to(here) and ours.is_dir()
+    listing = find_pictures(pictures, without=pictures / ours.relative_to(here) if within else None)
+    if within:
+        say(f"{own} is left out: it is the series itself.")
+    kept = tuple(path for path in listing.pictures if not is_thumbnail(path))
+    if left_out := len(listing.pictures) - len(kept):
+        say(f"{left_out} thumbnails of a series are left out: the pictures themselves lie beside them.")
+    if len(kept) > MANY:
+        say(f"Reading {len(kept)} pictures ...")
+    return replace(listing, pictures=kept)
+
+
 def _queue(
-    found: Folder, paths: Sequence[Path], config: SeriesConfig, folder: Path, create: Callable[[], None] | None
+    found: Folder, listing: Listing, config: SeriesConfig, folder: Path, create: Callable[[], None] | None
 ) -> None:
     """Read every picture and queue those that are new; nothing is made before the first that can be read.
 
     Args:
         found: filled in.
-        paths: the pictures.
+        listing: the pictures, and the folders nobody can look into.
         config: of the series.
         folder: of the series.
         create: makes its database; None where there is one.
     """
+    shelf: Shelf | None = None
     with ExitStack() as closed:
-        shelf: Shelf | None = None
-        for path in paths:
+        for path in sorted((*listing.pictures, *listing.unreadable)):
             row: Row = {"file": os.fsencode(path.relative_to(found.pictures)).decode("utf-8", "replace")}
             found.rows.append(row)
-            try:
-                picture = read(path)
-            except (BadInput, PermissionError) as error:
-                why = error.message if isinstance(error, BadInput) else "it may not be read"
-                row |= {"outcome": "unreadable", "why": why.removeprefix(f"{path} ")}
+            if path in listing.unreadable:
+                why = f"this folder cannot be looked into: {listing.unreadable[path]}"
+                row |= {"file": f"{row['file']}/", "outcome": "unreadable", "why": why}
                 continue
-            if shelf is None:
-                if create is not None:
-                    create()
-                closed.enter_context(importing(folder))
-                shelf = Shelf(closed.enter_context(closing(Store.open(folder))))
-            payload = _payload(picture, row["file"], found.prompt, config.brief)
-            shelf.add(picture, payload, row, found)
+            with scratch() as original:
+                try:
+                    picture = read(path, original)
+                except BadInput as error:
+                    row |= {"outcome": "unreadable", "why": error.message.removeprefix(f"{path} ")}
+                    continue
+                if shelf is None:
+                    if create is not None:
+                        create()
+                    closed.enter_context(importing(folder))
+                    shelf = Shelf(closed.enter_context(closing(Store.open(folder))))
+                shelf.add(picture, original, _payload(picture, row["file"], found.prompt, config.brief), row, found)
     if shelf is None:
-        many = "The only picture" if len(paths) == 1 else f"None of the {len(paths)} pictures"
-        first = found.rows[0]
-        raise BadInput(
-            f"{many} in {found.pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
-        )
+        _refuse_all(found, len(listing.pictures))
+
+
+def _refuse_all(found: Folder, pictures: int) -> NoReturn:
+    many = "The only picture" if pictures == 1 else f"None of the {pictures} pictures"
+    first = found.rows[0]
+    raise BadInput(
+        f"{many} in {found.pictures} can be read: nothing was imported.", hint=f"{first['file']} {first['why']}"
+    )
 
 
 def _payload(picture: Found, source: str, prompt: str | None, brief: str) -> dict[str, Any]:
@@ -184,11 +214,11 @@ class Shelf:
         self._sources: dict[str, str] = {}
         sweep_imports(store.folder, {path for item in items for path in files_of(item.payload)})
 
-    def add(self, picture: Found, payload: dict[str, Any], row: Row, found: Folder) -> None:
+    def add(self, picture: Found, original: IO[bytes], payload: dict[str, Any], row: Row, found: Folder) -> None:
         """Queue one picture, unless its pixels are there already."""
         pixels = payload["pixels"]
         known = self._imported.get(pixels)
-        lost = [] if known is None else self._mend(known, picture)
+        lost = [] if known is None else self._mend(known, picture, original)
         if pixels in self._sources:
             row |= {"outcome": "already", "why": f"the same picture as {self._sources[pixels]}"}
             return
@@ -200,16 +230,16 @@ class Shelf:
             row["why"] = f"it is candidate {row['candidate']} of the series"
             return
         if known is None:
-            payload |= keep(self._store.folder, picture.pixels, picture.path)
+            payload |= keep(self._store.folder, picture.pixels, original, picture.path.suffix)
             found.added += self._store.add_import(payload) is not None
             known = payload
         row |= {"prompt": known["prompt"], "notes": [*known["notes"], *_told(known), *lost]}
         found.tracked[genome_of(known).hash] = row
 
-    def _mend(self, known: Mapping[str, Any], picture: Found) -> list[str]:
+    def _mend(self, known: Mapping[str, Any], picture: Found, original: IO[bytes]) -> list[str]:
         """Files that were lost or changed behind our back are put back; what is to be told where they cannot be."""
         folder = self._store.folder
-        if whole(folder, known) or put_back(folder, known, picture.pixels, picture.path):
+        if whole(folder, known) or put_back(folder, known, picture.pixels, original):
             return []
         return [f"{known['original']} stays lost: this file holds the same picture in other bytes"]
 

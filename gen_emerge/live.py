@@ -102,6 +102,7 @@ class Live:
         self.space = crew.versions["novelty"]
         self.vectors: dict[int, NDArray[np.float32]] = {}
         self.carried: dict[int, Embedding] = {}
+        self._tried: dict[int, Embedding] | None = None
         self._cache = cache
         self._exhibits: dict[int, Exhibit] = {}
         self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
@@ -196,8 +197,7 @@ class Live:
     def _embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
         """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
         (scorer,) = (s for s in self.crew.scorers if "novelty" in s.roles)
-        readings = tried(self.store, "novelty", self.space, ids=frozenset(candidates)).readings
-        embeddings = {number: r.embedding for number, r in readings.items() if r.embedding is not None}
+        embeddings = self._tried_of(candidates)
         missing = [number for number in candidates if number not in embeddings]
         batch = self.crew.rhythm.batch
         for start in range(0, len(missing), batch):
@@ -208,6 +208,19 @@ class Live:
                 if reading.embedding is not None:
                     embeddings[candidate.id] = reading.embedding
         return embeddings
+
+    def _tried_of(self, candidates: Sequence[int]) -> dict[int, Embedding]:
+        """What was tried of today's space before it came into force; looked up once, for all that wait too.
+
+        Whoever waits may be let in by a human later, one by one; whoever comes later is measured when it comes.
+        """
+        if self._tried is not None:
+            return {number: self._tried[number] for number in candidates if number in self._tried}
+        waiting, wanted = frozenset(self.state.waiting), frozenset(candidates)
+        readings = tried(self.store, "novelty", self.space, ids=waiting | wanted).readings
+        found = {number: r.embedding for number, r in readings.items() if r.embedding is not None}
+        self._tried = {number: embedding for number, embedding in found.items() if number in waiting}
+        return {number: embedding for number, embedding in found.items() if number in wanted}
 
     def picture(self, candidate: Candidate | Subject) -> Pixels:
         """Its stored picture; where the file is lost, the same picture painted again, if its generator is at hand."""

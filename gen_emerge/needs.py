@@ -16,10 +16,10 @@ from typing import Any
 
 from gen_emerge.config import SeriesConfig
 from gen_emerge.config.implementations import DetectorsConfig, ExtraConfig, UseConfig
-from gen_emerge.errors import BadConfig, BadInput, MissingExtra, MissingModel
+from gen_emerge.errors import IN_THE_FILE, BadConfig, BadInput, MissingExtra, MissingModel
 from gen_emerge.models import home
 from gen_emerge.models.catalogue import Model, catalogue, of_hub
-from gen_emerge.models.libraries import EXTRA
+from gen_emerge.models.libraries import how_to_install
 from gen_emerge.models.pull import cached
 from gen_emerge.types import GATES
 
@@ -86,8 +86,13 @@ def needs(config: SeriesConfig, root: Path) -> list[Need]:
     return list(found.values())
 
 
-def preflight(config: SeriesConfig, root: Path) -> None:
+def preflight(config: SeriesConfig, root: Path, *, by_name: bool = False) -> None:
     """Refuse a series whose models or libraries are not all here, before anything is made.
+
+    Args:
+        config: the series file.
+        root: the studio folder.
+        by_name: the series file does not say this yet, so what is missing is fetched by its name.
 
     Raises:
         MissingExtra: the libraries of the profile are not installed.
@@ -98,7 +103,7 @@ def preflight(config: SeriesConfig, root: Path) -> None:
     if not users:
         return
     if importlib.util.find_spec("torch") is None:
-        raise MissingExtra(f"{users[0]} needs torch, which is not installed.", hint=f"Install the extra: {EXTRA}")
+        raise MissingExtra(f"{users[0]} needs torch, which is not installed.", hint=how_to_install())
     missing = [need for need in needs(config, root) if need.path is None]
     for need in missing:
         if need.key == _MODEL and need.command and not need.revision and need.name not in catalogue():
@@ -109,7 +114,8 @@ def preflight(config: SeriesConfig, root: Path) -> None:
     if missing:
         listed = "; ".join(f"{need.key}: {_shown(need)}" for need in missing)
         fetched = all(need.command for need in missing)
-        hint = f"gen-emerge models pull --series {config.name}" if fetched else "Name files that are there."
+        pull = " ".join(dict.fromkeys(need.name for need in missing)) if by_name else f"--series {config.name}"
+        hint = f"gen-emerge models pull {pull}" if fetched else "Name files that are there."
         many = "1 model is" if len(missing) == 1 else f"{len(missing)} models are"
         raise MissingModel(f"{many} not on this disk: {listed}.", hint=hint)
 
@@ -220,7 +226,7 @@ def need(key: str, use: str, option: str, options: Mapping[str, Any], root: Path
     value = options.get(option, "")
     where = f"{key}.{option}"
     if not isinstance(value, str):
-        raise BadConfig(f"{where} = {value!r}: wanted a text in quotes.", hint="Correct the series file.")
+        raise BadConfig(f"{where} = {value!r}: wanted a text in quotes.", hint=IN_THE_FILE)
     name = value or _default(use, option, options)
     if not name:
         return None

@@ -67,21 +67,14 @@ def try_scorer(
     wanted = _gate(gate)
     with closing(open_store(root, archive, name)) as store:
         house = open_house(root, archive, name, store)
-        pictures = [c for c in store.candidates(current=True) if c.image is not None and not filtered(c)]
-        if not pictures:
-            raise BadInput(
-                f'The series "{name}" has no picture that came as far as the gates.', hint=f"gen-emerge run {name}"
-            )
+        pictures = _measurable(house)
         candidacy = open_scorer(house, wanted, given)
         if not candidacy.versions:
             raise BadInput(
                 f"There is nothing to try: {wanted} is measured by {house.in_force(wanted)} already.",
                 hint="Name another scorer, such as: --with use=NAME --with weights=FILE",
             )
-        ids = {c.id for c in house.warmup()} | {c.id for c in (pictures[-last:] if last is not None else pictures)}
-        # Whoever was accepted is a neighbour: without it the others' distances would be too large.
-        ids |= frozenset(house.state.accepted) if "novelty" in candidacy.versions else frozenset()
-        chosen = [c for c in pictures if c.id in ids]
+        chosen = _chosen(house, candidacy, pictures, last)
         done = measure_all(
             store,
             house.folder,
@@ -93,6 +86,25 @@ def try_scorer(
             tell=tell,
         )
         return {**_about(house, wanted, candidacy, "tried"), **_trial_object(house, candidacy, chosen, done)}
+
+
+def _measurable(house: House) -> list[Candidate]:
+    """The pictures that came as far as the gates; no series without any is tried on."""
+    pictures = [c for c in house.store.candidates(current=True) if c.image is not None and not filtered(c)]
+    if not pictures:
+        raise BadInput(
+            f'The series "{house.name}" has no picture that came as far as the gates.',
+            hint=f"gen-emerge run {house.name}",
+        )
+    return pictures
+
+
+def _chosen(house: House, candidacy: Candidacy, pictures: Sequence[Candidate], last: int | None) -> list[Candidate]:
+    """The newest, those that thresholds come from, and for novelty all that were accepted: they are neighbours."""
+    ids = {c.id for c in house.warmup()} | {c.id for c in (pictures[-last:] if last is not None else pictures)}
+    if "novelty" in candidacy.versions:
+        ids |= frozenset(house.state.accepted)
+    return [c for c in pictures if c.id in ids]
 
 
 def _trial_object(house: House, candidacy: Candidacy, chosen: Sequence[Candidate], done: Done) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def measure_all(
                     work.keep({c.id: reading for c, reading in zip(able, readings, strict=True)}, damaged)
         tell(min(start + BATCH, total), total)
     for work in works:
+        store.note_trial(work.trial)  # also where all of it was known: this scorer is the one that was tried last
         done.failed |= work.failed
     stored = frozenset[int]().union(*(work.stored for work in works))
     done.measured = len(stored - done.failed.keys())
@@ -111,10 +112,10 @@ class _Work:
     ) -> None:
         self.gate: Gate = gate
         self._store = store
-        self._empty = Trial(gate=gate, version=version, table=table)
+        self.trial = Trial(gate=gate, version=version, table=table)
         self._newest = store.newest_trial(gate, version)
         ids = [c.id for c in pictures]
-        trial = store.tried(gate, version, ids=ids) or self._empty
+        trial = store.tried(gate, version, ids=ids) or self.trial
         self.missing = set(ids) - set(of_version(store, gate, version, trial, ids))
         self.failed: dict[int, str] = {}
         self.stored: set[int] = set()
@@ -135,8 +136,8 @@ class _Work:
         news = {number: reason for number, reason in self.failed.items() if self._told.get(number) != reason}
         batch = Trial(
             gate=self.gate,
-            version=self._empty.version,
-            table=self._empty.table,
+            version=self.trial.version,
+            table=self.trial.table,
             readings=whole,
             failed=news,
         )

@@ -6,8 +6,11 @@ The series is run by the real loop with a fake generator and fake scorers, at 64
 # ruff: noqa: F811
 from __future__ import annotations
 
+import errno
 import io
+import itertools
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -22,10 +25,11 @@ from pictures_elsewhere import A1111, READABLE, fill, many, wave
 from PIL import Image
 from test_cli_series import STATUS_KEYS, _settings, call, fakes, night, run_studio  # noqa: F401
 
-from gen_emerge import crew, probe
+from gen_emerge import crew, intake, probe
 from gen_emerge.config import as_table, load
 from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
+from gen_emerge.importing import reading
 from gen_emerge.intake import OUTCOMES
 from gen_emerge.series import Studio
 from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
@@ -140,6 +144,129 @@ def test_a_prompt_that_is_given_is_for_pictures_that_name_none(call: Call, night
     assert found["bare.jpg"]["prompt"] == "ink on paper"
     assert found["bare.jpg"]["notes"] == ["it names no prompt: the one given is taken"]
     assert found["a1111.png"]["prompt"] == A1111.splitlines()[0]
+
+
+# ---- a folder that changes under its hands -------------------------------------------------------------------------
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: dict[int, Callable[[], object]]) -> None:
+    """Let something happen between reading the n-th picture and keeping it."""
+    count, known = itertools.count(1), reading.recipe_of
+
+    def recipe_of(texts: Any) -> Any:
+        happens.get(next(count), lambda: None)()
+        return known(texts)
+
+    monkeypatch.setattr(reading, "recipe_of", recipe_of)
+
+
+def test_what_is_kept_is_the_file_whose_pixels_are_measured(
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture is replaced by another after it was decoded, and another one written over in place."""
+    folder = many(tmp_path / "p", 3)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    Image.fromarray(wave(50)).save(tmp_path / "other.png")
+    again = (tmp_path / "other.png").read_bytes()
+    swapped, written = folder / "100.png", folder / "101.png"
+    meanwhile(
+        monkeypatch,
+        {1: lambda: (tmp_path / "other.png").replace(swapped), 2: lambda: written.write_bytes(again)},
+    )
+    said = told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    assert said["counts"] == {"queued": 3} and swapped.read_bytes() == written.read_bytes() == again
+    series = night / "archive" / "night"
+    with store(night) as kept:
+        payloads = [item.payload for item in kept.inputs_of("import")]
+    for payload in payloads:
+        original = series / payload["original"]
+        assert original.read_bytes() == whole[payload["source"]]
+        assert pixels_hash(reading.read(original).pixels) == payload["pixels"]
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+
+
+def test_pictures_that_vanish_are_rows_and_the_others_come(
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = many(tmp_path / "p", 5)
+    growing = folder / "103.png"
+
+    class Growing(io.BytesIO):
+        """Somebody still writes the file that is read."""
+
+        def write(self, block: Any) -> int:
+            if block == growing.read_bytes():
+                growing.write_bytes(block + b"and more")
+            return super().write(block)
+
+    meanwhile(monkeypatch, {1: (folder / "101.png").unlink})
+    monkeypatch.setattr(intake, "scratch", Growing)
+    said = told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    found = {row["file"]: row for row in said["pictures"]}
+    assert [found[f"{number}.png"]["outcome"] for number in (100, 102, 104)] == ["queued"] * 3
+    assert found["101.png"] == {"file": "101.png", "outcome": "unreadable", "why": "is gone."}
+    assert found["103.png"] == {
+        "file": "103.png", "outcome": "unreadable", "why": "was changed while it was read.",
+    }  # fmt: skip
+    assert said["imported"] == 3
+
+
+def test_a_folder_nobody_can_look_into_is_a_row_and_the_others_come(
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, looks = many(tmp_path / "p", 2), os.scandir
+    many(folder / "locked", 2, first=110)
+
+    def scandir(path: Any = ".") -> Any:
+        if Path(path) == folder / "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return looks(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    assert said["counts"] == {"queued": 2, "unreadable": 1}
+    why = "this folder cannot be looked into: it may not be read"
+    assert said["pictures"][-1] == {"file": "locked/", "outcome": "unreadable", "why": why}
+    _, out, _ = call("--root", night, "import", "night", folder, "--queue")
+    assert f"locked/  unreadable  {why}" in out
+
+
+# ---- folders of series ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inside", ["", "images", "images/..", "imports"])
+def test_the_series_own_folder_is_refused(call: Call, night: Path, folder: Path, inside: str) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    before, there = rows(night), files(night)
+    error = told(call("--json", "--root", night, "import", "night", night / "archive/night" / inside), 2)["error"]
+    assert 'lies inside the series "night" itself: its pictures are there already' in error["message"]
+    assert rows(night) == before and files(night) == there
+
+
+def test_of_another_series_the_pictures_come_and_not_their_thumbnails(call: Call, night: Path) -> None:
+    file = night / "experiments/series/night.toml"
+    dawn = file.read_text().replace('name = "night"', 'name = "dawn"').replace("seed = 7", "seed = 8")
+    (file.parent / "dawn.toml").write_text(dawn)
+    told(call("--json", "--root", night, "run", "dawn", "--cycles", "4"))
+    with store(night, "dawn") as kept:
+        prompts = {c.image.pixels: c.genome.prompt for c in kept.candidates() if c.image is not None}
+    code, out, err = call("--json", "--root", night, "import", "night", night / "archive/dawn/images", "--queue")
+    said = json.loads(out)
+    assert code == 0 and said["counts"] == {"queued": len(prompts)}
+    assert f"{len(prompts)} thumbnails of a series are left out" in err
+    with store(night) as kept:
+        assert {i.payload["pixels"]: i.payload["prompt"] for i in kept.inputs_of("import")} == prompts
+
+
+def test_of_a_folder_of_series_its_own_is_left_out(call: Call, night: Path, tmp_path: Path) -> None:
+    many(night / "archive" / "scans", 2)
+    many(night / "archive" / "night" / "notes", 2, first=110)
+    code, out, err = call("--json", "--root", night, "import", "night", night / "archive", "--queue")
+    assert code == 0 and [row["file"] for row in json.loads(out)["pictures"]] == ["scans/100.png", "scans/101.png"]
+    assert "archive/night is left out: it is the series itself" in err
+    (tmp_path / "link").symlink_to(night / "archive")
+    again = told(call("--json", "--root", night, "import", "night", tmp_path / "link", "--queue"))
+    assert [row["file"] for row in again["pictures"]] == ["scans/100.png", "scans/101.png"]
 
 
 # ---- what it refuses -----------------------------------------------------------------------------------------------

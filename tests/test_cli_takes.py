@@ -17,10 +17,13 @@ from gen_emerge.cli import main as door
 from gen_emerge.config import as_table, fixed, load, parse
 from gen_emerge.errors import BadConfig, BadInput, FixedKeyChanged, MissingExtra
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.generators.diffusion.options import read_options
+from gen_emerge.models import libraries
 from gen_emerge.reports.page import render_html
 from gen_emerge.series import Studio
 from gen_emerge.state import SELECTOR
 from gen_emerge.store import Store
+from gen_emerge.store.images import read_pixels
 
 LOOP = {"batch": 4, "warmup_cycles": 2, "cycles": 6, "best_of": 3, "checkin_every": 2}
 SMALL = {"width": 64, "height": 64}
@@ -231,6 +234,88 @@ def test_a_detector_may_not_bear_a_name_that_is_counted_already(
         crews.assemble(use(detectors={"use": [name]}), root=repository, references=[])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("least_share = 2", "detectors.seams.least_share = 2: wanted a number from 0.01 to 1."),
+        ("least_share = 0", "detectors.seams.least_share = 0: wanted a number from 0.01 to 1."),
+        ("least_share = -0.5", "detectors.seams.least_share = -0.5: wanted a number from 0.01 to 1."),
+        ("least_share = true", "detectors.seams.least_share = True: wanted a number from 0.01 to 1."),
+        ('least_share = "most"', "detectors.seams.least_share = 'most': wanted a number from 0.01 to 1."),
+        ("wraps = 1", "detectors.seams.wraps = 1: wanted true or false."),
+        ("share = 0.5", 'detectors.seams has no option "share".'),
+    ],
+)
+def test_a_detector_s_option_out_of_its_range_ends_before_anything_is_made(
+    house: Studio, capsys: pytest.CaptureFixture[str], options: str, said: str
+) -> None:
+    house.new("night", image=SMALL, loop=LOOP)
+    path = house.root / "experiments" / "series" / "night.toml"
+    text, found = re.subn(r"(\[detectors\]\n#.*\n)use = \[\]", rf'\1use = ["seams"]\nseams.{options}', path.read_text())
+    path.write_text(text)
+    assert found == 1
+    capsys.readouterr()
+    assert door.main(["--json", "--root", str(house.root), "run", "night"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == said and error["hint"]
+    assert not (house.archive / "night").exists()
+
+
+def test_detectors_beside_the_embedded_profile_turn_away_what_they_find(studio: Path) -> None:
+    """The real painter and the shipped networks: every picture with a seam in it is counted there, and no other."""
+    real = Studio(studio)
+    table = {"use": ["seams"], "seams": {"least_share": 0.5, "wraps": True}}
+    path = real.new("night", profile="embedded", image={"width": 64, "height": 64}, loop=LOOP, detectors=table)
+    config = load(path, known=crews.known_names())
+    assert (config.profile, config.detectors.options) == ("embedded", {"seams": table["seams"]})
+    assert parse(as_table(config), known=crews.known_names()) == config
+    status = real.run("night")
+    (seams,) = crews.load_detectors(config)
+    with Store.open(real.archive / "night", readonly=True) as store:
+        made = {c.id: (c, read_pixels(real.archive / "night" / c.image.path)) for c in store.candidates(current=True)}
+        counted = {
+            number: signals["seams"].value for number, signals in store.signals(None).items() if "seams" in signals
+        }
+        told = {number: [v for v in each if v.gate == "seams"] for number, each in store.verdicts().items()}
+    found = {number: len(seams.find([pixels])[0]) for number, (_, pixels) in made.items()}
+    turned_away = {number for number, (candidate, _) in made.items() if candidate.cause == "seams"}
+    assert counted and counted == {number: found[number] for number in counted}
+    assert turned_away == {number for number in counted if found[number]}
+    assert 0 < len(turned_away) < len(counted)
+    assert status["rejected"]["filters"]["seams"] == len(turned_away)
+    assert all("seam at" in told[number][0].reason or "Tiled" in told[number][0].reason for number in turned_away)
+    assert verify(real.root, real.archive, "night")["problems"] == []
+
+
+def test_a_detector_s_options_at_the_ends_of_their_ranges_are_taken() -> None:
+    for share in (0.01, 1, 1.0):
+        (seams,) = crews.load_detectors(use(detectors={"use": ["seams"], "seams": {"least_share": share}}))
+        assert seams.version == f"seams-1:share-{float(share)}:wraps-False"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"device": "gpu"}, 'generator.device = \'gpu\': wanted "auto", "cuda"'),
+        ({"device": "cuda:x"}, "generator.device = 'cuda:x': wanted"),
+        ({"dtype": "float8"}, 'generator.dtype = \'float8\': wanted "auto", "float32"'),
+        (
+            {"loras": ["a.safetensors@80"]},
+            "generator.loras = 'a.safetensors@80': wanted a file and its weight from -10",
+        ),
+        ({"loras": ["a.safetensors@nan"]}, "generator.loras = 'a.safetensors@nan': wanted a file and its weight"),
+        ({"steps": 0}, "generator.steps = 0: wanted a whole number, 1 to 1000"),
+        ({"guidance": -1}, "generator.guidance = -1: wanted a number from 0 to 100"),
+        ({"batch": 0}, "generator.batch = 0: wanted a whole number"),
+    ],
+)
+def test_a_generator_s_option_out_of_its_range_is_refused_by_its_path(options: dict[str, Any], said: str) -> None:
+    assert read_options({"model": "x", "device": "cuda:1", "dtype": "bfloat16", "loras": ["a.safetensors@-10"]})
+    with pytest.raises(BadInput) as told:
+        read_options({"model": "x", **options})
+    assert told.value.message.startswith(said) and told.value.hint.startswith("Correct ")
+
+
 def test_a_detector_that_calls_itself_otherwise_or_lacks_a_library_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +337,7 @@ def test_the_doctor_knows_the_detectors(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("gen_emerge.scorers.defects.find_spec", lambda name: None)
     found = checkup.checkup(None, None)["detectors"]
-    assert found["seams"] == "" and "gen-emerge[models]" in found["regions"]
+    assert found["seams"] == "" and libraries.how_to_install() in found["regions"]
     assert "pip install a_library_nobody_has" in found["feet"]
 
 

@@ -76,6 +76,28 @@ def test_line_ends_and_marks_stay() -> None:
     assert edited.startswith("\ufeff# A series.\r\n") and edited.count("\n") == edited.count("\r\n")
 
 
+def test_every_line_keeps_its_own_end() -> None:
+    """Windows' beside others', as two editors leave them; the last one has none."""
+    mixed = (
+        '# A series.\r\nname = "night"\n\r\n[scorers.quality]\n'
+        'use = "embedded" # one\r\n# two\n\n[scorers.style]\r\nuse = "embedded"\r\n[loop]\nbatch = 4'
+    )
+    edited = with_scorer(mixed, "quality", NIMA)
+    assert edited == mixed.replace(
+        'use = "embedded" # one\r\n', 'use = "nima"  # one\r\nweights = "models/a#1.hdf5"\r\n'
+    )
+    assert with_scorer(edited, "quality", {"use": "embedded"}) == mixed.replace(" # one", "  # one")
+    new = '\r\n[scorers.prompt]\r\nuse = "clip"\r\n\r\n'
+    assert with_scorer(mixed, "prompt", {"use": "clip"}) == mixed.replace("[loop]", f"{new}[loop]")
+
+
+def test_a_file_whose_last_line_does_not_end_stays_so() -> None:
+    text = '[scorers.quality]\r\nuse = "embedded"'
+    assert with_scorer(text, "quality", NIMA) == '[scorers.quality]\r\nuse = "nima"\r\nweights = "models/a#1.hdf5"'
+    assert with_scorer(text, "prompt", {"use": "clip"}) == text + '\r\n\r\n[scorers.prompt]\r\nuse = "clip"'
+    assert with_scorer("", "prompt", {"use": "clip"}) == '[scorers.prompt]\nuse = "clip"\n'
+
+
 def test_every_file_that_new_writes_can_be_changed() -> None:
     for profile in ("embedded", "diffusion"):
         config = parse({"schema": 1, "name": "night", "profile": profile})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from gen_emerge.errors import BadInput
 from gen_emerge.importing import find_pictures, read
+from gen_emerge.importing.chunks import MAX_BESIDE, MAX_CHUNKS
+from gen_emerge.importing.reading import MAX_FILE
 from gen_emerge.importing.recipes import LONGEST, recipe_of
 
 RNG = np.random.default_rng(3)
@@ -85,7 +90,31 @@ def test_of_an_animation_the_first_frame_is_taken_and_it_is_said(tmp_path: Path)
     frames = [Image.new("RGB", (24, 24), colour) for colour in ("red", "blue", "green")]
     path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
     found = read(path)
-    assert (found.pixels[0, 0] == (255, 0, 0)).all() and "first of 3 frames" in found.notes[0]
+    assert (found.pixels[0, 0] == (255, 0, 0)).all() and "the first was taken" in found.notes[0]
+    assert read(saved(tmp_path / "b.gif", frames[0])).notes == ()
+    pages = saved(tmp_path / "a.tif", frames[0], save_all=True, append_images=frames[1:])
+    assert "the first was taken" in read(pages).notes[0]
+
+
+def test_what_is_wrong_with_a_later_page_does_not_matter(tmp_path: Path) -> None:
+    """The width of the second page is the first tag of its directory, which is found by the end of the first one's."""
+    whole = bytearray(saved(tmp_path / "a.tif", picture(), save_all=True, append_images=[picture()]).read_bytes())
+    first = struct.unpack("<I", whole[4:8])[0]
+    tags = struct.unpack("<H", whole[first : first + 2])[0]
+    (second,) = struct.unpack("<I", whole[first + 2 + 12 * tags : first + 6 + 12 * tags])
+    assert whole[second + 2 : second + 4] == struct.pack("<H", 256)
+    whole[second + 2 : second + 4] = struct.pack("<H", 40_000)
+    (tmp_path / "a.tif").write_bytes(whole)
+    assert read(tmp_path / "a.tif").pixels.shape == (30, 40, 3)
+
+
+def test_whatever_its_decoder_raises_is_said_of_the_picture(tmp_path: Path) -> None:
+    """A frame without pixels behind the first one: Pillow raises IndexError."""
+    frames = [Image.new("RGB", (24, 24), colour) for colour in ("red", "blue")]
+    whole = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:]).read_bytes()
+    (tmp_path / "a.gif").write_bytes(whole[: whole.rindex(b"\x2c") + 10])
+    with pytest.raises(BadInput, match=r"a\.gif is damaged: index out of range"):
+        read(tmp_path / "a.gif")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +156,78 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
         read(tmp_path / "a.png")
 
 
+# ---- a file that changes -------------------------------------------------------------------------------------------
+
+
+class Meddler(io.BytesIO):
+    """A copy during whose making something happens to the file."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self.happens = happens
+
+    def write(self, block: Any) -> int:
+        self.happens()
+        return super().write(block)
+
+
+def test_what_is_decoded_is_what_the_copy_holds(tmp_path: Path) -> None:
+    path, copy = saved(tmp_path / "a.png", picture()), io.BytesIO()
+    found, whole = read(path, copy), path.read_bytes()
+    assert copy.getvalue() == whole and (np.asarray(Image.open(copy)) == found.pixels).all()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", picture())
+    other = saved(tmp_path / "b.png", picture()).read_bytes()
+    with pytest.raises(BadInput, match=r"a\.png was changed while it was read") as told:
+        read(path, Meddler(lambda: path.write_bytes(other)))
+    assert told.value.hint == "Import it again."
+    whole = path.read_bytes()
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(BadInput, match="was changed"):
+        read(path, Meddler(lambda: path.write_bytes(whole + b"more")))
+
+
+def test_a_file_that_is_replaced_or_removed_while_it_is_read_is_read_as_it_was(tmp_path: Path) -> None:
+    path, copy = saved(tmp_path / "a.png", picture()), io.BytesIO()
+    whole, wanted = path.read_bytes(), read(path).pixels
+    saved(tmp_path / "b.png", picture())
+    copy = Meddler(lambda: (tmp_path / "b.png").exists() and (tmp_path / "b.png").replace(path))
+    assert (read(path, copy).pixels == wanted).all() and copy.getvalue() == whole
+    assert path.read_bytes() != whole
+    whole, copy = path.read_bytes(), Meddler(lambda: path.unlink())
+    assert read(path, copy).pixels.shape == (30, 40, 3) and copy.getvalue() == whole
+
+
+def test_a_file_that_is_not_there_is_said_to_be_gone(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"a\.png is gone"):
+        read(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(BadInput, match=r"b\.png is a link that leads nowhere"):
+        read(tmp_path / "b.png")
+    os.mkfifo(tmp_path / "c.png")
+    with pytest.raises(BadInput, match=r"c\.png is no file"):
+        read(tmp_path / "c.png")
+
+
+def test_a_copy_that_cannot_be_written_is_not_the_picture_s_fault(tmp_path: Path) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        read(saved(tmp_path / "a.png", picture()), Meddler(full))
+
+
+def test_a_file_of_too_many_bytes_is_not_read_at_all(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(MAX_FILE + 1)
+    copy = io.BytesIO()
+    with pytest.raises(BadInput, match=r"a\.png has 300,000,001 bytes, wanted at most"):
+        read(tmp_path / "a.png", copy)
+    assert copy.getvalue() == b""
+
+
 # ---- text that attacks ---------------------------------------------------------------------------------------------
 
 
@@ -148,6 +249,55 @@ def test_a_text_of_50_megabytes_is_left_out_and_the_picture_comes(tmp_path: Path
     tracemalloc.stop()
     assert found.pixels.shape == (30, 40, 3) and found.recipe is None
     assert "left out" in found.notes[0] and peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("empty", "count", "refused"),
+    [
+        (b"teSt", MAX_BESIDE - 2, False),
+        (b"teSt", MAX_BESIDE, True),
+        (b"IDAT", 5_000, False),
+        (b"IDAT", MAX_CHUNKS, True),
+    ],
+)
+def test_a_png_of_too_many_chunks_is_refused_before_it_is_decoded(
+    tmp_path: Path, empty: bytes, count: int, refused: bool
+) -> None:
+    """The file itself has a header, pixels and an end."""
+    path = with_chunk(tmp_path / "a.png", chunk(empty, b"") * count)
+    if refused:
+        with pytest.raises(BadInput, match=r"more chunks than are looked at \(100,000 in all, 1,000 of them"):
+            read(path)
+    else:
+        assert read(path).pixels.shape == (30, 40, 3)
+
+
+LONG = 2_000_000
+"""Letters: a pattern that begins anew at each of them needs hours for so many."""
+LONG_TEXTS = {
+    "letters": {"parameters": "Steps: 2, " + "a" * LONG},
+    "words": {"parameters": "Steps: 2, " + "ab " * (LONG // 3)},
+    "blank lines": {"parameters": "\n" * LONG},
+    "spaces": {"parameters": "Steps: 2," + " " * LONG},
+    "settings": {"parameters": "Steps: 2\n" * (LONG // 9)},
+    "numbers": {"parameters": "Steps: " + "2" * LONG},
+    "colons": {"parameters": "Steps: 2, " + "a:" * (LONG // 2)},
+    "quotes": {"parameters": "Steps: 2, " + 'a: "' * (LONG // 4)},
+    "escaped quotes": {"parameters": "Steps: 2, " + 'a:"\\",' * (LONG // 6)},
+    "open quotes": {"parameters": "Steps: 2, " + 'a:"b\\\n,' * (LONG // 7)},
+    "brackets": {"sd-metadata": json.dumps({"image": {"prompt": "[" * LONG}})},
+    "spaces between brackets": {"sd-metadata": json.dumps({"image": {"prompt": "a" + " " * LONG + "[b]"}})},
+    "a chain of nodes": {
+        "prompt": json.dumps({str(n): {"inputs": {"a": [str(n + 1), 0]}} for n in range(LONG // 40)} | {"x": {}})
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LONG_TEXTS)
+def test_a_text_of_two_megabytes_is_gone_through_once(kind: str) -> None:
+    """Nothing is timed: what goes through it again and again does not end within any test's time."""
+    recipe = recipe_of(LONG_TEXTS[kind])
+    assert recipe is None or max(map(len, (recipe.prompt, recipe.negative, *recipe.settings.values()))) <= LONGEST
 
 
 def test_a_long_prompt_is_cut_and_said(tmp_path: Path) -> None:
@@ -286,8 +436,11 @@ def test_letters_of_every_script_come_through_and_half_ones_do_not(tmp_path: Pat
         with_texts(tmp_path / "a.png", invokeai_metadata=json.dumps({**INVOKE, "positive_prompt": text}))
     ).recipe
     assert recipe is not None and recipe.prompt == text
-    half = recipe_of({"invokeai_metadata": '{"positive_prompt": "a \\ud800 b"}'})
-    assert half is not None and half.prompt == "a ? b"
+    half = recipe_of({"invokeai_metadata": '{"positive_prompt": "a \\ud800 b", "scheduler": "c \\udc00"}'})
+    assert half is not None and half.prompt == "a ? b" and half.settings == {"scheduler": "c ?"}
+    graph = {"1": {"inputs": {"positive": 1, "negative": 1, "seed": 3, "sampler_name": "\ud83d"}}}
+    comfy = recipe_of({"prompt": json.dumps(graph)})
+    assert comfy is not None and comfy.settings == {"sampler_name": "?"}
 
 
 # ---- folders -------------------------------------------------------------------------------------------------------
@@ -297,9 +450,46 @@ def test_pictures_of_a_folder_are_found_in_order(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "deep/c.webp", ".hidden.png", ".trash/d.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in find_pictures(tmp_path)] == ["a.JPG", "b.png", "c.webp"]
+    (tmp_path / "linked").symlink_to(tmp_path / "deep")
+    found = find_pictures(tmp_path)
+    assert [path.name for path in found.pictures] == ["a.JPG", "b.png", "c.webp"] and not found.unreadable
+    assert [path.name for path in find_pictures(tmp_path, without=tmp_path / "deep").pictures] == ["a.JPG", "b.png"]
     with pytest.raises(BadInput, match="no folder"):
         find_pictures(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="no pictures"):
         find_pictures(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [(errno.EACCES, "it may not be read"), (errno.ENOENT, "it is gone"), (errno.EIO, "input/output error")],
+)
+def test_a_folder_nobody_can_look_into_is_named_and_the_others_are_gone_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+) -> None:
+    """The operating system's word: as root it never says that a folder may not be read."""
+    for name in ("a.png", "locked/b.png", "open/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    looks = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) in refused:
+            raise OSError(number, os.strerror(number), str(path))
+        return looks(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    refused = {tmp_path / "locked"}
+    found = find_pictures(tmp_path)
+    assert [path.name for path in found.pictures] == ["a.png", "c.png"]
+    assert found.unreadable == {tmp_path / "locked": why}
+    refused = {tmp_path}
+    with pytest.raises(BadInput, match=f"cannot be looked into: {why}"):
+        find_pictures(tmp_path)
+    refused = {tmp_path / "locked" / "in"}
+    (tmp_path / "locked" / "in").mkdir()
+    (tmp_path / "locked" / "b.png").unlink()
+    with pytest.raises(BadInput, match="holds no pictures") as told:
+        find_pictures(tmp_path / "locked")
+    assert told.value.hint == f"{tmp_path / 'locked' / 'in'} cannot be looked into: {why}."

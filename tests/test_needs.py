@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gen_emerge.config import KNOWN, parse
+from gen_emerge.config import KNOWN, load, parse
 from gen_emerge.crew import limits_of
 from gen_emerge.equip import resolved
 from gen_emerge.errors import BadConfig, MissingExtra, MissingModel
-from gen_emerge.models import home
+from gen_emerge.models import home, libraries
 from gen_emerge.models.catalogue import catalogue
 from gen_emerge.models.home import Kept, Record
 from gen_emerge.needs import fetchable, needs, preflight
@@ -121,8 +124,11 @@ def test_everything_that_is_missing_is_named_with_the_command_that_fetches_it(
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
-def test_without_the_extra_its_command_is_given(tmp_path: Path, checkpoint: Path) -> None:
+def test_without_the_extra_its_command_is_given(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     detectors: dict[str, Any] = {"use": ["regions"], "regions": {"model": "x", "labels": {"a": "b"}}}
+    monkeypatch.setattr(libraries, "_HOME", tmp_path)  # no clone
     with pytest.raises(MissingExtra, match=r'detector "regions" needs torch.*gen-emerge\[models\]'):
         preflight(parse({"name": "a", "detectors": detectors}), tmp_path)
     with pytest.raises(MissingExtra, match=r"gen-emerge\[models\]"):
@@ -130,6 +136,57 @@ def test_without_the_extra_its_command_is_given(tmp_path: Path, checkpoint: Path
     mixed = parse({"name": "a", "scorers": {"quality": {"use": "nima"}}})
     with pytest.raises(MissingExtra, match='scorer "nima"'):
         preflight(mixed, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("clone", "prefix", "installer", "command"),
+    [
+        (False, "env", "pip", 'pip install "gen-emerge[models]"'),
+        (False, "env", "uv", 'uv pip install "gen-emerge[models]"'),
+        (False, "env", None, 'pip install "gen-emerge[models]"'),
+        (True, "home/.venv", "uv", "make -C {home} setup-models, then call {home}/.venv-models/bin/gen-emerge"),
+        (True, "home/.venv-models", "uv", "make -C {home} setup-models, then call {home}/.venv-models/bin/gen-emerge"),
+        (True, "env", "pip", 'pip install -e "{home}[models]"'),
+        (True, "env", "uv", 'uv pip install -e "{home}[models]"'),
+    ],
+)
+def test_the_command_fits_how_gen_emerge_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clone: bool, prefix: str, installer: str | None, command: str
+) -> None:
+    home = tmp_path / "home"
+    (home / ".ci").mkdir(parents=True)
+    if clone:
+        (home / ".ci" / "setup").touch()
+
+    def distribution(name: str) -> Any:
+        if installer is None:
+            raise PackageNotFoundError(name)
+        return SimpleNamespace(read_text=lambda file: f"{installer}\n" if file == "INSTALLER" else None)
+
+    monkeypatch.setattr(libraries, "_HOME", home)
+    monkeypatch.setattr(libraries, "distribution", distribution)
+    monkeypatch.setattr("sys.prefix", str(tmp_path / prefix))
+    wanted = f"Install the extra: {command.format(home=home)}"
+    assert libraries.how_to_install() == wanted
+    with pytest.raises(MissingExtra) as told:
+        libraries.library("a_library_nobody_has", what="Somebody")
+    assert told.value.hint == wanted
+
+
+def test_this_tree_is_a_clone(repository: Path) -> None:
+    assert (repository / ".ci" / "setup").is_file() and repository == libraries._HOME
+
+
+@pytest.mark.parametrize("size", [6, 8, 12, 24])
+def test_a_ready_series_asks_of_its_checkpoint_what_the_catalogue_says_it_was_made_for(
+    repository: Path, size: int
+) -> None:
+    """Steps and guidance, as its makers recommend them; `docs/models.md` is written from the catalogue."""
+    options = load(repository / "experiments" / "series" / f"diffusion-{size}gb.toml").generator.options
+    said = catalogue()[options["model"]].what
+    steps, guidance = re.search(r"; ([0-9]+) steps, guidance ([0-9.]+),", said).groups()
+    assert (options["steps"], options["guidance"]) == (int(steps), float(guidance))
+    assert said in (repository / "docs" / "models.md").read_text()
 
 
 def test_fetched_models_are_filled_in_and_what_says_nothing_is_left_out(

@@ -92,10 +92,11 @@ def _opened(path: Path) -> Generator[Picture]:
             raise BadInput(
                 f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, TIFF, BMP or GIF."
             ) from None
-        except PermissionError:
+        except (BadInput, PermissionError):
             raise
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise BadInput(f"{path} is damaged: {error}.", hint="Save it again, or leave it out.") from None
+        except Exception as error:  # Pillow meets what is torn with whatever comes: TypeError, KeyError, IndexError ...
+            said = str(error) or type(error).__name__
+            raise BadInput(f"{path} is damaged: {said}.", hint="Save it again, or leave it out.") from None
 
 
 def _refuse_size(path: Path, width: int, height: int) -> None:

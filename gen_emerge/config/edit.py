@@ -1,7 +1,7 @@
 """Takes the text of a series file; gives it with one scorer's table replaced, comments and order kept.
 
-Lines are replaced, not the file written anew. What comes of it is read again and compared: a text whose form is not
-understood (dotted keys, an inline table) is refused, never spoiled.
+Lines are replaced, not the file written anew: every other line keeps its bytes, its own ending too. What comes of it is
+read again and compared: a text whose form is not understood (dotted keys, an inline table) is refused, never spoiled.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ def with_scorer(text: str, gate: str, table: Mapping[str, Any]) -> str:
         BadInput: the table is written in a form that cannot be replaced line by line; says what to write by hand.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    ending = "\r\n" if "\r\n" in text else "\n"
-    lines = text.removeprefix(mark).replace("\r\n", "\n").split("\n")
-    wanted = tomllib.loads("\n".join(lines))
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text.removeprefix(mark))
+    usual = _end(lines[0]) if lines else "\n"
+    bare = bool(lines) and not _end(lines[-1])
+    if bare:
+        lines[-1] += usual  # something may come behind it
+    wanted = tomllib.loads("".join(lines))
     wanted.setdefault("scorers", {})[gate] = dict(table)
-    edited = "\n".join(_replaced(lines, gate, table))
+    made = _replaced(lines, gate, table, usual)
+    edited = "".join([*made[:-1], _bare(made[-1])] if bare else made)
     try:
         if tomllib.loads(edited) == wanted:
-            return mark + edited.replace("\n", ending)
+            return mark + edited
     except tomllib.TOMLDecodeError:
         pass
     written = "; ".join(f"{key} = {toml_value(value)}" for key, value in table.items())
@@ -47,13 +51,22 @@ def with_scorer(text: str, gate: str, table: Mapping[str, Any]) -> str:
     )
 
 
-def _replaced(lines: list[str], gate: str, table: Mapping[str, Any]) -> list[str]:
+def _end(line: str) -> str:
+    """How a line ends: as on Windows, as elsewhere, or (the last one) not at all."""
+    return "\r\n" if line.endswith("\r\n") else "\n" if line.endswith("\n") else ""
+
+
+def _bare(line: str) -> str:
+    return line.removesuffix(_end(line))
+
+
+def _replaced(lines: list[str], gate: str, table: Mapping[str, Any], usual: str) -> list[str]:
     sections = _sections(lines)
     own = f"scorers.{gate}"
     place = next((number for number, (name, _) in enumerate(sections) if name == own), None)
     kept = [(name, rows) for name, rows in sections if not name.startswith(f"{own}.")]
     if place is None:
-        return [*_joined(_with_new(kept, own, table))]
+        return [*_joined(_with_new(kept, own, table, usual))]
     return [*_joined([(name, _edited(rows, table) if name == own else rows) for name, rows in kept])]
 
 
@@ -62,7 +75,7 @@ def _sections(lines: list[str]) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = [("", [])]
     number = 0
     while number < len(lines):
-        header = _HEADER.match(lines[number])
+        header = _HEADER.match(_bare(lines[number]))
         if header or lines[number].lstrip().startswith("[["):
             name = re.sub(r"\s*\.\s*", ".", header[1]).replace('"', "") if header else "[["
             found.append((name, [lines[number]]))
@@ -80,7 +93,7 @@ def _length(lines: list[str], start: int) -> int:
         return 1
     for length in range(1, len(lines) - start + 1):
         try:
-            tomllib.loads("\n".join(lines[start : start + length]))
+            tomllib.loads("".join(lines[start : start + length]))
             return length
         except tomllib.TOMLDecodeError:
             continue
@@ -98,21 +111,22 @@ def _edited(rows: list[str], table: Mapping[str, Any]) -> list[str]:
             made.extend(value)
         elif key[1] in left:
             new = left.pop(key[1])
-            made.extend(value if _same(value, new) else [f"{key[1]} = {toml_value(new)}{_comment(value)}"])
+            line = f"{key[1]} = {toml_value(new)}{_comment(value)}{_end(value[-1])}"
+            made.extend(value if _same(value, new) else [line])
             last = len(made)
         number += length
-    made[last:last] = [f"{key} = {toml_value(value)}" for key, value in left.items()]
+    made[last:last] = [f"{key} = {toml_value(value)}{_end(made[last - 1])}" for key, value in left.items()]
     return made
 
 
 def _same(value: list[str], new: Any) -> bool:
-    (old,) = tomllib.loads("\n".join(value)).values()
+    (old,) = tomllib.loads("".join(value)).values()
     return bool(type(old) is type(new) and old == new)
 
 
 def _comment(value: list[str]) -> str:
     """What stands behind a value of one line."""
-    line = value[0]
+    line = _bare(value[0])
     if len(value) > 1:
         return ""
     for place, letter in enumerate(line):
@@ -125,16 +139,19 @@ def _comment(value: list[str]) -> str:
     return ""
 
 
-def _with_new(sections: list[tuple[str, list[str]]], own: str, table: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """A new section behind the other scorers', or at the end."""
-    rows = [f"[{own}]", *(f"{key} = {toml_value(value)}" for key, value in table.items()), ""]
+def _with_new(
+    sections: list[tuple[str, list[str]]], own: str, table: Mapping[str, Any], usual: str
+) -> list[tuple[str, list[str]]]:
+    """A new section behind the other scorers', or at the end, with empty lines around it."""
     others = [number for number, (name, _) in enumerate(sections) if name.startswith("scorers.")]
     after = others[-1] if others else len(sections) - 1
     name, before = sections[after]
+    end = _end(before[-1]) if before else usual
+    rows = [f"{line}{end}" for line in (f"[{own}]", *(f"{key} = {toml_value(value)}" for key, value in table.items()))]
     if before and before[-1].strip():
-        before = [*before, ""]
-    elif before and after == len(sections) - 1 and len(before) > 1:
-        rows = [*rows[:-1], ""]
+        before = [*before, end]
+    if after < len(sections) - 1:
+        rows.append(end)
     return [*sections[:after], (name, before), (own, rows), *sections[after + 1 :]]
 
 

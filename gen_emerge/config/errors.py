@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from gen_emerge.errors import nearest
+from gen_emerge.errors import IN_THE_FILE, nearest
 
 _SHOWN = 5
 _KINDS: dict[str, str] = {
@@ -53,7 +53,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple
             if problem["type"] == "literal_error" and isinstance(problem["input"], str):
                 hint = hint or nearest(problem["input"], _choices(model, loc))
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return f"{where}: {'; '.join(sentences)}{more}.", hint or "Correct the series file; nothing was changed."
+    return f"{where}: {'; '.join(sentences)}{more}.", hint or IN_THE_FILE
 
 
 def key_path(loc: tuple[int | str, ...]) -> str:

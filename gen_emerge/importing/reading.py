@@ -1,11 +1,14 @@
-"""Takes a picture's file; gives its pixels and recipe. Every limit is checked before anything is decoded."""
+"""Takes a picture's file; gives its pixels and recipe. Every limit is checked before anything is decoded.
+
+The file is read once, into a copy of this process's own: what is decoded, hashed and kept are the same bytes, whatever
+happens to the file meanwhile.
+"""
 
 from __future__ import annotations
 
-import io
-import struct
+import os
+import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from gen_emerge.errors import BadInput
+from gen_emerge.importing.chunks import MAX_TEXT, TooManyChunks, bounded
 from gen_emerge.importing.recipes import Recipe, recipe_of
 from gen_emerge.types import Pixels
 
@@ -22,14 +26,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """What is opened; Pillow knows more, some of which start other programs."""
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
 SMALLEST, LARGEST, MAX_PIXELS = 16, 8192, 33_000_000
 MAX_FILE = 300_000_000
 """Bytes of a file."""
-MAX_TEXT = 1_000_000
-"""Bytes of one text chunk, packed or not; a longer one is left out, and said."""
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+IN_MEMORY = 8_000_000
+"""Bytes of a copy that stay in memory; a larger one lies in a temporary file without a name."""
+_BLOCK = 1 << 20
 _COMMENT = 0x9286
 """EXIF's UserComment, where JPEG and WebP carry A1111's text."""
 
@@ -51,49 +53,78 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Every file below a folder whose name ends as a picture's, in order; hidden ones do not count.
-
-    Raises:
-        BadInput: there is no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise BadInput(f"There is no folder {folder}.", hint="Name one with pictures in it.")
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    if not found:
-        raise BadInput(f"{folder} holds no pictures.", hint="Wanted PNG, JPEG, WebP, TIFF, BMP or GIF.")
-    return found
+def scratch() -> IO[bytes]:
+    """An empty file of this process's own, for the copy of one picture; it is gone when it is closed."""
+    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)
 
 
-def read(path: Path) -> Found:
+def read(path: Path, copy: IO[bytes] | None = None) -> Found:
     """Read one picture.
 
+    Args:
+        path: of its file, which is read once.
+        copy: an empty file that then holds the bytes the pixels were decoded from; None when nobody wants them.
+
     Raises:
-        BadInput: it is no picture, is damaged, or is too large or too small; names the file and the limit.
+        BadInput: it is gone, may not be read, was changed meanwhile, is no picture, is damaged, or is too large or too
+            small; names the file and the limit.
+        OSError: the copy cannot be written.
     """
+    if copy is None:
+        with scratch() as own:
+            return read(path, own)
+    for block in _blocks(path):
+        copy.write(block)
+    notes: list[str] = []
+    pixels, texts = _opened(path, copy, notes)
+    recipe = recipe_of(texts)
+    if recipe is not None and recipe.cut:
+        notes.append("its prompt was cut off")
+    return Found(path=path, pixels=pixels, recipe=recipe, notes=tuple(notes))
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The file's bytes, all of them as they were at one time."""
+    taken = 0
+    try:
+        if not path.is_file():
+            gone = "a link that leads nowhere" if path.is_symlink() else "gone"
+            raise BadInput(f"{path} is {'no file' if path.exists() else gone}.", hint="Name a picture.")
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            _check_bytes(path, before.st_size)
+            while taken <= MAX_FILE and (block := file.read(_BLOCK)):
+                taken += len(block)
+                yield block
+            after = os.fstat(file.fileno())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is gone.", hint="Name a picture.") from None
+    except PermissionError:
+        raise BadInput(f"{path} may not be read.", hint="Make it readable, or leave it out.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.", hint="Copy it to another place.") from None
+    _check_bytes(path, max(taken, after.st_size))
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or taken != after.st_size:
+        raise BadInput(f"{path} was changed while it was read.", hint="Import it again.")
+
+
+# ---- its pixels ------------------------------------------------------------------------------------------------------
+
+
+def _opened(path: Path, copy: IO[bytes], notes: list[str]) -> tuple[Pixels, dict[str, str]]:
+    """Pixels and texts."""
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():
-        raise BadInput(f"{path} is no file.", hint="Name a picture.")
-    if path.stat().st_size > MAX_FILE:
-        raise BadInput(
-            f"{path} has {path.stat().st_size:,} bytes, wanted at most {MAX_FILE:,}.", hint="Save it smaller."
-        )
-    notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with path.open("rb") as file, Image.open(_bounded(file, notes), formats=FORMATS) as opened:
+            with Image.open(bounded(copy, notes), formats=FORMATS) as opened:
                 _check_size(path, *opened.size)
                 _tell_frames(opened, notes)
                 texts = _texts(opened)
-                pixels = decode(opened)
+                return decode(opened), texts
+        except BadInput:
+            raise
         except UnidentifiedImageError:
             raise BadInput(
                 f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, TIFF, BMP or GIF."
@@ -102,14 +133,16 @@ def read(path: Path) -> Found:
             raise BadInput(
                 f"{path} is too large, wanted at most {MAX_PIXELS:,} pixels.", hint="Make it smaller."
             ) from None
-        except PermissionError:
-            raise
-        except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-            raise BadInput(f"{path} is damaged: {error}.", hint="Save it again, or leave it out.") from None
-    recipe = recipe_of(texts)
-    if recipe is not None and recipe.cut:
-        notes.append("its prompt was cut off")
-    return Found(path=path, pixels=pixels, recipe=recipe, notes=tuple(notes))
+        except TooManyChunks as error:
+            raise BadInput(f"{path} has {error}.", hint="Save it again with another program.") from None
+        except Exception as error:  # Pillow meets what is torn with whatever comes: TypeError, KeyError, IndexError ...
+            said = str(error) or type(error).__name__
+            raise BadInput(f"{path} is damaged: {said}.", hint="Save it again, or leave it out.") from None
+
+
+def _check_bytes(path: Path, size: int) -> None:
+    if size > MAX_FILE:
+        raise BadInput(f"{path} has {size:,} bytes, wanted at most {MAX_FILE:,}.", hint="Save it smaller.")
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
@@ -121,9 +154,9 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 
 def _tell_frames(opened: Picture, notes: list[str]) -> None:
-    frames: int = getattr(opened, "n_frames", 1)
-    if frames > 1:
-        notes.append(f"it is animated: the first of {frames} frames was taken")
+    """Whether there is a second frame; how many there are is not asked: to count millions of them takes minutes."""
+    if getattr(opened, "is_animated", False):
+        notes.append("it has several frames or pages: the first was taken")
         opened.seek(0)
 
 
@@ -145,55 +178,6 @@ def _from_deep(values: Any) -> Pixels:
     scaled = values * 255.0 if values.dtype.kind == "f" else values / 257.0
     grey = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
-
-
-def _bounded(file: IO[bytes], notes: list[str]) -> IO[bytes]:
-    """The file, or a copy of a PNG without its oversized text chunks, which nothing then reads."""
-    if file.read(8) != _SIGNATURE:
-        file.seek(0)
-        return file
-    chunks = list(_chunks(file))
-    long = [(begin, size) for begin, size, kind in chunks if kind in _TEXTS and _too_long(file, begin, size, kind)]
-    if not long:
-        file.seek(0)
-        return file
-    notes.append(f"{len(long)} text of more than {MAX_TEXT:,} bytes in it was left out")
-    kept = io.BytesIO()
-    kept.write(_SIGNATURE)
-    for begin, size, _ in chunks:
-        if (begin, size) not in long:
-            file.seek(begin)
-            kept.write(file.read(size + 12))
-    kept.seek(0)
-    return kept
-
-
-def _too_long(file: IO[bytes], begin: int, size: int, kind: bytes) -> bool:
-    """Whether a text is longer than it may be, as it lies there or unpacked; no more than that is unpacked."""
-    if size > MAX_TEXT:
-        return True
-    if kind == b"tEXt":
-        return False
-    file.seek(begin + 8)
-    _, _, body = file.read(size).partition(b"\0")
-    if kind == b"zTXt":
-        packed = body[1:]
-    elif body[:1] == b"\x01":
-        packed = body[2:].split(b"\0", 2)[-1]
-    else:
-        return False
-    try:
-        return len(zlib.decompressobj().decompress(packed, MAX_TEXT + 1)) > MAX_TEXT
-    except zlib.error:
-        return True  # nobody can read it
-
-
-def _chunks(file: IO[bytes]) -> Iterator[tuple[int, int, bytes]]:
-    """Where each chunk of a PNG begins, how many bytes it holds, and its kind; nothing of it is read."""
-    while len(head := file.read(8)) == 8:
-        size, kind = struct.unpack(">I4s", head)
-        yield file.tell() - 8, size, kind
-        file.seek(size + 4, io.SEEK_CUR)
 
 
 def _texts(opened: Picture) -> dict[str, str]:

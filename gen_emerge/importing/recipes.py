@@ -1,6 +1,7 @@
 """Takes the texts a picture's file carries; gives the prompt it was made from, as A1111, ComfyUI or InvokeAI wrote it.
 
-What cannot be read gives no recipe: a picture without a prompt is a picture all the same. Nothing is evaluated.
+What cannot be read gives no recipe: a picture without a prompt is a picture all the same. Nothing is evaluated. Every
+text is gone through once, however it is written: a pattern that begins anew at every letter would take minutes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ _DEEPEST = 32
 _LARGEST = 500
 """How many of its nodes are looked at for a text."""
 _TEXTS = ("text", "text_g", "text_l", "t5xxl", "clip_l", "prompt", "value", "string")
-_LAST_LINE = re.compile(r"^\s*Steps: *[0-9]+\s*,.*$", re.MULTILINE)
-_PAIR = re.compile(r'\s*([A-Za-z][\w \-/]*?):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
+_SETTINGS = re.compile(r"\s*Steps: *[0-9]+\s*,")
+_KEY = re.compile(r"[A-Za-z][\w \-/]*")
+_VALUE = re.compile(r'[ \t]*("(?:[^"\\]|\\.)*+"|[^,\n]*)')
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ def _made(tool: str, prompt: Any, negative: Any, seed: Any, settings: Mapping[st
         prompt=texts[0][:LONGEST],
         negative=texts[1][:LONGEST],
         seed=_seed(seed),
-        settings={str(key): str(value)[:1000] for key, value in settings.items() if value is not None},
+        settings={_plain(str(key)): _plain(str(value)[:1000]) for key, value in settings.items() if value is not None},
         cut=max(map(len, texts)) > LONGEST,
     )
 
@@ -92,11 +95,33 @@ def _a1111(text: str) -> Recipe | None:
     """Prompt, a line that begins with "Negative prompt:", and a last line of settings."""
     if text.lstrip().startswith("{"):
         return None  # some tools put JSON under this keyword
-    lines = list(_LAST_LINE.finditer(text))
-    head, tail = (text[: lines[-1].start()], text[lines[-1].start() :]) if lines else (text, "")
+    head, tail = _parted(text)
     prompt, _, negative = head.partition("Negative prompt:")
-    settings = {key.strip(): value.strip().strip('"') for key, value in _PAIR.findall(tail.strip())}
+    settings = _pairs(tail)
     return _made("a1111", prompt, negative, settings.pop("Seed", None), settings)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """What stands before the last line of settings, and that line with all that follows it."""
+    end = len(text)
+    while end >= 0:
+        begin = text.rfind("\n", 0, end) + 1
+        if _SETTINGS.match(text, begin, end):
+            return text[:begin], text[begin:]
+        end = begin - 1
+    return text, ""
+
+
+def _pairs(line: str) -> dict[str, str]:
+    """`Key: value, Key: "a, value", ...`; what is no pair is passed over."""
+    found, place = dict[str, str](), 0
+    while (colon := line.find(":", place)) >= 0:
+        begin = max(place, line.rfind(",", place, colon) + 1, line.rfind("\n", place, colon) + 1)
+        key, place = line[begin:colon].strip(), colon + 1
+        value = _VALUE.match(line, place)
+        if _KEY.fullmatch(key) and value is not None:
+            found[key], place = value[1].strip().strip('"'), value.end()
+    return found
 
 
 def _invoke(text: str) -> Recipe | None:
@@ -121,9 +146,9 @@ def _invoke_old(text: str) -> Recipe | None:
     if isinstance(prompt, list) and prompt:
         prompt = _table(cast(list[Any], prompt)[0]).get("prompt")
     whole = prompt if isinstance(prompt, str) else ""
-    negative = ", ".join(re.findall(r"\[([^\]]*)\]", whole))
+    *before, last = (parts := _BRACKETS.split(whole))[::2]
     settings = {key: image.get(key) for key in ("steps", "cfg_scale", "sampler", "width", "height")}
-    wanted = re.sub(r"\s*\[[^\]]*\]", "", whole)
+    wanted, negative = "".join([*(part.rstrip() for part in before), last]), ", ".join(parts[1::2])
     return _made("invokeai", wanted, negative, image.get("seed"), {**settings, "model": table.get("model_weights")})
 
 
@@ -136,7 +161,7 @@ def _comfy(text: str) -> Recipe | None:
     inputs = _inputs(sampler)
     prompt, negative = (_text_behind(graph, inputs.get(key), set()) for key in ("positive", "negative"))
     if not sampler:
-        prompt = max((_text_behind(graph, [name, 0], set()) for name in graph), key=len, default="")
+        prompt = max((text for node in graph.values() for text in _own_texts(node)), key=len, default="")
     seed = _value_behind(graph, inputs.get("seed", inputs.get("noise_seed")), _DEEPEST)
     named = {key: inputs.get(key) for key in ("steps", "cfg", "sampler_name", "scheduler", "denoise")}
     return _made(
@@ -146,6 +171,11 @@ def _comfy(text: str) -> Recipe | None:
 
 def _inputs(node: Any) -> dict[str, Any]:
     return _table(_table(node).get("inputs"))
+
+
+def _own_texts(node: Any) -> list[str]:
+    inputs = _inputs(node)
+    return [value for key in _TEXTS if isinstance(value := inputs.get(key), str)]
 
 
 def _text_behind(graph: dict[str, Any], link: Any, seen: set[str]) -> str:

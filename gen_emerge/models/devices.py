@@ -11,6 +11,8 @@ from gen_emerge.models.libraries import library
 if TYPE_CHECKING:
     import torch
 
+DEVICE = r"auto|cpu|mps|cuda(:[0-9]{1,3})?"
+"""What a device is called in a series file; whether this machine has it is asked later."""
 DTYPES = ("float32", "float16", "bfloat16")
 _WANTED = 'wanted "auto", "cuda", "cuda:1", "mps" or "cpu"'
 
@@ -29,7 +31,7 @@ def choose_device(word: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?", word):
+    if not re.fullmatch(DEVICE, word):
         raise BadInput(f'device = "{word}": {_WANTED}.', hint='Write device = "auto".')
     device = torch.device(word)
     if device.type == "cuda":

@@ -66,7 +66,7 @@ def load_aesthetic(name: str, options: Mapping[str, Any], *, tower: Tower | None
         BadInput: an option is wrong, or the head does not fit the tower's width.
         MissingModel: the file is not there.
     """
-    check_options(name, options, OPTIONS)
+    check_options(f"scorers.extra.{name}", options, OPTIONS)
     path = Path(require(name, options, "weights", what="the head's file"))
     weights = load_weights(path, pinned=options.get("sha256"))
     kind = "laion_v2" if any(key.startswith("layers.") for key in weights) else "laion_v1"

@@ -37,7 +37,7 @@ def load_clpips(options: Mapping[str, Any], *, device: str) -> Lpips:
         BadInput: an option is wrong, the card is missing or of another trunk, a weight is negative.
         MissingModel: a file is not there.
     """
-    check_options("clpips", options, OPTIONS)
+    check_options("scorers.extra.clpips", options, OPTIONS)
     path = Path(require("clpips", options, "fitted", what="the file that training wrote"))
     card = read_card(path)
     layers = load_weights(path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gen_emerge.errors import BadInput, MissingModel, ScorerFailed, nearest
+from gen_emerge.errors import IN_THE_FILE, BadInput, MissingModel, ScorerFailed, nearest
 from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.home import pin_of
 from gen_emerge.types import Pixels
@@ -34,9 +34,7 @@ def checked(where: str, options: Mapping[str, Any], known: Mapping[str, type]) -
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             given[key] = float(value)
         elif not fits:
-            raise BadInput(
-                f"{where}.{key} = {value!r}: wanted {_NAMES[wanted]}.", hint="Correct it in the series file."
-            )
+            raise BadInput(f"{where}.{key} = {value!r}: wanted {_NAMES[wanted]}.", hint=IN_THE_FILE)
     return given
 
 

@@ -152,7 +152,7 @@ class Psnr(Pairwise):
     alike: Literal["small", "large"] = "large"
 
     def __init__(self, options: Mapping[str, Any], *, device: str) -> None:
-        check_options("psnr", options, {})
+        check_options("scorers.extra.psnr", options, {})
         torchmetrics: Any = library("torchmetrics.functional.image", what="psnr")
         self._measure = torchmetrics.peak_signal_noise_ratio
         super().__init__("psnr", f"psnr-1:torchmetrics-{_torchmetrics()}", device=device, least=1)
@@ -169,7 +169,7 @@ class Ssim(Pairwise):
     _precision = np.float64
 
     def __init__(self, options: Mapping[str, Any], *, device: str) -> None:
-        check_options("ssim", options, {})
+        check_options("scorers.extra.ssim", options, {})
         torchmetrics: Any = library("torchmetrics.functional.image", what="ssim")
         self._measure = torchmetrics.structural_similarity_index_measure
         # A little arithmetic, in a precision that not every device has.

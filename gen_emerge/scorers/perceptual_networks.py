@@ -101,7 +101,7 @@ class Dists(Pairwise):
     """DISTS, about 0..1; 0 for equal pictures. Looks at a shorter side of at most 256 pixels, as its authors do."""
 
     def __init__(self, options: Mapping[str, Any], *, device: str) -> None:
-        check_options("dists", options, DISTS_OPTIONS)
+        check_options("scorers.extra.dists", options, DISTS_OPTIONS)
         model, told = _dists_network(options)
         torchmetrics: Any = library("torchmetrics", what="dists")
         version = f"dists-1:torchmetrics-{torchmetrics.__version__}:{told}"
@@ -124,7 +124,7 @@ def load_lpips(options: Mapping[str, Any], *, device: str) -> Lpips:
         BadInput: an option is wrong, or the trunk's weights do not fit.
         MissingModel: the file is not there.
     """
-    check_options("lpips", options, LPIPS_OPTIONS)
+    check_options("scorers.extra.lpips", options, LPIPS_OPTIONS)
     net = str(options.get("net", "alex"))
     model, told = open_lpips(net, options)
     version = f"lpips-1:{lpips_version()}:{net}"

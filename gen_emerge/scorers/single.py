@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.errors import BadInput, ScorerFailed, nearest
+from gen_emerge.errors import IN_THE_FILE, BadInput, ScorerFailed, nearest
 from gen_emerge.scorers.batches import Batches
 from gen_emerge.types import Pixels, Reading, Signal
 
 if TYPE_CHECKING:
     import torch
 
+_KINDS = {str: "a text", float: "a number", int: "a whole number", bool: "true or false", dict: "a table"}
 Measure = Callable[[Sequence[Pixels], Sequence[str]], NDArray[np.floating[Any]]]
 """(n,) images and (n,) prompts -> (n,) raw values."""
 
@@ -96,26 +97,38 @@ class SingleSignal:
         return self.batches.run(pairs, step) if pairs else np.empty(0, np.float32)
 
 
-def check_options(name: str, options: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]]) -> None:
-    """Refuse an unknown option or one of the wrong type.
+def check_options(
+    where: str,
+    options: Mapping[str, Any],
+    known: Mapping[str, type | tuple[type, ...]],
+    *,
+    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+) -> None:
+    """Refuse an unknown option, one of the wrong type or out of its range. A whole number passes as a number.
 
     Args:
-        name: the scorer's name, for the error.
+        where: the table in the series file, such as "detectors.seams", for the error.
         options: as the series file has them.
         known: option -> type or types.
+        ranges: option -> its least and its largest value.
 
     Raises:
-        BadInput: names the option and the nearest known one.
+        BadInput: names the option's path and what was wanted, or the nearest known option.
     """
     for option, value in options.items():
         if option not in known:
-            raise BadInput(f'{name} has no option "{option}".', hint=nearest(option, known))
+            raise BadInput(f'{where} has no option "{option}".', hint=nearest(option, known))
         if value is None:  # a pin that is not known
             continue
         wanted = known[option]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted in (int, float)):
-            names = wanted.__name__ if isinstance(wanted, type) else " or ".join(one.__name__ for one in wanted)
-            raise BadInput(f"{name}: {option} = {value!r}, wanted {names}.", hint="Correct it in the series file.")
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        able = (*kinds, int) if float in kinds else kinds
+        low, high = ranges.get(option, (None, None))
+        fits = isinstance(value, able) and (bool in kinds or not isinstance(value, bool))
+        if not fits or (low is not None and high is not None and not low <= value <= high):
+            names = " or ".join(_KINDS.get(kind, kind.__name__) for kind in kinds)
+            among = f" from {low:g} to {high:g}" if low is not None and high is not None else ""
+            raise BadInput(f"{where}.{option} = {value!r}: wanted {names}{among}.", hint=IN_THE_FILE)
 
 
 def require(name: str, options: Mapping[str, Any], option: str, *, what: str) -> str:

@@ -1,7 +1,7 @@
 """The store: tables, transactions, migrations and image files of one series. The only place that knows SQLAlchemy."""
 
 from gen_emerge.store.answers import Answers
-from gen_emerge.store.images import pixels_hash, read_recipe, sweep
+from gen_emerge.store.images import is_thumbnail, pixels_hash, read_recipe, sweep
 from gen_emerge.store.imports import importing, keep, read_import, sweep_imports
 from gen_emerge.store.lock import Held, Owner, hold, holder
 from gen_emerge.store.migrate import upgrade
@@ -21,6 +21,7 @@ __all__ = [
     "hold",
     "holder",
     "importing",
+    "is_thumbnail",
     "keep",
     "pixels_hash",
     "read_import",

@@ -295,6 +295,12 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
             yield Path(base) / name, match[1] if match and Path(base).name == match[1][:2] else None
 
 
+def is_thumbnail(path: Path) -> bool:
+    """Whether a file is the small picture of a larger one that lies beside it, in this series or another."""
+    match = _OURS.fullmatch(path.name)
+    return match is not None and match[2] == "webp" and path.with_suffix(".png").is_file()
+
+
 def is_draft(path: Path) -> bool:
     """Whether a file was being written when its process ended."""
     return path.name.endswith(_DRAFT) and _OURS.fullmatch(path.name.removesuffix(_DRAFT)) is not None

@@ -14,9 +14,9 @@ import shutil
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from gen_emerge.errors import BadInput, Damaged, HeldByAnother
+from gen_emerge.errors import Damaged, HeldByAnother
 from gen_emerge.store.database import sync_folder
 from gen_emerge.store.images import pixels_hash, read_pixels, write_error
 from gen_emerge.store.lock import hold
@@ -59,28 +59,29 @@ def importing(folder: Path, *, tries: int = SWEPT) -> Generator[None, None, None
         yield
 
 
-def keep(folder: Path, pixels: Pixels, original: Path) -> dict[str, str]:
+def keep(folder: Path, pixels: Pixels, original: IO[bytes], suffix: str) -> dict[str, str]:
     """Keep one picture and the file it was read from; durable when it returns.
 
     Args:
         folder: the series' folder.
         pixels: (h, w, 3) uint8 sRGB.
-        original: the file it was read from; its suffix is kept in lower case.
+        original: the bytes the pixels were decoded from, in a file of this process's own.
+        suffix: of the file they were read from, such as ".JPG"; kept in lower case.
 
     Returns:
         `picture` and `original`, paths relative to the folder; `picture_file` and `original_file`, the SHA-256 of each.
 
     Raises:
         DiskFull: no draft is left behind.
-        BadInput: the folder cannot be written, or the original is gone or was changed meanwhile.
+        BadInput: the folder cannot be written.
     """
     content = encode_png(pixels, {})
     picture = picture_path(pixels_hash(pixels))
+    digest = _digest_of(original)
+    copy = f"{FOLDER}/{digest[:2]}/{digest}.original{suffix.lower()}"
     try:
         _place(folder / picture, lambda draft: draft.write_bytes(content))
-        digest = _digest(original)
-        copy = f"{FOLDER}/{digest[:2]}/{digest}.original{original.suffix.lower()}"
-        _place(folder / copy, lambda draft: _copy(original, draft, digest))
+        _place(folder / copy, lambda draft: _copy(original, draft))
     except OSError as error:
         raise write_error(error, folder) from error
     return {
@@ -91,26 +92,26 @@ def keep(folder: Path, pixels: Pixels, original: Path) -> dict[str, str]:
     }
 
 
-def put_back(folder: Path, payload: Mapping[str, Any], pixels: Pixels, original: Path) -> bool:
+def put_back(folder: Path, payload: Mapping[str, Any], pixels: Pixels, original: IO[bytes]) -> bool:
     """Put back what was lost or changed of an imported picture; nothing is written that its input does not name.
 
     Args:
         folder: the series' folder.
         payload: of its input.
         pixels: (h, w, 3) uint8 sRGB, the ones that were imported.
-        original: the file they were read from now: perhaps another than at that time, in another encoding.
+        original: the bytes they were decoded from now: perhaps other ones than at that time, in another encoding.
 
     Returns:
-        Whether both files are whole again: False where this is another file, and the one of that time is lost.
+        Whether both files are whole again: False where these are other bytes, and those of that time are lost.
 
     Raises:
         DiskFull: no draft is left behind.
-        BadInput: the folder cannot be written, or the original is gone or was changed meanwhile.
+        BadInput: the folder cannot be written.
     """
     try:
         _place(folder / payload["picture"], lambda draft: draft.write_bytes(encode_png(pixels, {})))
-        if _digest(original) == payload["original_file"]:
-            _place(folder / payload["original"], lambda draft: _copy(original, draft, payload["original_file"]))
+        if _digest_of(original) == payload["original_file"]:
+            _place(folder / payload["original"], lambda draft: _copy(original, draft))
     except OSError as error:
         raise write_error(error, folder) from error
     return whole(folder, payload)
@@ -172,10 +173,10 @@ def sweep_imports(folder: Path, known: Collection[str]) -> int:
     return deleted
 
 
-def _copy(original: Path, draft: Path, digest: str) -> None:
-    shutil.copyfile(original, draft)
-    if _digest(draft) != digest:
-        raise BadInput(f"{original} was changed while it was copied.", hint="Import it again.")
+def _copy(original: IO[bytes], draft: Path) -> None:
+    original.seek(0)
+    with draft.open("wb") as file:
+        shutil.copyfileobj(original, file)
 
 
 def _place(path: Path, write: Callable[[Path], object]) -> None:
@@ -198,4 +199,10 @@ def _place(path: Path, write: Callable[[Path], object]) -> None:
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest_of(file)
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    """SHA-256 of all of an opened file."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]

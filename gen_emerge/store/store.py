@@ -23,7 +23,7 @@ from gen_emerge.store import tables as t
 from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
 from gen_emerge.store.read import STARTS_OF
 from gen_emerge.store.rows import round_payload, to_json
-from gen_emerge.store.tried import TRIED, TrialReader, merged, trial_payload, trials_of
+from gen_emerge.store.tried import TRIED, TrialReader, merged, newest_of, trial_payload, trials_of
 from gen_emerge.store.write import Words, last_committed, write_cycle
 from gen_emerge.types import CycleRecord, Input, Round, Trial
 
@@ -235,6 +235,21 @@ class Store(TrialReader):
                 assert number is not None
                 newest = number[0]
         return newest, others
+
+    def note_trial(self, trial: Trial) -> None:
+        """Store that a version was tried, where its gate's newest row does not say so already: it is now the last one.
+
+        Args:
+            trial: which version, by which table; its numbers are not looked at.
+        """
+        self._check_there()
+        text = to_json(trial_payload(replace(trial, readings={}, failed={})))
+        with writing(self._engine, self._path) as connection:
+            newest = connection.execute(newest_of(trial.gate)).first()
+            known, new = json.loads(newest[1]) if newest is not None else {}, json.loads(text)
+            if any(known.get(key) != new[key] for key in ("version", "table")):
+                row = {"kind": TRIED, "first_cycle": 0, "arrived_at": time.time(), "payload": text}
+                connection.execute(insert(t.InputRow), row)
 
     def commit(self, record: CycleRecord) -> None:
         """Store everything one cycle derived, in one transaction, durable before it returns.

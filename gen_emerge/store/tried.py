@@ -62,7 +62,7 @@ class TrialReader(Reader):
 
     def last_tried(self, gate: str) -> Trial | None:
         """The scorer that was tried last for a gate, without its numbers."""
-        rows = self._all(_of_gate(gate).order_by(t.InputRow.id.desc()).limit(1))
+        rows = self._all(newest_of(gate))
         return merged([{**json.loads(rows[0][1]), "readings": {}, "failed": {}}], None) if rows else None
 
     def numbers(self, name: str, version: str) -> dict[int, float]:
@@ -76,6 +76,11 @@ class TrialReader(Reader):
 def _of_gate(gate: str) -> Select[int, str]:
     number = func.json_extract(t.InputRow.payload, "$.gate")
     return select(t.InputRow.id, t.InputRow.payload).where(t.InputRow.kind == TRIED, number == gate)
+
+
+def newest_of(gate: str) -> Select[int, str]:
+    """(id, payload) of what was tried last for a gate."""
+    return _of_gate(gate).order_by(t.InputRow.id.desc()).limit(1)
 
 
 def trials_of(gate: str, version: str) -> Select[int, str]:

@@ -380,12 +380,14 @@ def test_what_is_kept_is_the_pixels_and_the_file_byte_for_byte(tmp_path: Path):
     original = tmp_path / "Photo.JPG"
     Pillow.fromarray(picture(3)).save(original, "JPEG")
     pixels = np.asarray(Pillow.open(original))
-    kept = keep(tmp_path / "night", pixels, original)
+    with original.open("rb") as file:
+        file.read(9)  # wherever it stands
+        kept = keep(tmp_path / "night", pixels, file, ".JPG")
+        assert keep(tmp_path / "night", pixels, file, ".JPG") == kept
     assert kept["picture"] == f"imports/{pixels_hash(pixels)[:2]}/{pixels_hash(pixels)}.png"
     assert kept["original"].endswith(f"{kept['original_file']}.original.jpg")
     assert (tmp_path / "night" / kept["original"]).read_bytes() == original.read_bytes()
     assert (read_import(tmp_path / "night", pixels_hash(pixels)) == pixels).all()
-    assert keep(tmp_path / "night", pixels, original) == kept
     assert not list((tmp_path / "night").rglob("*.draft"))
     assert sweep_imports(tmp_path / "night", {kept["original"]}) == 1
     with pytest.raises(Damaged):
@@ -395,7 +397,8 @@ def test_what_is_kept_is_the_pixels_and_the_file_byte_for_byte(tmp_path: Path):
 def test_other_pixels_under_its_name_are_refused(tmp_path: Path):
     original = tmp_path / "a.png"
     Pillow.fromarray(picture(3)).save(original)
-    kept = keep(tmp_path, picture(3), original)
+    with original.open("rb") as file:
+        kept = keep(tmp_path, picture(3), file, ".png")
     Pillow.fromarray(picture(4)).save(tmp_path / kept["picture"])
     with pytest.raises(Damaged, match="does not hold the pixels"):
         read_import(tmp_path, pixels_hash(picture(3)))

@@ -15,9 +15,11 @@ import pytest
 from loop_crew import NO_GATES, QUESTIONS, RankCritic, Series, Traits, near, own_direction, world_crew
 
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.generators.imported import Imported
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.protocols import CriticDown
 from gen_emerge.state import replay
+from gen_emerge.store import pixels_hash
 
 CYCLES = 16
 DEPTH = 3
@@ -150,6 +152,91 @@ def test_stretches_of_neighbours_end_at_the_same_images_however_often_it_was_sto
     assert max(lengths) > 12, "several stretches were finished"
     assert made.state.digest() == alone.state.digest()
     assert tables(made) == tables(alone)
+
+
+# ---- pictures made elsewhere that come amid the conversations ----------------------------------------------------
+
+EARLY, LATE = range(104, 110), range(110, 116)
+"""Numbers of imported pictures: two cycles of them that are there before anybody talks, and two that come later."""
+ARRIVES, COUNTS = 8, 8 + 1 + DEPTH + 1
+"""The later ones arrive at this commit; the first cycle that has not begun then, however far the loop is ahead."""
+LONG = 22
+
+
+class Elsewhere:
+    """Imported pictures of the world, by the hash of their pixels."""
+
+    def __init__(self) -> None:
+        self.pixels: dict[str, np.ndarray] = {}
+
+    def __call__(self, pixels: str) -> np.ndarray:
+        return self.pixels[pixels]
+
+    def arrive(self, made: Series, numbers: range, first_cycle: int) -> None:
+        for number in numbers:
+            pixels = np.random.default_rng(number).integers(20, 230, (32, 40, 3), dtype=np.uint8)
+            pixels[0, 0] = number // 256, number % 256, 7
+            name = pixels_hash(pixels)
+            self.pixels[name] = pixels
+            payload = {"prompt": f"wave {number}", "negative": "", "pixels": name, "width": 40, "height": 32}
+            made.store.add_input("import", payload, first_cycle=first_cycle)
+
+
+def begun_with_imports(series, name: str) -> tuple[Series, Elsewhere]:
+    """Six cycles, then the first imports and what humans answer."""
+    elsewhere = Elsewhere()
+    made = series(replace(plan(Moody()), imports=Imported(elsewhere)), name).run(6)
+    elsewhere.arrive(made, EARLY, first_cycle=7)
+    humans(made)
+    return made, elsewhere
+
+
+@pytest.fixture
+def alone_with_imports(series) -> Series:
+    made, elsewhere = begun_with_imports(series, "alone")
+    for cycle in range(7, LONG + 1):
+        made.run(cycle)
+        if cycle == ARRIVES:
+            elsewhere.arrive(made, LATE, COUNTS)
+        if cycle == 11:
+            change_the_bank(made)
+    return made
+
+
+def test_imports_take_part_in_everything(alone_with_imports):
+    """They are gated, reviewed, duelled with, placed and waited for, as all others are."""
+    candidates = {c.id: c for c in alone_with_imports.store.candidates() if c.genome.imported}
+    assert Counter(c.cycle for c in candidates.values()) == {11: 4, 12: 2, 17: 4, 18: 2}
+    outcomes = list(alone_with_imports.store.history())
+    placed = {p.outcome for o in outcomes for p in o.placements if p.candidate in candidates}
+    assert placed == {"won", "lost", "tie", "pending"}
+    assert {c.status for c in candidates.values()} == {"passed", "pending", "rejected", "review"}
+    assert {d.left for o in outcomes for d in o.duels} & candidates.keys()
+
+
+@pytest.mark.parametrize("stops", [(11,), (9, 11, 16), (ARRIVES, 11, 12, 13, 17, 18)])
+def test_imports_that_come_amid_conversations_change_nothing_however_these_overlap(series, alone_with_imports, stops):
+    """The later ones come while cycles after the commit are talked about; before, amid and after them it is stopped."""
+    made, elsewhere = begun_with_imports(series, "slow")
+    made.live.sitting.critic.delay = 0.05
+    begun: dict[int, int] = {}
+
+    def at_commit(until: int) -> bool:
+        cycle = made.state.cycle
+        begun[cycle] = len(made.live.ahead)
+        if cycle == ARRIVES:
+            assert max(made.live.ahead, default=cycle) < COUNTS
+            elsewhere.arrive(made, LATE, COUNTS)
+        return cycle >= until
+
+    for until in (*stops, LONG):
+        made.run(LONG, stop=lambda until=until: at_commit(until))
+        assert made.state.cycle == until
+        change_the_bank(made) if until == 11 else made.reopen()
+    assert begun[ARRIVES] >= 2, "conversations about later cycles went on when they came"
+    assert max(begun[cycle] for cycle in range(12, LONG)) >= 2, "and when they were talked about themselves"
+    assert made.state.digest() == alone_with_imports.state.digest() == replay(made.store.history()).digest()
+    assert tables(made) == tables(alone_with_imports)
 
 
 def test_the_next_cycles_talk_while_one_is_still_answered(series):

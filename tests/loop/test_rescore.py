@@ -281,6 +281,71 @@ def test_at_a_switch_the_numbers_of_the_warm_up_alone_are_read(tmp_path: Path, m
     assert asked == [{c.id for c in ungated(series.store, 4)}] * 2
 
 
+def test_who_is_let_in_after_a_switch_has_what_was_tried_and_a_trial_is_gone_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three images wait for review when another novelty scorer comes into force; humans let them in one by one."""
+    series, asked = begin(tmp_path / "a", 20), list[set[int]]()
+    waiting = sorted(c for c, (status, _) in series.state.waiting.items() if status == "review")[:3]
+    assert len(waiting) == 3
+    attempt(series, Other())
+    scorer = Other()
+
+    def listening(*words: Any, ids: Any = None) -> Trial:
+        asked.append(set(ids or ()))
+        return tried(*words, ids=ids)
+
+    monkeypatch.setattr("gen_emerge.live.tried", listening)
+    change(series, scorers=(scorer,))
+    for number, candidate in enumerate(waiting, start=1):
+        series.answer(series.ask_review(900 + number, candidate), "keep", cycle=20 + number)
+    everybody = set(series.state.accepted) | set(series.state.waiting)
+    series.run(24)
+    assert [series.status(candidate) for candidate in waiting] == [("passed", "human")] * 3
+    assert asked == [everybody], "whoever is accepted, and whoever waits"
+    known, vectors = series.store.embeddings(waiting, "fake-2")
+    trial = series.store.tried("novelty", "fake-2", ids=waiting)
+    assert trial is not None and known.tolist() == waiting
+    for candidate, vector in zip(waiting, vectors, strict=True):
+        embedding = trial.readings[candidate].embedding
+        assert embedding is not None and vector.tobytes() == embedding.vector.tobytes()
+    assert not {name(series.pictures[c.genome.hash]) for c in series.store.candidates(waiting)} & set(scorer.seen)
+    # A process of later on, to whom everybody accepted is known: only those that wait are asked for.
+    later = sorted(c for c, (status, _) in series.state.waiting.items() if status == "review")[0]
+    series.answer(series.ask_review(990, later), "keep", cycle=26)
+    series.reopen().run(26)
+    assert len(asked) == 2 and later in asked[1] and not asked[1] & set(series.state.accepted) - {later}
+
+
+def test_the_scorer_tried_last_is_the_one_whose_trial_ended_last(tmp_path: Path) -> None:
+    """Also where nothing was left to be measured, and by a table of other words for the same version."""
+    series = begin(tmp_path / "a")
+    store = series.store
+
+    def attempted(table: str, version: str = "fake-2") -> str:
+        tables = {"quality": {"use": table}}
+        scorer = Other()
+        scorer.versions = {**Other.versions, "quality": version}
+        measure_all(
+            store, series.folder, pictures(series), scorers=(scorer,), versions={"quality": version}, tables=tables,
+            attempts=2, tell=lambda done, total: None,
+        )  # fmt: skip
+        last = store.last_tried("quality")
+        assert last is not None and not last.readings
+        return f"{last.table['use']} {last.version}"
+
+    assert attempted("a") == "a fake-2"
+    assert attempted("b", "fake-3") == "b fake-3"
+    before = len(store.inputs_of("tried"))
+    assert attempted("a") == "a fake-2"
+    assert len(store.inputs_of("tried")) == before + 1, "a trial that measured nothing new is an event all the same"
+    assert attempted("a") == "a fake-2"
+    assert len(store.inputs_of("tried")) == before + 1, "the same again says nothing new"
+    assert attempted("c") == "c fake-2"
+    whole = store.tried("quality", "fake-2")
+    assert whole is not None and len(whole.readings) == len(pictures(series))
+
+
 @pytest.mark.parametrize("trouble", ["raises", "nan"])
 def test_one_picture_that_cannot_be_measured_is_said_and_left_out(tmp_path: Path, trouble: str) -> None:
     series = begin(tmp_path / "a")

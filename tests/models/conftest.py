@@ -1,9 +1,14 @@
-"""What the tests of real models share: no network, one thread, and only the noise of other libraries is let through."""
+"""What the tests of real models share: no network, one thread, and only the noise of other libraries is let through.
+
+A module whose library is missing is passed over, except where the libraries have to be there: in `.venv-models`, and
+wherever `GEN_EMERGE_LIBRARIES=required` says so (`make test-models` does). There it fails, and names the library.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,9 @@ os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 HERE = Path(__file__).resolve().parent
+REQUIRED = os.environ.get("GEN_EMERGE_LIBRARIES") == "required" or Path(sys.prefix).name == ".venv-models"
+MISSING = "could not import"
+"""How `pytest.importorskip` begins what it says."""
 
 # Warnings of other libraries that no user of theirs can act on; each line says whose.
 OTHERS = (
@@ -30,6 +38,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             for line in OTHERS:
                 item.add_marker(pytest.mark.filterwarnings(line))
+
+
+def _refuse_to_pass_over(report: pytest.CollectReport | pytest.TestReport) -> None:
+    """What was passed over because a library is missing has failed."""
+    said = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if REQUIRED and report.skipped and MISSING in said:
+        report.outcome = "failed"
+        report.longrepr = f"{said.removeprefix('Skipped: ')}\nThis environment has to have it: make setup-models"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_to_pass_over(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_to_pass_over(report)
+    return report
 
 
 @pytest.fixture(scope="session")

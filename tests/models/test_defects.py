@@ -189,6 +189,14 @@ def test_a_detector_that_is_missing_broken_or_misread_is_refused(folder, tmp_pat
         defects.load(["regions"], given(tmp_path / "none"), device="cpu")
     with pytest.raises(BadInput, match=r'no label "bad hnad".*"bad hand"'):
         defects.load(["regions"], given(folder, labels={"bad hnad": "hand"}), device="cpu")
+    for labels, said in (({"bad hand": 3}, "= 3: wanted a text"), ({"bad hand": " "}, "= ' ': wanted a text")):
+        with pytest.raises(BadInput, match=rf'detectors\.regions\.labels\."bad hand" {said}'):
+            defects.load(["regions"], given(folder, labels=labels), device="cpu")
+    for threshold in (-0.1, 1.5, 2):
+        with pytest.raises(
+            BadInput, match=rf"detectors\.regions\.threshold = {threshold}: wanted a number from 0 to 1"
+        ):
+            defects.load(["regions"], given(folder, threshold=threshold), device="cpu")
     with pytest.raises(BadInput, match="needs labels"):
         defects.load(["regions"], given(folder, labels={}), device="cpu")
     broken = tmp_path / "broken"

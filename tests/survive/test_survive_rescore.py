@@ -326,6 +326,28 @@ def test_a_switch_is_a_change_of_the_series_file_and_back_is_another(night: Hous
     assert night.call("rescore", "night", "--scorer", "quality", "--back")["table"]["use"] == "nima"
 
 
+def test_a_switch_installs_the_scorer_that_was_tried_last(night: House) -> None:
+    """Of a, b and a again the last is a, though nothing of it was left to be measured; and the switch says so."""
+    b = (*A[:4], "--with", "weights=models/b.json")
+    for words, measured in ((A, 32), (b, 32), (A, 0)):
+        assert night.call("rescore", "night", *words)["measured"] == measured
+    running = night.start("rescore", "night", "--scorer", "quality", "--switch", json_=False)
+    assert running.wait() == 0
+    assert "[scorers.quality] is use = nima, weights = models/a.json now" in running.out.read_text()
+    assert tomllib.loads(file(night).read_text())["scorers"]["quality"]["weights"] == "models/a.json"
+    # One that is named is taken, whatever was tried last.
+    assert night.call("rescore", "night", *b, "--switch")["table"]["weights"] == "models/b.json"
+
+
+def test_a_switch_leaves_every_other_line_as_it_ends(night: House) -> None:
+    mixed = file(night).read_bytes().replace(b"\n", b"\r\n", 3) + b'\r\n[scorers.quality]\nuse = "embedded"\r\n# end\n'
+    file(night).write_bytes(mixed)
+    night.call("rescore", "night", *A)
+    night.call("rescore", "night", "--scorer", "quality", "--switch")
+    new = b'use = "nima"\r\nweights = "models/a.json"\r\n'
+    assert file(night).read_bytes() == mixed.replace(b'use = "embedded"\r\n', new)
+
+
 def test_kills_after_a_switch_and_after_a_way_back_change_nothing(night: House, begun: House) -> None:
     import shutil
 
@@ -474,9 +496,30 @@ def test_words_that_mean_nothing(night: House) -> None:
     assert "nothing to try" in refused(night, "--scorer", "quality")
     assert "not on this disk" in refused(night, *A[:4], "--with", "weights=models/none.json")
     assert "--last belongs to a trial" in refused(night, *A, "--switch", "--last", "3")
+    assert "--last belongs to a trial, not to --back" in refused(night, *A[:2], "--back", "--last", "3")
     assert "--with names another" in refused(night, *A, "--back")
+    for both in (("--switch", "--back"), ("--back", "--switch")):
+        assert "--switch and --back are two ways" in refused(night, *A[:2], *both)
     assert "there is none to go back to" in refused(night, "--scorer", "quality", "--back")
     assert "already" in refused(night, "--scorer", "quality", "--switch")
+
+
+def test_what_is_wrong_with_an_option_is_said_of_the_option(night: House) -> None:
+    """Nobody is sent to the series file, which does not name the scorer that is tried."""
+    correct = "Correct that --with; nothing was changed."
+    quality = ("--scorer", "quality", "--with", "use=nima", "--with")
+    assert refused(night, "--scorer", "quality", "--with", "use=3").endswith(f"wanted a text in quotes. {correct}")
+    assert refused(night, *quality, "weights=3").endswith(
+        f"scorers.quality.weights = 3: wanted a text in quotes. {correct}"
+    )
+    said = refused(night, *quality[:4])
+    assert "not on this disk" in said and said.endswith("gen-emerge models pull nima-aesthetic")
+    weights(night, "strict", refuses='Write model = "ViT-B-32-quickgelu".')
+    strict = refused(night, *quality, "weights=models/strict.json")
+    assert strict.endswith("Give --with model=ViT-B-32-quickgelu.")
+    # The same in the series file is corrected there.
+    edit(night, '\n[scorers.quality]\nuse = "nima"\nweights = 3\n')
+    assert refused(night, "--scorer", "quality").endswith("Correct the series file; nothing was changed.")
 
 
 def test_a_series_without_pictures(night: House) -> None:

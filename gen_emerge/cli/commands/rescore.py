@@ -20,19 +20,24 @@ from gen_emerge.errors import BadInput
     metavar="N",
     help="Only the newest N images and the warm-up's (novelty: the accepted too).",
 )
-@click.option("--switch", "action", flag_value="switch", help="Write the scorer tried last into the series file.")
-@click.option("--back", "action", flag_value="back", help="Write the one before it again.")
+@click.option(
+    "--switch", "switching", is_flag=True, help="Write the scorer tried last, or --with's, into the series file."
+)
+@click.option("--back", "back", is_flag=True, help="Write the one before the one in force again.")
 @json_option
 @click.pass_obj
-def command(app: App, series: str, gate: str, words: tuple[str, ...], last: int | None, action: str | None) -> None:
+def command(
+    app: App, series: str, gate: str, words: tuple[str, ...], last: int | None, switching: bool, back: bool
+) -> None:
     """Try another scorer on past images; switch to it, or go back.
 
     A trial measures stored images with another scorer, beside the old numbers, and shows what bounds it would get,
     whose verdicts would change, and how far the two rank alike. It changes nothing: run it beside a running series,
     stop it and run it again. Without --with it tries what the series file says now. A VALUE is TOML, or else a text.
 
-    --switch writes the scorer into the series file, which counts from the next cycle after the series is started again.
-    --back does the same with the one before. Either takes numbers that are there; past verdicts stay as they were.
+    --switch writes the scorer that was tried last into the series file (with --with, that one), and says which it was;
+    it counts from the next cycle after the series is started again. --back does the same with the one before. Either
+    takes numbers that are there; past verdicts stay as they were.
 
     \b
     Example:
@@ -45,16 +50,19 @@ def command(app: App, series: str, gate: str, words: tuple[str, ...], last: int 
     from gen_emerge.rescore import switch, try_scorer
 
     given = table_of(words)
-    if action is not None and last is not None:
-        raise BadInput(f"--last belongs to a trial, not to --{action}.", hint="Leave it out.")
-    if action == "back" and given is not None:
+    if switching and back:
+        raise BadInput("--switch and --back are two ways: one scorer can be written.", hint="Leave one of the two out.")
+    if (switching or back) and last is not None:
+        action = "--switch" if switching else "--back"
+        raise BadInput(f"--last belongs to a trial, not to {action}.", hint="Leave it out.")
+    if back and given is not None:
         raise BadInput("--back takes the scorer before; --with names another.", hint="Leave one of the two out.")
     root, archive = known_series(app, series)
-    if action is None:
+    if not (switching or back):
         result = try_scorer(root, archive, series, gate, given=given, last=last, tell=_teller(app))
         app.give(result, lambda: trial_text(result))
         return
-    result = switch(root, archive, series, gate, given=given, back=action == "back")
+    result = switch(root, archive, series, gate, given=given, back=back)
     app.give(result, lambda: switch_text(result))
 
 

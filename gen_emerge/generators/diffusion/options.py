@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from gen_emerge.errors import BadInput, nearest
+from gen_emerge.models.devices import DEVICE, DTYPES
 
 Offload = Literal["auto", "none", "model", "sequential"]
 Switch = bool | Literal["auto"]
+STRONGEST = 10.0
+"""Of a LoRA's weights, either way: far beyond what still gives a picture, and what is typed by mistake is beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,18 @@ def _offload(key: str, value: Any) -> Offload:
     return value
 
 
+def _device(key: str, value: Any) -> str:
+    if not re.fullmatch(DEVICE, _text(key, value)):
+        raise _wrong(key, value, '"auto", "cuda", "cuda:1", "mps" or "cpu"')
+    return value
+
+
+def _dtype(key: str, value: Any) -> str:
+    if _text(key, value) not in ("auto", *DTYPES):
+        raise _wrong(key, value, '"auto", "float32", "float16" or "bfloat16"')
+    return value
+
+
 def _loras(key: str, value: Any) -> tuple[Lora, ...]:
     if not isinstance(value, list | tuple):
         raise _wrong(key, value, 'a list such as ["file.safetensors@0.8"]')
@@ -140,8 +156,9 @@ def _lora(key: str, item: Any) -> Lora:
         weight = float(number)
     except ValueError:
         weight = math.nan
-    if not name or not math.isfinite(weight):
-        raise _wrong(key, item, 'a file and its weight, such as "file.safetensors@0.8"')
+    if not name or not -STRONGEST <= weight <= STRONGEST:
+        wanted = f'a file and its weight from -{STRONGEST:g} to {STRONGEST:g}, such as "file.safetensors@0.8"'
+        raise _wrong(key, item, wanted)
     return Lora(file=Path(name).expanduser(), weight=weight)
 
 
@@ -151,8 +168,8 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "steps": _count,
     "guidance": _guidance,
     "scheduler": _text,
-    "dtype": _text,
-    "device": _text,
+    "dtype": _dtype,
+    "device": _device,
     "loras": _loras,
     "offload": _offload,
     "slicing": _switch,

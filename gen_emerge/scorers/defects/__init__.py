@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from gen_emerge.errors import BadInput, MissingExtra, nearest
-from gen_emerge.models.libraries import EXTRA
+from gen_emerge.models.libraries import how_to_install
 from gen_emerge.protocols import Detector
 from gen_emerge.types import Defect
 
@@ -57,7 +57,7 @@ def load(use: Sequence[str], options: Mapping[str, Mapping[str, Any]], *, device
 def trouble(name: str) -> str:
     """Why a detector cannot be used on this machine, "" when it can; nothing is opened, options are not looked at."""
     if name == "regions" and not all(find_spec(library) for library in ("torch", "transformers")):
-        return f"It needs torch and transformers. Install the extra: {EXTRA}"
+        return f"It needs torch and transformers. {how_to_install()}"
     try:
         _loader(name)
     except MissingExtra as error:

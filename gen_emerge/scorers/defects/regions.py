@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gen_emerge.errors import BadInput, MissingModel, ScorerFailed, nearest
+from gen_emerge.errors import IN_THE_FILE, BadInput, MissingModel, ScorerFailed, nearest
 from gen_emerge.models.checkpoints import digest
 from gen_emerge.models.devices import choose_device
 from gen_emerge.models.libraries import library
@@ -39,14 +39,17 @@ class Regions:
     name = "regions"
 
     def __init__(self, options: Mapping[str, Any], *, device: str) -> None:
-        check_options("regions", options, OPTIONS)
+        check_options("detectors.regions", options, OPTIONS, ranges={"threshold": (0.0, 1.0)})
         folder = Path(require("regions", options, "model", what="the detector's folder"))
         self._threshold = float(options.get("threshold", 0.5))
         self._device = choose_device(device)
         self._model, self._processor = _open(folder)
         self._model.to(self._device).eval()
         words = cast(dict[int, str], self._model.config.id2label)
-        kinds = cast(Mapping[str, str], options.get("labels", {}))
+        kinds = cast(Mapping[str, Any], options.get("labels", {}))
+        for label, kind in kinds.items():
+            if not isinstance(kind, str) or not kind.strip():
+                raise BadInput(f'detectors.regions.labels."{label}" = {kind!r}: wanted a text.', hint=IN_THE_FILE)
         if not kinds:
             raise BadInput("regions needs labels.", hint=f"Say which of {', '.join(words.values())} is which defect.")
         for label in kinds:

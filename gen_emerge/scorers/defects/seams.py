@@ -21,6 +21,8 @@ from gen_emerge.scorers.single import check_options
 from gen_emerge.types import Pixels
 
 OPTIONS = {"least_share": float, "wraps": bool}
+SHARES = (0.01, 1.0)
+"""What `least_share` may be: along 0 of it every line is a seam."""
 VERSION = "seams-1"
 FAINTEST = 1.5
 """Steps that stand out by less than this many of 255 levels are not seen by anybody."""
@@ -40,21 +42,20 @@ class Seams:
     """Finds vertical and horizontal seams, and (where asked) borders that do not meet when the picture is tiled.
 
     Args:
-        options: least_share (0..1, default 0.8): along how much of a line the step must stand out; wraps (default
+        options: least_share (0.01..1, default 0.8): along how much of a line the step must stand out; wraps (default
             false): the picture is meant to be tiled, so opposite borders are looked at too.
         device: not used: it is a little arithmetic.
 
     Raises:
-        BadInput: an unknown option or a wrong type.
+        BadInput: an unknown option, a wrong type, or a share that no line can have or every line has.
     """
 
     name = "seams"
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
-        given = {key: float(value) if type(value) is int else value for key, value in options.items()}
-        check_options("seams", given, OPTIONS)
-        self._share = float(given.get("least_share", 0.8))
-        self._wraps = bool(given.get("wraps", False))
+        check_options("detectors.seams", options, OPTIONS, ranges={"least_share": SHARES})
+        self._share = float(options.get("least_share", 0.8))
+        self._wraps = bool(options.get("wraps", False))
         self.version = f"{VERSION}:share-{self._share}:wraps-{self._wraps}"
 
     def find(self, images: Sequence[Pixels]) -> Sequence[Sequence[Defect]]:

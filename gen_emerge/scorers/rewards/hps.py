@@ -40,7 +40,7 @@ def load_hps(options: Mapping[str, Any], *, device: str) -> SingleSignal:
         BadInput: an option is wrong, or a key of the checkpoint is missing.
         MissingModel: the file is not there.
     """
-    check_options("hps", options, OPTIONS)
+    check_options("scorers.extra.hps", options, OPTIONS)
     path = Path(require("hps", options, "weights", what="the checkpoint's file"))
     name = str(options.get("model", "ViT-H-14"))
     place = choose_device(device)

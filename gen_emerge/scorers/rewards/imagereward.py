@@ -52,7 +52,7 @@ def load_imagereward(options: Mapping[str, Any], *, device: str) -> SingleSignal
         BadInput: an option is wrong, or a key of the checkpoint is missing.
         MissingModel: a file is not there.
     """
-    check_options("imagereward", options, OPTIONS)
+    check_options("scorers.extra.imagereward", options, OPTIONS)
     path = Path(require("imagereward", options, "weights", what="the checkpoint's file"))
     tokenizer = Path(require("imagereward", options, "tokenizer", what="the folder of bert-base-uncased's tokenizer"))
     config = Path(options.get("med_config", path.parent / "med_config.json"))

@@ -40,7 +40,7 @@ def load_pickscore(options: Mapping[str, Any], *, device: str) -> SingleSignal:
         BadInput: the folder holds another model, pickled weights only, or lacks keys.
         MissingModel: the folder is not there.
     """
-    check_options("pickscore", options, OPTIONS)
+    check_options("scorers.extra.pickscore", options, OPTIONS)
     folder = Path(require("pickscore", options, "model", what="the model's folder"))
     model, processor = _open(folder)
     transformers: Any = library("transformers", what="pickscore")

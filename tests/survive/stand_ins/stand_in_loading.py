@@ -1,8 +1,8 @@
 """In the place of `gen_emerge.scorers.loading`: scorers made of a small JSON file, the table's `weights`.
 
 The file may hold `power` and `scale` (what becomes of the fake's numbers), `width` (how many numbers of its vector are
-left), and `raises`, `nan` = N: every picture whose number is a multiple of N. `STAND_IN_BREATH` is seconds a batch,
-`STAND_IN_LOG` names a file that gets a line a measured picture.
+left), `raises`, `nan` = N: every picture whose number is a multiple of N, and `refuses`: the hint with which it cannot
+be opened. `STAND_IN_BREATH` is seconds a batch, `STAND_IN_LOG` names a file that gets a line a measured picture.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.protocols import Scorer
 from gen_emerge.store import pixels_hash
@@ -30,6 +31,8 @@ class Other:
     def __init__(self, gate: str, path: Path) -> None:
         text = path.read_bytes()
         self._gate, self._about = gate, json.loads(text)
+        if "refuses" in self._about:
+            raise BadInput("It cannot be opened.", hint=self._about["refuses"])
         self._version = f"other-{hashlib.sha256(text).hexdigest()[:12]}"
         self.roles = frozenset({gate})
         self.versions = {gate: self._version}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.types import Pixels, Verdict
+from gen_emerge.types import Bounds, Pixels, Verdict
 
 NAMES = ("nan", "safety", "too-small", "black", "blank", "clipped", "duplicate")
 """What the built-in hard filters are called."""
@@ -58,7 +58,8 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     """
     side = min(pixels.shape[:2])
     if side < MIN_SIDE:
-        return _fail("too-small", float(side), f"the shorter side is {side} px, at least {MIN_SIDE} are needed")
+        reason = f"the shorter side is {side} px, at least {MIN_SIDE} are needed"
+        return _fail("too-small", float(side), reason, Bounds(lower=MIN_SIDE))
     height, width = pixels.shape[:2]
     # Whole rows first: memory gives neighbours cheaply, and what is picked out of them is picked in the cache.
     rows = np.ascontiguousarray(pixels[:: max(1, height // SAMPLE_SIDE)])
@@ -66,13 +67,14 @@ def inspect_pixels(pixels: Pixels, *, pixels_hash: str, seen: Collection[str]) -
     low, high, top = _levels(channels, (0.01, 0.99, 0.995))
     brightest = int(top.max())
     if brightest < BLACK_LEVEL:
-        return _fail("black", float(brightest), "the image is black")
+        return _fail("black", float(brightest), "the image is black", Bounds(lower=BLACK_LEVEL))
     spread = float((high - low).max())
     if spread < BLANK_SPREAD:
-        return _fail("blank", spread, "the image is one flat colour")
+        return _fail("blank", spread, "the image is one flat colour", Bounds(lower=BLANK_SPREAD))
     clipped = float(np.mean((channels.max(axis=0) <= 1) | (channels.min(axis=0) >= 254)))
     if clipped > CLIPPED_SHARE:
-        return _fail("clipped", clipped, f"{clipped:.0%} of the pixels are pure black or white")
+        reason = f"{clipped:.0%} of the pixels are pure black or white"
+        return _fail("clipped", clipped, reason, Bounds(upper=CLIPPED_SHARE))
     if pixels_hash in seen:
         return _fail("duplicate", None, "exactly these pixels are already in the series")
     return None
@@ -101,9 +103,11 @@ def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict 
         too_low = rule.below is not None and value < rule.below
         too_high = rule.above is not None and value > rule.above
         if too_low or too_high:
-            return _fail(f"rule: {rule.name or rule.signal}", value, f"{rule.signal} is {value:.4g}")
+            side = f"below {rule.below:.4g}" if too_low else f"above {rule.above:.4g}"
+            bounds = Bounds(lower=rule.below, upper=rule.above)
+            return _fail(f"rule: {rule.name or rule.signal}", value, f"{rule.signal} {value:.4g} is {side}", bounds)
     return None
 
 
-def _fail(name: str, value: float | None, reason: str) -> Verdict:
-    return Verdict(gate=name, kind="filter", outcome="fail", value=value, reason=reason)
+def _fail(name: str, value: float | None, reason: str, bounds: Bounds | None = None) -> Verdict:
+    return Verdict(gate=name, kind="filter", outcome="fail", value=value, bounds=bounds, reason=reason)

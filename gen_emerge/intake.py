@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from gen_emerge import series as house
+from gen_emerge.arrivals import Row, became, counted, last_turn, turns
 from gen_emerge.config import SeriesConfig
 from gen_emerge.errors import BadInput, HeldByAnother
-from gen_emerge.imported import KIND, Imports, genome_of, planned, room
+from gen_emerge.imported import KIND, genome_of
 from gen_emerge.importing import Found, Listing, find_pictures, read, scratch
 from gen_emerge.needs import preflight
 from gen_emerge.state import State, replay
@@ -24,9 +25,6 @@ from gen_emerge.store import Store, importing, is_thumbnail, keep, pixels_hash, 
 from gen_emerge.store.imports import files_of, put_back, whole
 
 Say = Callable[[str], None]
-Row = dict[str, Any]
-OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "queued", "already", "unreadable")
-"""What may become of a picture; `accepted`: it passed, and another image holds its cell."""
 MANY = 100
 """Pictures that take long enough to be read for that to be said."""
 PLACED_LATER = "They take their slots when the series is run further."
@@ -247,23 +245,6 @@ class Shelf:
 # ---- their turn --------------------------------------------------------------------------------------------------
 
 
-def _turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
-    """Genome -> the cycle in which it takes its slot, for every import that was not measured yet."""
-    proposals = store.pending_proposals(state.cycle)
-    proposed = {p.genome.hash for those in proposals.values() for p in those}
-    waits = Imports(store.inputs_of(KIND), known=lambda genome: genome in proposed or state.rendered(genome)).waiting()
-    loop = config.loop
-    return planned(
-        waits,
-        proposals,
-        committed=state.cycle,
-        depth=loop.pipeline_depth,
-        batch=loop.batch,
-        pixels=room(loop.batch, config.image.width, config.image.height),
-        warmup=loop.warmup_cycles,
-    )
-
-
 def _wait_for(folder: Path, config: SeriesConfig, found: Folder) -> str:
     """Why no cycle is run now: there is no map, or nobody waits; "" when it can be."""
     with closing(Store.open(folder, readonly=True)) as store:
@@ -278,8 +259,8 @@ def _wait_for(folder: Path, config: SeriesConfig, found: Folder) -> str:
 def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
     def goal(store: Store, state: State) -> int:
         found.begun = state.cycle
-        turns = _turns(store, state, config)
-        return max((turns[genome] for genome in found.tracked if genome in turns), default=state.cycle)
+        waits = turns(store, state, config)
+        return max((waits[genome] for genome in found.tracked if genome in waits), default=state.cycle)
 
     return goal
 
@@ -289,36 +270,18 @@ def _goal(config: SeriesConfig, found: Folder) -> house.Goal:
 
 def _report(folder: Path, config: SeriesConfig, found: Folder, why: str) -> dict[str, Any]:
     with closing(Store.open(folder, readonly=True)) as store:
-        state = replay(store.history())
-        turns = _turns(store, state, config)
-        made = store.candidates_of(found.tracked)
-        candidates = {c.id: c for c in store.candidates(list(made.values()), current=True)}
-        first = min((candidate.cycle for candidate in candidates.values()), default=state.cycle + 1)
-        cells = {p.candidate: p.cell for o in store.history(first - 1) for p in o.placements}
+        state, rows = became(store, config, list(found.tracked))
     for genome, row in found.tracked.items():
-        if genome not in made:
-            row |= {"outcome": "queued", "cycle": turns.get(genome)}
-            continue
-        candidate = candidates[made[genome]]
-        row |= {"candidate": candidate.id, "cycle": candidate.cycle}
-        cell = cells.get(candidate.id)
-        holder = state.archive.holder(cell) if state.archive is not None and cell is not None else None
-        if candidate.status != "passed":
-            row |= {"outcome": candidate.status, "why": candidate.cause}
-        elif holder is not None and holder.candidate == candidate.id:
-            row |= {"outcome": "placed", "cell": cell}
-        else:
-            row |= {"outcome": "accepted", "cell": cell}
-    outcomes = [row["outcome"] for row in found.rows]
-    queued = [row["cycle"] for row in found.rows if row["outcome"] == "queued" and row["cycle"]]
+        row |= rows[genome]
+    last = last_turn(found.rows)
     return {
         "series": config.name,
         "folder": str(found.pictures),
         "pictures": found.rows,
-        "counts": {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
+        "counts": counted(found.rows),
         "imported": found.added,
         "cycle": state.cycle,
         "cycles_run": 0 if found.begun is None else state.cycle - found.begun,
-        "queued_until": max(queued, default=None),
-        "why_queued": why if queued else "",
+        "queued_until": last,
+        "why_queued": why if last is not None else "",
     }

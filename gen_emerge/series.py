@@ -96,11 +96,19 @@ class Studio:
         """How a series stands."""
         return standing.status(self.root, self.archive, name)
 
-    def inspect(self, name: str) -> dict[str, Any]:
-        """The map: elites with their images, axes and gates."""
-        from gen_emerge.inspection import inspect
+    def imports(self, name: str) -> dict[str, Any]:
+        """What became of every picture imported so far, and why. See `arrivals.list_imports`."""
+        from gen_emerge.arrivals import list_imports
 
-        return inspect(self.root, self.archive, name)
+        return list_imports(self.root, self.archive, name)
+
+    def inspect(self, name: str, *, candidate: int | None = None) -> dict[str, Any]:
+        """The map: elites with their images, axes and gates; or all that is known of one candidate."""
+        from gen_emerge import account, inspection
+
+        if candidate is not None:
+            return account.inspect_candidate(self.root, self.archive, name, candidate)
+        return inspection.inspect(self.root, self.archive, name)
 
 
 def run(

@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -26,12 +27,13 @@ from PIL import Image
 from test_cli_series import STATUS_KEYS, _settings, call, fakes, night, run_studio  # noqa: F401
 
 from gen_emerge import crew, intake, probe
+from gen_emerge.arrivals import OUTCOMES
 from gen_emerge.config import as_table, load
 from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.importing import reading
-from gen_emerge.intake import OUTCOMES
 from gen_emerge.series import Studio
+from gen_emerge.state import replay
 from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
 
 Call = Callable[..., tuple[int, str, str]]
@@ -75,7 +77,9 @@ def test_every_picture_is_scored_gated_and_placed_or_said_why_not(call: Call, ni
         "file": "twin.png", "outcome": "already", "why": "the same picture as transparent.png",
     }  # fmt: skip
     assert (found["tiny.png"]["outcome"], found["tiny.png"]["why"]) == ("rejected", "too-small")
+    assert (found["tiny.png"]["value"], found["tiny.png"]["bound"]) == (20, 32)
     for name, prompt in READABLE.items():
+        assert found[name]["said"].startswith("It ") and found[name]["said"].endswith(".")
         assert found[name]["prompt"] == (prompt or "Prints for the night.")
         assert ("it names no prompt: the series' brief is taken" in found[name]["notes"]) is (not prompt)
         assert found[name]["outcome"] in OUTCOMES[:5]
@@ -104,7 +108,9 @@ def test_the_table_says_it_for_people(call: Call, night: Path, folder: Path) -> 
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert code == 0
     assert "unreadable" in lines["torn.png"] and "damaged" in lines["torn.png"]
-    assert "turned away" in lines["tiny.png"] and "by too-small" in lines["tiny.png"]
+    small = "by too-small: the shorter side is 20 px, at least 32 are needed, candidate"
+    assert "turned away" in lines["tiny.png"] and small in lines["tiny.png"]
+    assert lines["All"] == "All of one of them: gen-emerge inspect night --candidate ID"
     assert "already there" in lines["twin.png"] and "transparent.png" in lines["twin.png"]
     assert "the series' brief is taken" in lines["bare.jpg"] and "brief" not in lines["a1111.png"]
     assert "1 already there, 1 unreadable; 3 cycles run, 15 in all" in lines["night:"]
@@ -389,6 +395,100 @@ def test_a_series_that_waits_for_answers_does_not_go_on_without_them(call: Call,
     said = json.loads(out)
     assert code == 4 and said["counts"]["queued"] == 8 and said["cycles_run"] == 0
     assert "gen-emerge judge night" in said["why_queued"]
+
+
+# ---- what became of them, later --------------------------------------------------------------------------------------
+
+
+def test_what_became_of_every_import_is_told_with_value_and_bound(call: Call, night: Path, folder: Path) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    queued = told(call("--json", "--root", night, "import", "night", "--list"))
+    arrived = sorted(READABLE, key=Path)
+    assert [row["file"] for row in queued["imports"]] == arrived
+    assert (queued["cycle"], queued["counts"], queued["queued_until"]) == (12, {"queued": 8}, 15)
+    assert queued["imports"][0] == {
+        "file": "a1111.png",
+        "outcome": "queued",
+        "cycle": 15,
+        "said": "It is queued, and takes its slot in cycle 15.",
+        "prompt": "a lake at dawn",
+    }
+    _, out, _ = call("--root", night, "import", "night", "--list")
+    assert "a1111.png           queued  for cycle 15" in out and "gen-emerge run night --cycles 15" in out
+    # An image of every kind: a run of the series took them up, without anybody importing anything.
+    told(call("--json", "--root", night, "run", "night", "--cycles", "15"))
+    before, there = rows(night), files(night)
+    found = told(call("--json", "--root", night, "import", "night", "--list"))
+    listed = {row["file"]: row for row in found["imports"]}
+    assert list(listed) == arrived and sum(found["counts"].values()) == 8 and found["queued_until"] is None
+    with store(night) as kept:
+        candidates = {c.id: c for c in kept.candidates(current=True) if c.genome.imported}
+        verdicts = kept.verdicts(list(candidates))
+        holders = {elite.candidate: elite.cell for elite in replay(kept.history()).archive or ()}
+    assert {row["candidate"] for row in listed.values()} == set(candidates)
+    seen = set()
+    for name, row in listed.items():
+        candidate, prompt = candidates[row["candidate"]], READABLE[name] or "Prints for the night."
+        assert (row["cycle"], row["prompt"], candidate.genome.prompt) == (15, prompt, prompt)
+        if candidate.status == "passed":
+            assert (row["outcome"] == "placed") is (candidate.id in holders)
+            assert holders.get(candidate.id, row["cell"]) == row["cell"]
+            assert row["outcome"] == "placed" or holders[row["holder"]] == row["cell"]
+        else:
+            (verdict,) = [v for v in verdicts[candidate.id] if v.gate == candidate.cause]
+            assert (row["outcome"], row["why"], row["value"]) == (candidate.status, candidate.cause, verdict.value)
+            assert row["reason"] == verdict.reason and f"{row['bound']:.4g}" in row["said"]
+        seen.add(row["outcome"])
+    assert {"rejected"} < seen
+    assert rows(night) == before and files(night) == there
+    assert Studio(night).imports("night") == found
+
+
+def test_of_a_series_without_imports_the_list_is_empty(call: Call, night: Path) -> None:
+    assert told(call("--json", "--root", night, "import", "night", "--list"))["imports"] == []
+    _, out, _ = call("--root", night, "import", "night", "--list")
+    assert "no picture was imported yet" in out and "gen-emerge import night FOLDER" in out
+    file = night / "experiments/series/night.toml"
+    (file.parent / "dawn.toml").write_text(file.read_text().replace('name = "night"', 'name = "dawn"'))
+    assert told(call("--json", "--root", night, "import", "dawn", "--list"))["imports"] == []
+    assert not (night / "archive" / "dawn").exists()
+
+
+def test_a_list_beside_a_process_that_holds_the_series_and_beside_an_import(
+    call: Call, night: Path, folder: Path
+) -> None:
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    with hold(night / "archive" / "night"), importing(night / "archive" / "night"):
+        assert told(call("--json", "--root", night, "import", "night", "--list"))["counts"] == {"queued": 8}
+
+
+@pytest.mark.parametrize("words", [["FOLDER"], ["--prompt", "x"], ["--queue"]])
+def test_a_list_imports_nothing(call: Call, night: Path, folder: Path, words: list[str]) -> None:
+    before, there = rows(night), files(night)
+    words = [str(folder) if word == "FOLDER" else word for word in words]
+    error = told(call("--json", "--root", night, "import", "night", *words, "--list"), 2)["error"]
+    assert error["message"].startswith("--list imports nothing") and rows(night) == before and files(night) == there
+    error = told(call("--json", "--root", night, "import", "night"), 2)["error"]
+    assert "Missing argument 'FOLDER'" in error["message"] and "--list" in error["message"]
+
+
+def test_an_import_is_shown_with_all_that_is_known_of_it(call: Call, night: Path, folder: Path) -> None:
+    said = told(call("--json", "--root", night, "import", "night", folder))
+    rows_of = {row["file"]: row for row in said["pictures"]}
+    row = rows_of["a1111.png"]
+    found = told(call("--json", "--root", night, "inspect", "night", "--candidate", str(row["candidate"])))
+    assert {key: found[key] for key in ("candidate", "cycle", "outcome", "said")} == {
+        key: row[key] for key in ("candidate", "cycle", "outcome", "said")
+    }
+    assert found["imported"]["file"] == "a1111.png" and found["imported"]["recipe"]["seed"] == 7
+    assert (night / "archive/night" / found["imported"]["original"]).read_bytes() == (folder / "a1111.png").read_bytes()
+    assert (found["prompt"], found["negative"], found["operator"]) == ("a lake at dawn", "blur", "import")
+    code, out, _ = call("--root", night, "inspect", "night", "--candidate", str(row["candidate"]))
+    assert code == 0 and "imported   a1111.png, made with a1111, seed 7" in out
+    tiny = rows_of["tiny.png"]["candidate"]
+    _, out, _ = call("--root", night, "inspect", "night", "--candidate", str(tiny))
+    assert "It was turned away by the hard filter too-small: the shorter side is 20 px" in out
+    assert re.search(r"too-small +fail +20  from 32", out)
 
 
 # ---- the series around them ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,68 @@ def test_inspect_gives_the_map(call: Callable[..., Outcome], night: Path) -> Non
     assert {"name", "lower", "upper", "review", "fired"} <= set(said["gates"][0])
     code, out, _ = call("--root", night, "inspect", "night")
     assert (code, "6" in out) == (0, True)
+
+
+def test_inspect_shows_any_candidate_and_why_it_is_where_it_is(call: Callable[..., Outcome], night: Path) -> None:
+    shown = _json(call("--root", night, "inspect", "night", "--json"))
+    elites = {elite["candidate"]: elite for elite in shown["elites"]}
+    bounds = {gate["name"]: gate["lower"] for gate in shown["gates"]}
+    with closing(Store.open(night / "archive" / "night", readonly=True)) as store:
+        everybody = {c.id: c for c in store.candidates(current=True)}
+        last = {number: {v.gate: v for v in each} for number, each in store.verdicts().items()}
+    met = set()
+    for number, candidate in everybody.items():
+        code, out, err = call("--root", night, "--json", "inspect", "night", "--candidate", str(number))
+        said = json.loads(out)
+        assert code == 0 and err == "" and said["series"] == "night" and said["candidate"] == number
+        assert (said["status"], said["cause"], said["slot"]) == (candidate.status, candidate.cause, candidate.slot)
+        assert said["on_map"] is (number in elites) and said["said"].endswith(".")
+        assert said["genome"] == candidate.genome.hash and said["recipe"] == candidate.genome.recipe()
+        if said["on_map"]:
+            assert said["cell"] == elites[number]["cell"] and said["image"] == elites[number]["image"]
+            assert {k: v["value"] for k, v in said["signals"].items()} == elites[number]["signals"]
+            assert said["said"].startswith(f"It holds cell {said['cell']}, ") and said["critique"]["answers"]
+        if candidate.status in ("rejected", "review") and candidate.cause in bounds:
+            assert said["value"] == last[number][candidate.cause].value and said["bound"] is not None
+            assert f"{said['value']:.4g}" in said["said"] and f"{said['bound']:.4g}" in said["said"]
+            assert {v["gate"] for v in said["verdicts"]} == set(bounds)
+        met.add(said["outcome"])
+    assert met >= {"placed", "rejected", "review"}
+
+
+def test_inspect_shows_a_candidate_for_people(call: Callable[..., Outcome], night: Path) -> None:
+    elites = _json(call("--root", night, "inspect", "night", "--json"))["elites"]
+    child = next(elite for elite in elites if elite["parents"])
+    code, out, _ = call("--root", night, "inspect", "night", "--candidate", child["candidate"])
+    assert code == 0 and out.startswith(f"night  candidate {child['candidate']}  on the map  cycle {child['cycle']}")
+    assert f"It holds cell {child['cell']}" in out and child["genome"] in out
+    assert str(night / "archive" / "night" / child["image"]) in out, "in one piece, to be copied"
+    assert re.search(rf"made by +{child['operator']} from candidate \d+", out)
+    assert re.search(r"quality +pass +[\d.e-]+ +from [\d.e-]+ \(review within", out)
+    assert "the critic (measured-1) on general-1:" in out and re.search(r"cycle \d+ +cell \d+: (new|won)", out)
+    with closing(Store.open(night / "archive" / "night", readonly=True)) as store:
+        waits = next(c.id for c in store.candidates(current=True) if c.status == "review")
+    _, out, _ = call("--root", night, "inspect", "night", "--candidate", waits)
+    assert "It waits for a human's word: " in out and "gen-emerge judge night asks about it" in out
+
+
+def test_inspect_refuses_a_candidate_that_is_not_there(call: Callable[..., Outcome], night: Path) -> None:
+    error = _json(call("--root", night, "--json", "inspect", "night", "--candidate", "5000"), 2)["error"]
+    assert error["code"] == "not-found" and "has no candidate 5000: there are 96 in 12 cycles" in error["message"]
+    assert "--list" in error["hint"]
+    for wrong in ("0", "-3", "a7"):
+        assert (
+            "candidate"
+            in _json(call("--root", night, "--json", "inspect", "night", "--candidate", wrong), 2)["error"]["message"]
+        )
+    for other in ("--html", "--png"):
+        words = ["inspect", "night", "--candidate", "3", other, night / "map.x"]
+        assert "--candidate shows one image" in _json(call("--root", night, "--json", *words), 2)["error"]["message"]
+        assert not (night / "map.x").exists()
+    file = night / "experiments" / "series" / "dawn.toml"
+    file.write_text((file.parent / "night.toml").read_text().replace('name = "night"', 'name = "dawn"'))
+    error = _json(call("--root", night, "--json", "inspect", "dawn", "--candidate", "3"), 2)["error"]
+    assert "has not been run yet" in error["message"] and error["hint"] == "gen-emerge run dawn"
 
 
 def test_inspect_writes_a_page_and_a_picture(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:

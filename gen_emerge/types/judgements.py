@@ -50,7 +50,7 @@ class Verdict:
         kind: "filter" or "gate".
         outcome: pass, fail or review.
         value: the signal it looked at (NaN is never stored: None).
-        bounds: the bounds it applied (None for filters).
+        bounds: the bounds it applied; None for filters that compare nothing with a number.
         calibration: version of the calibration (0 for filters).
         reason: one short sentence for people, "" when passed.
     """

@@ -8,7 +8,7 @@ import pytest
 from gen_emerge.engines.local import to_pixels
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.filters import Rule, apply_rules, inspect_pixels, not_finite
-from gen_emerge.types import Genome
+from gen_emerge.types import Bounds, Genome
 
 
 def flat(*colour, size=64):
@@ -48,6 +48,12 @@ BAD = {
         np.where(noise() < 128, 0, 255).astype(np.uint8)[:, :, :1].repeat(3, 2),
     ],
 }
+LIMITS = {
+    "too-small": Bounds(lower=32),
+    "black": Bounds(lower=8),
+    "blank": Bounds(lower=3.0),
+    "clipped": Bounds(upper=0.6),
+}
 GOOD = {
     "noise": noise(),
     "the smallest": noise(32, 32),
@@ -65,8 +71,11 @@ GOOD = {
 def test_each_hard_filter_rejects_what_it_is_for(name, pixels):
     verdict = inspect_pixels(pixels, pixels_hash="a" * 64, seen=())
     assert verdict is not None and verdict.gate == name
-    assert (verdict.kind, verdict.outcome, verdict.calibration, verdict.bounds) == ("filter", "fail", 0, None)
-    assert verdict.reason
+    assert (verdict.kind, verdict.outcome, verdict.calibration) == ("filter", "fail", 0)
+    assert verdict.reason and verdict.value is not None and verdict.bounds is not None
+    bounds = LIMITS[name]
+    assert verdict.bounds == bounds
+    assert verdict.value < bounds.lower if bounds.upper is None else verdict.value > bounds.upper
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gen_emerge.cli.app import PATH, App, json_option, plain_text, unicode_stdout
-from gen_emerge.errors import WaitingForHuman
+from gen_emerge.errors import BadInput, WaitingForHuman
 
 LONGEST_PROMPT = 20_000
 _SHOWN = 200
@@ -28,12 +28,15 @@ _WORDS = {
 
 @click.command("import")
 @click.argument("series")
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=PATH, required=False)
 @click.option("--prompt", metavar="TEXT", help="The prompt of pictures whose files name none.  [the series' brief]")
 @click.option("--queue", is_flag=True, help="Only queue them; the next run takes them up.")
+@click.option("--list", "listing", is_flag=True, help="Say what became of every picture imported so far.")
 @json_option
 @click.pass_context
-def command(context: click.Context, series: str, folder: Path, prompt: str | None, queue: bool) -> None:
+def command(
+    context: click.Context, series: str, folder: Path | None, prompt: str | None, queue: bool, listing: bool
+) -> None:
     """Bring pictures made elsewhere into a series: scored, gated and placed as its own are.
 
     Prompts are read from what A1111, ComfyUI and InvokeAI write into their files. The pictures take slots of
@@ -44,17 +47,27 @@ def command(context: click.Context, series: str, folder: Path, prompt: str | Non
     A picture whose pixels are in the series already is left out; a file that cannot be read does not stop the others.
     Stop it at any moment: import the same folder again, or run the series, and it goes on.
 
+    --list brings nothing in: it says of every picture imported so far where it is, and which value stood against which
+    bound when it was turned away. `gen-emerge inspect SERIES --candidate ID` says all that is known of one.
+
     \b
     Example:
         gen-emerge import first-light ~/pictures/2025
         gen-emerge import first-light scans --prompt "ink on wet paper" --queue
+        gen-emerge import first-light --list
     """  # noqa: D301
     from gen_emerge.cli.live import Live
     from gen_emerge.cli.series_folder import known_series
-    from gen_emerge.errors import BadInput
     from gen_emerge.intake import bring_in
 
     app = context.ensure_object(App)
+    if listing:
+        _list(app, series, given=folder is not None or prompt is not None or queue)
+        return
+    if folder is None:
+        raise click.UsageError(
+            "Missing argument 'FOLDER': the pictures to import. --list shows those that were.", context
+        )
     if prompt is not None and not plain_text(prompt, "--prompt", longest=LONGEST_PROMPT, printable=True).strip():
         raise BadInput("--prompt is empty.", hint="Write what the pictures show, or leave it out.")
     root, archive = known_series(app, series, writable=True)
@@ -68,32 +81,70 @@ def command(context: click.Context, series: str, folder: Path, prompt: str | Non
         context.exit(WaitingForHuman.exit_code)
 
 
+def _list(app: App, series: str, *, given: bool) -> None:
+    from gen_emerge.arrivals import list_imports
+    from gen_emerge.cli.series_folder import known_series
+
+    if given:
+        raise BadInput(
+            "--list imports nothing: it takes no folder, no --prompt and no --queue.", hint="Leave them out."
+        )
+    found = list_imports(*known_series(app, series), series)
+    app.give(found, lambda: listed(found))
+
+
 def report(found: Mapping[str, Any]) -> str:
     """What became of every picture, as a table, and what comes next."""
-    rows = [(_plain(row["file"]), _WORDS[row["outcome"]], _detail(row)) for row in found["pictures"]]
+    lines = _table(found["pictures"])
+    ran = found["cycles_run"]
+    cycles = f"; {ran} cycle{'s' * (ran != 1)} run, {found['cycle']} in all" if ran else ""
+    lines += ["", f"{found['series']}: {_counts(found)}{cycles}"]
+    if found["why_queued"]:
+        lines.append(found["why_queued"])
+    if any("candidate" in row for row in found["pictures"]):
+        lines.append(f"All of one of them: gen-emerge inspect {found['series']} --candidate ID")
+    return "\n".join(lines)
+
+
+def listed(found: Mapping[str, Any]) -> str:
+    """What became of every picture that was ever imported."""
+    name = found["series"]
+    if not found["imports"]:
+        return f"{name}: no picture was imported yet. Bring some in: gen-emerge import {name} FOLDER"
+    lines = [*_table(found["imports"]), "", f"{name}: {_counts(found)}, after {found['cycle']} cycles"]
+    if found["queued_until"]:
+        lines.append(f"Run it to cycle {found['queued_until']}: gen-emerge run {name} --cycles {found['queued_until']}")
+    return "\n".join([*lines, f"All of one of them: gen-emerge inspect {name} --candidate ID"])
+
+
+def _table(pictures: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [(_plain(row["file"]), _WORDS[row["outcome"]], _detail(row)) for row in pictures]
     shown = rows[:_SHOWN]
     wide = [min(max(len(row[column]) for row in shown), 60) for column in (0, 1)]
     lines = [f"{file:<{wide[0]}}  {word:<{wide[1]}}  {detail}".rstrip() for file, word, detail in shown]
     if len(rows) > len(shown):
-        lines.append(f"... and {len(rows) - len(shown)} more: gen-emerge --json import shows all")
-    counts = ", ".join(f"{count} {_WORDS[outcome].partition(',')[0]}" for outcome, count in found["counts"].items())
-    ran = found["cycles_run"]
-    cycles = f"; {ran} cycle{'s' * (ran != 1)} run, {found['cycle']} in all" if ran else ""
-    lines += ["", f"{found['series']}: {counts}{cycles}"]
-    if found["why_queued"]:
-        lines.append(found["why_queued"])
-    return "\n".join(lines)
+        lines.append(f"... and {len(rows) - len(shown)} more: --json shows all")
+    return lines
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count} {_WORDS[outcome].partition(',')[0]}" for outcome, count in found["counts"].items())
 
 
 def _detail(row: Mapping[str, Any]) -> str:
-    outcome, why = row["outcome"], _plain(str(row.get("why", "")))
+    outcome, why, number = row["outcome"], str(row.get("why", "")), f"candidate {row.get('candidate')}"
+    # A gate's reason begins with the gate, which is named before it.
+    reason = f"{why}: {str(row['reason']).removeprefix(f'{why} ')}" if row.get("reason") else why
     said = {
-        "placed": f"cell {row.get('cell')}, candidate {row.get('candidate')}",
-        "accepted": f"cell {row.get('cell')}, candidate {row.get('candidate')}",
-        "rejected": f"by {why}, candidate {row.get('candidate')}",
+        "placed": f"cell {row.get('cell')}, {number}",
+        "accepted": f"cell {row.get('cell')} of candidate {row.get('holder')}, {number}",
+        "rejected": f"by {reason}, {number}",
+        "review": f"by {reason}, {number}",
+        "pending": f"{row.get('said')} {number}",
+        "failed": f"{reason}, {number}",
         "queued": f"for cycle {row.get('cycle')}",
     }.get(outcome, why)
-    return "; ".join(filter(None, [said, *(_plain(note) for note in row.get("notes", ()))]))
+    return "; ".join(_plain(part) for part in (said, *row.get("notes", ())) if part)
 
 
 def _plain(text: str) -> str:

@@ -14,25 +14,39 @@ from gen_emerge.errors import BadInput
 @click.argument("series")
 @click.option("--html", type=PATH, metavar="FILE", help="Write the report, one self-contained page.")
 @click.option("--png", type=PATH, metavar="FILE", help="Write the map as one picture.")
+@click.option("--candidate", type=click.IntRange(1), metavar="ID", help="Show one image, on the map or not, and why.")
 @json_option
 @click.pass_obj
-def command(app: App, series: str, html: Path | None, png: Path | None) -> None:
-    """Show the map of a series: its elites, the axes, what each gate lets through.
+def command(app: App, series: str, html: Path | None, png: Path | None, candidate: int | None) -> None:
+    """Show the map of a series: its elites, the axes, what each gate lets through; or one candidate.
 
     With --html a page that can be sent to somebody: the map with thumbnails, coverage over cycles, how often each gate
     fired, signal histograms, the newest elites. Works beside a running series.
+
+    With --candidate everything that is known of one image: its recipe, what was measured, every verdict with its
+    bounds, what the critic said, whom it met, and in one sentence why it is on the map or why it is not. Ids stand in
+    what `import`, `rescore` and `inspect --json` print.
 
     \b
     Example:
         gen-emerge inspect first-light
         gen-emerge inspect first-light --html map.html --png map.png
+        gen-emerge inspect first-light --candidate 41
         gen-emerge --json inspect first-light
     """  # noqa: D301
-    from gen_emerge import inspection
+    from gen_emerge import account, inspection
     from gen_emerge.cli.series_folder import known_series
     from gen_emerge.reports.files import check_target
 
     root, archive = known_series(app, series)
+    if candidate is not None:
+        if html is not None or png is not None:
+            raise BadInput("--candidate shows one image; --html and --png draw the map.", hint="Ask for one of them.")
+        from gen_emerge.cli.accounts import account_text
+
+        one = account.inspect_candidate(root, archive, series, candidate)
+        app.give(one, lambda: account_text(one, archive / series))
+        return
     targets = [check_target(path) for path in (html, png) if path is not None]
     if len(set(targets)) < len(targets):
         raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")

@@ -14,63 +14,107 @@ from typing import Any
 from gen_emerge.archive import Archive
 from gen_emerge.config import load
 from gen_emerge.crew import known_names
-from gen_emerge.errors import Damaged
+from gen_emerge.errors import Damaged, GenEmergeError, NotASeries, WrongSchema
 from gen_emerge.gates import judge, overall
-from gen_emerge.state import State
-from gen_emerge.store import DATABASE, Store
+from gen_emerge.state import CONTRADICTIONS, State
+from gen_emerge.store import DATABASE, Problem, Store, uncommitted, verify_files, verify_pages, verify_rows
 from gen_emerge.store.images import walk
 from gen_emerge.store.imports import walk_imports
-from gen_emerge.store.verify import Problem, uncommitted, verify_files
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import CycleOutcome, Signal
 
 CHUNK = 64
 """Cycles whose signals are looked at together."""
+_WRONG = (Damaged, *CONTRADICTIONS)
 
 
 def verify(root: Path, archive: Path, name: str) -> dict[str, Any]:
     """The object that `gen-emerge --json verify NAME` prints: `{ok, uncommitted, problems}`.
 
+    A problem has `kind` and `path`, and where they do not say all, `table` and `detail`. As far as the database can be
+    read at all, everything is still compared; `uncommitted` is None where it is too damaged to count.
+
     Raises:
         NotFound: there is no such series.
+        WrongSchema: its database is whole, and of another version.
+        BadInput: it may not be read.
     """
     load(series_file(root, name), known=known_names())
     folder = archive / name
     if not (folder / DATABASE).exists():
         files = (*walk(folder), *walk_imports(folder))
-        lost = [{"kind": "orphan", "path": path.relative_to(folder).as_posix()} for path, _ in files]
-        return {"series": name, "ok": not lost, "uncommitted": 0, "problems": lost}
-    with closing(Store.open(folder, readonly=True)) as store:
-        problems = verify_files(store)
-        try:
-            problems.extend(verify_history(store))
-        except Damaged as error:  # a row that cannot even be read
-            problems.append(Problem(kind="replay", path=str(error)))
-        return {
-            "series": name,
-            "ok": not problems,
-            "uncommitted": uncommitted(store),
-            "problems": [{"kind": problem.kind, "path": problem.path} for problem in problems],
-        }
+        lost = [Problem(kind="orphan", path=path.relative_to(folder).as_posix()) for path, _ in files]
+        return _object(name, 0, lost)
+    problems = verify_pages(folder / DATABASE) if (folder / DATABASE).is_file() else []
+    try:
+        store = Store.open(folder, readonly=True)
+    except (Damaged, NotASeries, WrongSchema) as error:
+        if isinstance(error, WrongSchema) and not problems:
+            raise
+        problems = problems or [Problem(kind="hash", path=DATABASE, detail=_words(error, folder))]
+        nothing = "the database cannot be opened: no picture was compared, no cycle replayed"
+        return _object(name, None, [*problems, Problem(kind="replay", path="every cycle", detail=nothing)])
+    with closing(store):
+        damaged = {problem.table for problem in problems}
+        problems += verify_rows(folder / DATABASE, besides=damaged)
+        problems += verify_files(store, damaged=damaged)
+        problems += verify_history(store)
+        return _object(name, uncommitted(store), problems)
+
+
+def _object(name: str, files: int | None, problems: list[Problem]) -> dict[str, Any]:
+    told = [
+        {"kind": problem.kind, "path": problem.path}
+        | ({"table": problem.table} if problem.table else {})
+        | ({"detail": problem.detail} if problem.detail else {})
+        for problem in problems
+    ]
+    return {"series": name, "ok": not problems, "uncommitted": files, "problems": told}
 
 
 def verify_history(store: Store) -> list[Problem]:
     """Contradictions found by replaying; `path` says where, such as "cycle 12: candidate 95"."""
-    state, problems = State(), list[Problem]()
-    chunk: list[CycleOutcome] = []
-    for outcome in store.history():
-        if outcome.cycle != state.cycle + 1:
-            problems.append(_problem(outcome.cycle, f"follows cycle {state.cycle}"))
-        try:
-            state.apply(outcome)
-        except (Damaged, KeyError, AssertionError) as error:
-            return [*problems, _problem(outcome.cycle, str(error))]
-        chunk.append(outcome)
-        if len(chunk) == CHUNK:
-            problems.extend(_again(store, chunk, state.archive))
-            chunk = []
-    problems.extend(_again(store, chunk, state.archive))
-    return [*problems, *_verdicts(store), *_fates(store)]
+    checks = {"verdicts": _verdicts(store), "candidates": _fates(store)}
+    rest = [problem for where, check in checks.items() for problem in _as_far_as_it_goes(store, where, check)]
+    return [*_replayed(store), *rest]
+
+
+def _replayed(store: Store) -> Iterator[Problem]:
+    state, chunk = State(), list[CycleOutcome]()
+    try:
+        for outcome in store.history():
+            if outcome.cycle != state.cycle + 1:
+                yield _problem(outcome.cycle, f"follows cycle {state.cycle}")
+            try:
+                state.apply(outcome)
+            except _WRONG as error:
+                yield _problem(outcome.cycle, str(error))
+                break
+            chunk.append(outcome)
+            if len(chunk) == CHUNK:
+                yield from _again(store, chunk, state.archive)
+                chunk = []
+    except _WRONG as error:
+        yield Problem(kind="replay", path=f"cycle {state.cycle + 1} and later", detail=_unread(error, store.folder))
+    yield from _as_far_as_it_goes(store, "placements", _again(store, chunk, state.archive))
+
+
+def _as_far_as_it_goes(store: Store, where: str, check: Iterator[Problem]) -> Iterator[Problem]:
+    """What a check finds; where a row cannot be read, that too."""
+    try:
+        yield from check
+    except _WRONG as error:
+        yield Problem(kind="replay", path=where, detail=_unread(error, store.folder))
+
+
+def _unread(error: Exception, folder: Path) -> str:
+    return f"not all of it can be read: {_words(error, folder)}"
+
+
+def _words(error: Exception, folder: Path) -> str:
+    if isinstance(error, GenEmergeError):
+        return error.message.replace(str(folder / DATABASE), DATABASE)
+    return f"{type(error).__name__}: {error}"
 
 
 def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) -> Iterator[Problem]:

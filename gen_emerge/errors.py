@@ -6,6 +6,7 @@
     ├── BadInput              2   an argument, a file or a value the user can correct
     │   ├── BadConfig         2   a series file: names the key's path
     │   ├── NotFound          2   a series, a bank, a file: names the nearest that exists
+    │   ├── NotASeries        2   a file where a series' database is looked for is none, or not one of ours
     │   ├── FixedKeyChanged   2   a key that may not change once a series has cycles
     │   └── WrongSchema       2   a database older (upgrade it) or newer (upgrade gen-emerge)
     ├── HeldByAnother         3   the series folder is locked by a living process
@@ -65,6 +66,10 @@ class NotFound(BadInput):
     """A series, bank, folder or file does not exist."""
 
     code = "not-found"
+
+
+class NotASeries(BadInput):
+    """What lies where a series' database is looked for is no database, or another program's."""
 
 
 class FixedKeyChanged(BadInput):

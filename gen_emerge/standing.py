@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
-from gen_emerge.errors import BadInput
+from gen_emerge.errors import BadInput, GenEmergeError
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
@@ -60,7 +60,8 @@ def status(root: Path, archive: Path, name: str, *, held: bool | None = None) ->
 def all_series(root: Path, archive: Path) -> dict[str, Any]:
     """The object that `gen-emerge --json status` prints: every series of the studio folder.
 
-    A series that cannot be read, say because its file is wrong, is listed with its error: the others still show.
+    A series that cannot be read, because its file is wrong or its database damaged, is listed with its error: the
+    others still show.
     """
     return {"series": [_status_or_error(root, archive, name) for name in series_names(root)]}
 
@@ -68,9 +69,12 @@ def all_series(root: Path, archive: Path) -> dict[str, Any]:
 def _status_or_error(root: Path, archive: Path, name: str) -> dict[str, Any]:
     try:
         return status(root, archive, name)
-    except BadInput as error:
+    except GenEmergeError as error:
         told = {"code": error.code, "message": error.message, "hint": error.hint}
-        return {"series": name, "state": "failed", "error": told}
+    except OSError as error:
+        hint = "Change its permissions, or look at the disk."
+        told = {"code": BadInput.code, "message": f"{error.filename}: {error.strerror}.", "hint": hint}
+    return {"series": name, "state": "failed", "error": told}
 
 
 def _object(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from gen_emerge.archive import Archive
 from gen_emerge.emitters.bandit import Bandit
+from gen_emerge.errors import Damaged
 from gen_emerge.preference.rounds import Contest
 from gen_emerge.types import (
     GATES,
@@ -30,6 +31,9 @@ from gen_emerge.types import (
 from gen_emerge.types.genomes import IMPORT
 
 _T = TypeVar("_T")
+
+CONTRADICTIONS = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError)
+"""What rows that nobody can have written lead to when they are taken for what they should be."""
 
 
 class State:
@@ -282,10 +286,19 @@ def reached_the_gates(fate: Fate) -> bool:
 
 
 def replay(history: Iterable[CycleOutcome]) -> State:
-    """The state that a history gives."""
+    """The state that a history gives.
+
+    Raises:
+        Damaged: a cycle holds what no cycle can have derived.
+    """
     state = State()
     for outcome in history:
-        state.apply(outcome)
+        try:
+            state.apply(outcome)
+        except CONTRADICTIONS as error:
+            what = f"{type(error).__name__}: {error}"
+            hint = "`gen-emerge verify` names everything that is wrong. Restore series.db from a copy."
+            raise Damaged(f"Cycle {outcome.cycle} cannot be replayed: {what}.", hint=hint) from error
     return state
 
 

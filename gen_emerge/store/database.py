@@ -1,13 +1,11 @@
 """Opening the SQLite file of a series. Takes a path, gives engines set up alike; reads no row but the schema's version.
 
-Every statement of the store runs inside `reading` or `writing`, which translate errors.
+Every statement of the store runs inside `reading` or `writing`, which translate errors (`sqlite_errors.py`).
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,19 +14,15 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, StatementError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, WrongSchema
+from gen_emerge.errors import Damaged, NotASeries, WrongSchema
+from gen_emerge.store.rows import RESTORE
+from gen_emerge.store.sqlite_errors import BUSY_SECONDS, ELSEWHERE, UNOPENED, code_of, not_ours, translated
 from gen_emerge.store.tables import APPLICATION_ID, SCHEMA
-
-BUSY_SECONDS = 30.0
-"""How long a statement waits for another process's transaction."""
 
 KEPT_OPEN = 8
 """Connections kept for the next read; what more threads need at once is opened for them, and closed after."""
-
-RESTORE = "Restore the file from a copy; the pictures carry their recipes and are not touched."
-_ERROR, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 10, 11, 13, 14, 26
 
 
 def engine(path: Path, *, readonly: bool = False, immutable: bool = False) -> Engine:
@@ -79,21 +73,6 @@ def writing(source: Engine, path: Path) -> Generator[Connection, None, None]:
         yield connection
 
 
-@contextmanager
-def translated(path: Path) -> Generator[None, None, None]:
-    """SQLAlchemy's and SQLite's errors as ours."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _ours(error, error.orig, path) from error
-    except StatementError as error:
-        raise Damaged(f"A row for {path} could not be written: {error.orig}.") from error
-    except sqlite3.Error as error:
-        raise _ours(error, error, path) from error
-    except (NoResultFound, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Damaged(f"{path} holds what was never written to it: {error}.", hint=RESTORE) from error
-
-
 def still_there(path: Path, opened: tuple[int, int]) -> None:
     """Refuse to write into a file that was deleted or replaced: SQLite would go on, and nobody would find it again.
 
@@ -112,67 +91,25 @@ def still_there(path: Path, opened: tuple[int, int]) -> None:
         raise Damaged(f"{path} was removed or replaced while the series ran.", hint=RESTORE)
 
 
-def _primary(origin: BaseException | None) -> int:
-    """SQLite's primary result code, 0 when unknown."""
-    return int(getattr(origin, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def _ours(error: Exception, origin: BaseException | None, path: Path) -> GenEmergeError:
-    """The project's error for one of SQLite's."""
-    primary = _primary(origin)
-    if primary == _FULL or (primary == _IOERR and _no_space(path)):
-        return DiskFull(
-            f"The disk of {path} is full.", hint="Free some space and run again: nothing committed is lost."
-        )
-    if primary == _READONLY or (primary == _CANTOPEN and path.exists()):
-        return BadInput(f"{path} cannot be written: it or its folder is read-only.", hint="Make the folder writable.")
-    if primary in (_BUSY, _LOCKED):
-        return GenEmergeError(
-            f"{path} was locked by another process for {BUSY_SECONDS:.0f} seconds.", hint="Close it and try again."
-        )
-    if primary in (_CORRUPT, _NOTADB):
-        return Damaged(f"{path} is not a readable database: {origin}.", hint=RESTORE)
-    if primary == _ERROR:
-        return Damaged(f"{path} lacks a table or column that belongs to its schema: {origin}.", hint=RESTORE)
-    if isinstance(error, IntegrityError):
-        return Damaged(f"What was to be stored in {path} contradicts what is there: {origin}.")
-    return GenEmergeError(f"{path}: {origin}.")
-
-
-def _no_space(path: Path) -> bool:
-    """Whether an I/O error came of a full disk: some file systems and file size limits do not say so."""
-    try:
-        if shutil.disk_usage(path.parent).free < 1 << 20:
-            return True
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        sizes = [p.stat().st_size for p in path.parent.glob(path.name + "*")]
-        return limit != resource.RLIM_INFINITY and max(sizes, default=0) + (1 << 16) >= limit
-    except (OSError, ImportError):
-        return False
-
-
 def schema_version(path: Path, source: Engine) -> str:
     """The schema of a file, read without Alembic.
 
     Raises:
-        BadInput: it is no database, or not one of ours.
+        NotASeries: it is no database, or not one of ours.
+        Damaged: SQLite cannot read it.
+        BadInput: it may not be read.
     """
-    hint = "A series folder holds the `series.db` that gen-emerge made. If it was one, restore it from a copy."
     try:
         with source.connect() as connection:
             identity = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
             if identity != APPLICATION_ID:
-                raise BadInput(f"{path} is not a gen-emerge series.", hint=hint)
+                content = "it is a database of another program" if path.stat().st_size else "it is empty"
+                raise NotASeries(f"{path} is not a gen-emerge series: {content}.", hint=ELSEWHERE)
             return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
     except (NoResultFound, UnicodeDecodeError) as error:
         raise Damaged(f"{path} does not say which schema it has.", hint=RESTORE) from error
     except (DBAPIError, sqlite3.Error) as error:
-        origin = error.orig if isinstance(error, DBAPIError) else error
-        if _primary(origin) in (_ERROR, _NOTADB):
-            raise BadInput(f"{path} is not a gen-emerge series: {origin}.", hint=hint) from error
-        raise _ours(error, origin, path) from error
+        raise not_ours(error, path) from error
 
 
 def readable(path: Path) -> Engine:
@@ -182,10 +119,11 @@ def readable(path: Path) -> Engine:
         with source.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         return source
+    except UnicodeDecodeError:  # of a damaged schema: whoever reads it next says so
+        return source
     except (DBAPIError, sqlite3.Error) as error:
-        origin = error.orig if isinstance(error, DBAPIError) else error
         log = path.with_name(path.name + "-wal")
-        if _primary(origin) not in (_CANTOPEN, _READONLY) or (log.exists() and log.stat().st_size):
+        if code_of(error) not in UNOPENED or (log.exists() and log.stat().st_size):
             return source
     source.dispose()
     return engine(path, readonly=True, immutable=True)

@@ -6,7 +6,6 @@ committed never changes: the chunks together are one consistent history up to th
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, select
 
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import reading
-from gen_emerge.store.rows import axes_from, calibration_from, hashes_from
+from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from
 from gen_emerge.store.write import last_committed
 from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Fate, Placement, Question, Resolution, Round
 
@@ -128,7 +127,7 @@ def _placements(connection: Connection, first: int, last: int) -> dict[int, list
             Placement(
                 candidate=candidate,
                 cell=cell,
-                descriptor=tuple(json.loads(descriptor)),
+                descriptor=tuple(from_json(descriptor)),
                 descriptor_version=version,
                 outcome=outcome,
                 incumbent=incumbent,
@@ -163,7 +162,7 @@ def rounds_between(connection: Connection, first: int, last: int) -> dict[int, R
         _between(statement, r, first, last)
     ):
         asked[number].append(
-            Question(id=identity, kind=kind, ask=ask, prompt=prompt, images=json.loads(images), attention=attention)  # pyright: ignore[reportArgumentType]
+            Question(id=identity, kind=kind, ask=ask, prompt=prompt, images=from_json(images), attention=attention)  # pyright: ignore[reportArgumentType]
         )
     statement = select(r.cycle, r.id, r.round_cycle, r.reason).order_by(r.cycle)
     return {

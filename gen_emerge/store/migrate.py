@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gen_emerge.errors import NotFound, WrongSchema
 from gen_emerge.store import tables as t
-from gen_emerge.store.database import engine, schema_version, translated, writing
+from gen_emerge.store.database import engine, schema_version, writing
 from gen_emerge.store.lock import hold
+from gen_emerge.store.sqlite_errors import translated
 from gen_emerge.store.store import DATABASE
 
 

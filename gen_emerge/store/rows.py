@@ -30,11 +30,25 @@ from gen_emerge.types import (
 )
 
 Row = dict[str, Any]
+RESTORE = "Restore series.db from a copy; the pictures carry their recipes and are not touched."
+"""What to do about a database that does not give back what was written to it."""
 
 
 def to_json(value: Any) -> str:
     """Compact JSON in the order given; floats exact; NaN and infinity refused."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def from_json(text: str) -> Any:
+    """What `to_json` wrote.
+
+    Raises:
+        Damaged: it never wrote this.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Damaged(f"A stored value is no JSON: {error}.", hint=RESTORE) from error
 
 
 def _plain(value: Any) -> Any:
@@ -57,9 +71,9 @@ def genome_from(recipe: str, operator: str, parents: str) -> Genome:
         Damaged: the recipe is not one that was stored.
     """
     try:
-        return Genome(**json.loads(recipe), operator=operator, parents=hashes_from(parents))
+        return Genome(**from_json(recipe), operator=operator, parents=hashes_from(parents))
     except (TypeError, ValueError) as error:
-        raise Damaged(f"A stored recipe cannot be read: {error}.", hint="Restore series.db from a copy.") from error
+        raise Damaged(f"A stored recipe cannot be read: {error}.", hint=RESTORE) from error
 
 
 def hashes_from(text: str) -> tuple[str, ...]:
@@ -185,9 +199,9 @@ def calibration_from(version: int, parent: int | None, bounds: str, evidence: st
         version=version,
         parent=parent,
         bounds={
-            name: Bounds(lower=b[0], upper=b[1], review=b[2], duplicate=b[3]) for name, b in json.loads(bounds).items()
+            name: Bounds(lower=b[0], upper=b[1], review=b[2], duplicate=b[3]) for name, b in from_json(bounds).items()
         },
-        evidence=json.loads(evidence),
+        evidence=from_json(evidence),
         reason=reason,
     )
 
@@ -211,11 +225,11 @@ def axes_from(version: int, kind: Any, names: str, low: str, high: str, dims: st
     return Axes(
         version=version,
         kind=kind,
-        names=tuple(json.loads(names)),
-        low=tuple(json.loads(low)),
-        high=tuple(json.loads(high)),
-        dims=tuple(json.loads(dims)),
-        centroids=tuple(tuple(point) for point in json.loads(centroids)),
+        names=tuple(from_json(names)),
+        low=tuple(from_json(low)),
+        high=tuple(from_json(high)),
+        dims=tuple(from_json(dims)),
+        centroids=tuple(tuple(point) for point in from_json(centroids)),
     )
 
 

@@ -7,8 +7,6 @@ Truth is append-only and a cycle is a transaction: `commit` writes everything a 
 from __future__ import annotations
 
 import errno
-import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,11 +16,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, func, insert, select
 
-from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound, nearest
+from gen_emerge.errors import BadInput, Damaged, DiskFull, NotASeries, NotFound, nearest
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
-from gen_emerge.store.read import STARTS_OF
-from gen_emerge.store.rows import round_payload, to_json
+from gen_emerge.store.read_series import STARTS_OF
+from gen_emerge.store.rows import from_json, round_payload, to_json
+from gen_emerge.store.sqlite_errors import ELSEWHERE, unreadable, unwritable
 from gen_emerge.store.tried import TRIED, TrialReader, merged, newest_of, trial_payload, trials_of
 from gen_emerge.store.write import Words, last_committed, write_cycle
 from gen_emerge.types import CycleRecord, Input, Round, Trial
@@ -50,7 +49,7 @@ class Store(TrialReader):
         self._words = Words()
         with reading(source, self._path) as connection:
             row = connection.execute(select(t.SeriesRow.facts, t.SeriesRow.created_at)).one()
-        self.facts: Mapping[str, Any] = MappingProxyType(json.loads(row[0]))
+            self.facts: Mapping[str, Any] = MappingProxyType(from_json(row[0]))
         self.created_at: float = row[1]
         self.takes = int(self.facts.get("takes", 1))
 
@@ -108,16 +107,19 @@ class Store(TrialReader):
         Raises:
             NotFound: there is no such series (the nearest name is given).
             WrongSchema: its schema is older or newer.
-            BadInput: the file is none of ours.
+            NotASeries: the file is none of ours.
+            Damaged: SQLite cannot read it.
+            BadInput: it may not be read, or not be written.
         """
         path = folder / DATABASE
+        if path.is_dir():
+            raise NotASeries(f"{path} is not a gen-emerge series: it is a folder.", hint=ELSEWHERE)
         if not path.is_file():
             known = sorted(p.parent.name for p in folder.parent.glob(f"*/{DATABASE}")) if folder.parent.is_dir() else []
             raise NotFound(f'There is no series "{folder.name}" in {folder.parent}.', hint=nearest(folder.name, known))
-        if not readonly and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
-            raise BadInput(
-                f"{path} cannot be written: it or its folder is read-only.", hint="Make the folder writable."
-            )
+        refusal = unreadable(path) or (None if readonly else unwritable(path))
+        if refusal is not None:
+            raise refusal
         source = readable(path)
         try:
             check_schema(path, source)
@@ -206,7 +208,7 @@ class Store(TrialReader):
                 number = connection.execute(insert(t.InputRow), row).inserted_primary_key
                 assert number is not None
                 added.append(
-                    Input(id=number[0], kind=kind, first_cycle=first_cycle, payload=json.loads(text))  # pyright: ignore[reportArgumentType]
+                    Input(id=number[0], kind=kind, first_cycle=first_cycle, payload=from_json(text))  # pyright: ignore[reportArgumentType]
                 )
         return added
 
@@ -224,7 +226,7 @@ class Store(TrialReader):
         with writing(self._engine, self._path) as connection:
             since = trials_of(trial.gate, trial.version).where(t.InputRow.id > after)
             rows = [(row[0], row[1]) for row in connection.execute(since)]
-            others = merged([json.loads(text) for _, text in rows], None) if rows else None
+            others = merged([from_json(text) for _, text in rows], None) if rows else None
             known = others.readings if others else {}
             fresh = {number: reading for number, reading in trial.readings.items() if number not in known}
             newest = rows[-1][0] if rows else after
@@ -246,7 +248,7 @@ class Store(TrialReader):
         text = to_json(trial_payload(replace(trial, readings={}, failed={})))
         with writing(self._engine, self._path) as connection:
             newest = connection.execute(newest_of(trial.gate)).first()
-            known, new = json.loads(newest[1]) if newest is not None else {}, json.loads(text)
+            known, new = from_json(newest[1]) if newest is not None else {}, from_json(text)
             if any(known.get(key) != new[key] for key in ("version", "table")):
                 row = {"kind": TRIED, "first_cycle": 0, "arrived_at": time.time(), "payload": text}
                 connection.execute(insert(t.InputRow), row)

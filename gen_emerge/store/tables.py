@@ -8,7 +8,7 @@ and `attempts`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import DDL, Connection, Double, ForeignKey, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -18,6 +18,12 @@ SCHEMA = "0002"
 
 APPLICATION_ID = 0x47454D45
 """`PRAGMA application_id` of our files ("GEME")."""
+
+
+JSON_TEXT = "json"
+"""Key of a column's `info`: what stands in it is JSON."""
+
+Json = Annotated[str, mapped_column(info={JSON_TEXT: True})]
 
 
 class Base(DeclarativeBase):
@@ -41,7 +47,7 @@ class SeriesRow(Base):
     __tablename__ = "series"
     id: Mapped[int] = mapped_column(primary_key=True)
     created_at: Mapped[float]
-    facts: Mapped[str]
+    facts: Mapped[Json]
 
 
 class GenomeRow(Base):
@@ -50,7 +56,7 @@ class GenomeRow(Base):
     __tablename__ = "genomes"
     id: Mapped[int] = mapped_column(primary_key=True)
     hash: Mapped[str] = mapped_column(unique=True)
-    recipe: Mapped[str]
+    recipe: Mapped[Json]
 
 
 class CycleRow(Base):
@@ -62,7 +68,7 @@ class CycleRow(Base):
     best: Mapped[int | None]
     render_seconds: Mapped[float]
     cycle_seconds: Mapped[float]
-    measures: Mapped[str] = mapped_column(server_default="{}")
+    measures: Mapped[Json] = mapped_column(server_default="{}")
 
 
 class CandidateRow(Base):
@@ -181,9 +187,9 @@ class CritiqueRow(Base):
     candidate: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"))
     critic: Mapped[int] = mapped_column(ForeignKey("critics.id"))
-    answers: Mapped[str]
+    answers: Mapped[Json]
     summary: Mapped[str]
-    weaknesses: Mapped[str]
+    weaknesses: Mapped[Json]
     input_tokens: Mapped[int]
     output_tokens: Mapped[int]
     cost_usd: Mapped[float]
@@ -226,7 +232,7 @@ class PlacementRow(Base):
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"), index=True)
     candidate: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
     cell: Mapped[int]
-    descriptor: Mapped[str]
+    descriptor: Mapped[Json]
     descriptor_version: Mapped[int]
     outcome: Mapped[str]
     incumbent: Mapped[int | None] = mapped_column(ForeignKey("candidates.id"))
@@ -241,8 +247,8 @@ class CalibrationRow(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"))
     parent: Mapped[int | None]
-    bounds: Mapped[str]
-    evidence: Mapped[str]
+    bounds: Mapped[Json]
+    evidence: Mapped[Json]
     reason: Mapped[str]
 
 
@@ -253,11 +259,11 @@ class AxesRow(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"))
     kind: Mapped[str]
-    names: Mapped[str]
-    low: Mapped[str]
-    high: Mapped[str]
-    dims: Mapped[str]
-    centroids: Mapped[str]
+    names: Mapped[Json]
+    low: Mapped[Json]
+    high: Mapped[Json]
+    dims: Mapped[Json]
+    centroids: Mapped[Json]
 
 
 class RoundRow(Base):
@@ -281,7 +287,7 @@ class QuestionRow(Base):
     kind: Mapped[str]
     ask: Mapped[str]
     prompt: Mapped[str]
-    images: Mapped[str]
+    images: Mapped[Json]
     attention: Mapped[bool]
 
 
@@ -305,7 +311,7 @@ class EventRow(Base):
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"), index=True)
     kind: Mapped[str]
     message: Mapped[str]
-    payload: Mapped[str]
+    payload: Mapped[Json]
 
 
 class InputRow(Base):
@@ -316,7 +322,7 @@ class InputRow(Base):
     kind: Mapped[str] = mapped_column(index=True)
     first_cycle: Mapped[int] = mapped_column(index=True)
     arrived_at: Mapped[float]
-    payload: Mapped[str]
+    payload: Mapped[Json]
 
 
 class AttemptRow(Base):

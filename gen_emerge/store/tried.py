@@ -9,7 +9,6 @@ is begun.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -18,7 +17,10 @@ import numpy as np
 from sqlalchemy import Select, func, select
 
 from gen_emerge.store import tables as t
-from gen_emerge.store.read import Reader
+from gen_emerge.store.read_candidates import CandidateReader
+from gen_emerge.store.read_series import SeriesReader
+from gen_emerge.store.read_signals import SignalReader
+from gen_emerge.store.rows import from_json
 from gen_emerge.types import Embedding, Reading, Signal, Trial
 
 TRIED = "tried"
@@ -27,8 +29,8 @@ _PAGE = 16
 """Rows that are read at a time."""
 
 
-class TrialReader(Reader):
-    """The half of a store that knows several versions of one number."""
+class TrialReader(SeriesReader, CandidateReader, SignalReader):
+    """All of a store that reads, and what knows several versions of one number."""
 
     def tried(
         self, gate: str, version: str, *, before: int | None = None, ids: Collection[int] | None = None
@@ -52,7 +54,7 @@ class TrialReader(Reader):
         """Trials one after another: a large one would not fit into memory as text, and seldom is all of it wanted."""
         last = 0
         while rows := self._all(statement.where(t.InputRow.id > last).limit(_PAGE)):
-            yield from (json.loads(text) for _, text in rows)
+            yield from (from_json(text) for _, text in rows)
             last = rows[-1][0]
 
     def newest_trial(self, gate: str, version: str) -> int:
@@ -63,7 +65,7 @@ class TrialReader(Reader):
     def last_tried(self, gate: str) -> Trial | None:
         """The scorer that was tried last for a gate, without its numbers."""
         rows = self._all(newest_of(gate))
-        return merged([{**json.loads(rows[0][1]), "readings": {}, "failed": {}}], None) if rows else None
+        return merged([{**from_json(rows[0][1]), "readings": {}, "failed": {}}], None) if rows else None
 
     def numbers(self, name: str, version: str) -> dict[int, float]:
         """Candidate id -> the raw number that one version of a scorer gave in the series itself."""

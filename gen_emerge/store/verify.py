@@ -1,39 +1,42 @@
 """Whether files and history agree. Takes a store, gives what is wrong; changes nothing.
 
-Works beside a running series: files of cycles that are not committed yet are counted, not reported.
+Works beside a running series: files of cycles that are not committed yet are counted, not reported. Where rows of a
+damaged database cannot be read, the files of all others are still looked at; which files nobody knows is not said then.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image as Pillow
 
+from gen_emerge.errors import Damaged
 from gen_emerge.store.images import is_draft, walk
 from gen_emerge.store.imports import files_of, walk_imports
+from gen_emerge.store.integrity import Problem
 from gen_emerge.store.lock import holder
-from gen_emerge.store.store import Store
+from gen_emerge.store.store import DATABASE, Store
+from gen_emerge.types import Image
+
+_STRETCH = 50
+"""Candidates whose pictures are listed at a time: so many are lost to the check with one unreadable page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One disagreement. `path` is relative to the series folder.
+_ILLEGIBLE = (Damaged, LookupError, TypeError, AttributeError)
+"""What an input that nobody can have written leads to."""
 
-    `missing`: a stored picture has no file; `hash`: its bytes are not the ones that were written; `orphan`: a file
-    under `images/` or `imports/` that nothing knows; `replay`: (found by the loop) replaying gives another state.
+
+def verify_files(store: Store, *, damaged: Collection[str] = ()) -> list[Problem]:
+    """Every picture against its stored hash, every thumbnail's presence, and every file nobody knows.
+
+    Args:
+        store: of the series.
+        damaged: tables that may lack rows.
     """
-
-    kind: Literal["missing", "hash", "orphan", "replay"]
-    path: str
-
-
-def verify_files(store: Store) -> list[Problem]:
-    """Every picture against its stored hash, every thumbnail's presence, and every file nobody knows."""
-    folder, known, problems = store.folder, set[str](), list[Problem]()
-    for _, image in store.images():
+    folder, known, problems, lost = store.folder, set[str](), list[Problem](), list[str]()
+    for image in _images(store, lost):
         known.update((image.path, image.thumbnail))
         digest = _digest(folder / image.path)
         if digest is None:
@@ -41,6 +44,8 @@ def verify_files(store: Store) -> list[Problem]:
         elif digest != image.file:
             problems.append(Problem(kind="hash", path=image.path))
         problems.extend(_thumbnail(folder, image.thumbnail))
+    if lost or "images" in damaged:
+        return [*problems, _unlisted("images", lost), *_imports(store)]
     flying = _in_flight(store)
     for path, genome in walk(folder):
         name = path.relative_to(folder).as_posix()
@@ -49,12 +54,40 @@ def verify_files(store: Store) -> list[Problem]:
     return [*problems, *_imports(store)]
 
 
+def _images(store: Store, lost: list[str]) -> Iterator[Image]:
+    """Every stored picture whose row can be read; candidates of which it cannot are added to `lost`."""
+    try:
+        newest = store.last_candidate()
+    except Damaged:
+        lost.append("1 and later")
+        return
+    for first in range(1, newest + 1, _STRETCH):
+        last = min(first + _STRETCH - 1, newest)
+        try:
+            some = [image for _, image in store.images(first, last)]
+        except Damaged:
+            lost.append(f"{first} to {last}")
+        else:
+            yield from some
+
+
+def _unlisted(table: str, lost: Sequence[str]) -> Problem:
+    """With `lost` candidates, or without."""
+    of = f"the files of candidates {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''} were not checked, and "
+    detail = f"{of if lost else ''}files that nobody knows are not named: they may be somebody's"
+    return Problem(kind="hash", path=DATABASE, table=table, detail=detail)
+
+
 def _imports(store: Store) -> list[Problem]:
     """Every imported picture's two files against their hashes, and every file there that nobody knows.
 
     A file with a name of ours is an import's that is under way, or was cut off: it is swept at the next start.
     """
-    folder, known = store.folder, _imported_files(store)
+    folder = store.folder
+    try:
+        known = _imported_files(store)
+    except _ILLEGIBLE:
+        return [_unlisted("inputs", [])]
     found = {path: _digest(folder / path) for path in known}
     problems = [Problem(kind="missing", path=path) for path, digest in found.items() if digest is None]
     problems += [Problem(kind="hash", path=path) for path, digest in found.items() if digest not in (None, known[path])]
@@ -67,21 +100,30 @@ def _imported_files(store: Store) -> dict[str, str]:
     return {path: digest for each in store.inputs_of("import") for path, digest in files_of(each.payload).items()}
 
 
-def uncommitted(store: Store) -> int:
-    """How many files belong to cycles that were started and are not committed, or to an import that was cut off."""
-    imported = _imported_files(store)
-    names = [path.relative_to(store.folder).as_posix() for path, ours in walk_imports(store.folder) if ours]
-    begun = sum(name not in imported for name in names)
-    if not _in_flight(store):
-        return begun
-    known = {name for _, image in store.images() for name in (image.path, image.thumbnail)}
+def uncommitted(store: Store) -> int | None:
+    """How many files belong to cycles that were started and are not committed, or to an import that was cut off.
+
+    None where the database is too damaged to say which files are committed.
+    """
+    try:
+        imported = _imported_files(store)
+        names = [path.relative_to(store.folder).as_posix() for path, ours in walk_imports(store.folder) if ours]
+        begun = sum(name not in imported for name in names)
+        if not _in_flight(store):
+            return begun
+        known = {name for _, image in store.images() for name in (image.path, image.thumbnail)}
+    except _ILLEGIBLE:
+        return None
     files = [path for path, genome in walk(store.folder) if genome or is_draft(path)]
     return begun + sum(path.relative_to(store.folder).as_posix() not in known for path in files)
 
 
 def _in_flight(store: Store) -> bool:
     """Whether a cycle may be under way, or was cut off: its files are swept at the next start."""
-    return holder(store.folder) is not None or store.attempted() > store.committed()
+    try:
+        return holder(store.folder) is not None or store.attempted() > store.committed()
+    except Damaged:
+        return True  # nobody knows: no file is called an orphan for it
 
 
 def _thumbnail(folder: Path, name: str) -> list[Problem]:
@@ -102,5 +144,5 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
-    except OSError:
-        return ""  # something else lies where the picture was: not its bytes
+    except (OSError, ValueError):
+        return ""  # something else lies where the picture was, or its path is none: not its bytes

@@ -73,7 +73,7 @@ def _since(store: Store, signals: tuple[str, ...]) -> int:
 
 def _compared(store: Store, since: int) -> list[Compared]:
     """What humans said of chosen takes, a genome each; those nobody preferred or called equal are left out."""
-    questions = {q.id: q for asked in store.rounds() for q in asked.questions if _of_one_genome(q, store.takes)}
+    questions = {q.id: q for asked in store.rounds() for q in asked.questions if of_one_genome(q, store.takes)}
     shown = sorted({candidate for question in questions.values() for candidate in question.images.values()})
     known = {candidate.id: candidate for candidate in store.candidates(shown)} if shown else {}
     said: dict[int, list[str]] = defaultdict(list)
@@ -90,7 +90,13 @@ def _compared(store: Store, since: int) -> list[Compared]:
     return [Compared(answers=tuple(answers)) for _, answers in sorted(said.items())]
 
 
-def _of_one_genome(question: Question, takes: int) -> bool:
+def of_one_genome(question: Question, takes: int) -> bool:
+    """Whether a question sets two takes of one genome side by side.
+
+    Args:
+        question: any.
+        takes: how many of each genome the series has (`Store.takes`).
+    """
     if question.kind != "pair" or question.ask != "quality":
         return False
     return len({take_group(candidate, takes) for candidate in question.images.values()}) == 1

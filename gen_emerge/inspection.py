@@ -28,7 +28,7 @@ from gen_emerge.reports.sheet import (
     MapAxis,
     MapCell,
     Notice,
-    OpenRound,
+    OpenQuestions,
     ReportData,
 )
 from gen_emerge.state import SELECTOR, State, replay
@@ -156,7 +156,7 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
         cells = _map_cells(store, folder, elites, axes) if axes else ()
         measures = store.measures()
         clipped = _clipped_per_axis(history, axes) if axes else []
-        waiting = standing.open_rounds(store)
+        waiting = len(standing.open_questions(store))
         return ReportData(
             series=config.name,
             brief=config.brief,
@@ -171,10 +171,11 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
             warmup_cycles=config.loop.warmup_cycles,
             seed=config.seed,
             status=status,
+            shape=config.image.width / config.image.height,
             centroids=axes.centroids if axes else (),
             coverage=_curve(measures, "cells_filled"),
-            mean_distance=_curve(measures, "elites_mean_pairwise_distance"),
-            vendi=_curve(measures, "elites_vendi"),
+            mean_distance=_up_to_now(measures, status, "mean_pairwise_distance"),
+            vendi=_up_to_now(measures, status, "vendi"),
             funnel=_funnel(state, config),
             selector=choices.sentence(choices.selector(config, store)),
             firing=_firing(store, state),
@@ -185,9 +186,7 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
                 for n, c in sorted(state.bandit.credits.items())
             ),
             newest=tuple(sorted(cells, key=lambda cell: -cell.candidate)[:NEWEST]),
-            open_round=OpenRound(
-                round=waiting[0].id, questions=len(waiting[0].questions), command=f"gen-emerge judge {config.name}"
-            )
+            open_questions=OpenQuestions(questions=waiting, command=f"gen-emerge judge {config.name}")
             if waiting
             else None,
             notices=tuple(
@@ -238,6 +237,16 @@ def _curve(measures: Sequence[tuple[int, Mapping[str, float]]], name: str) -> Cu
     return tuple((cycle, values[name]) for cycle, values in measures if name in values)
 
 
+def _up_to_now(measures: Sequence[tuple[int, Mapping[str, float]]], status: Mapping[str, Any], name: str) -> Curve:
+    """A figure of the elites over cycles, which ends in the figure that `status` has now.
+
+    A cycle measures the elites before it places its own images: what it wrote down is of the cycle before.
+    """
+    curve = _curve(measures, f"elites_{name}")
+    past = tuple((cycle - 1, value) for cycle, value in curve if cycle - 1 < status["cycle"])
+    return past if status[name] is None else (*past, (status["cycle"], status[name]))
+
+
 def _funnel(state: State, config: SeriesConfig) -> tuple[FunnelStep, ...]:
     counts = state.statuses
     left = state.candidates - counts["failed"]
@@ -247,7 +256,7 @@ def _funnel(state: State, config: SeriesConfig) -> tuple[FunnelStep, ...]:
     steps.append(FunnelStep(step=filters, count=left))
     if config.loop.best_of > 1:
         left -= state.rejections[SELECTOR]
-        steps.append(FunnelStep(step=f"after the selector (one of {config.loop.best_of} takes)", count=left))
+        steps.append(FunnelStep(step=f"chosen, one of {config.loop.best_of} takes", count=left, choice=True))
     for gate in GATES:
         left -= state.rejections[gate]
         steps.append(FunnelStep(step=f"after the {gate} gate", count=left))

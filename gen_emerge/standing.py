@@ -25,7 +25,7 @@ from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import State, funnel, replay
 from gen_emerge.store import DATABASE, Store, holder
 from gen_emerge.studio_folder import series_file, series_names
-from gen_emerge.types import GATES, CycleRecord, HumanAnswer, Round
+from gen_emerge.types import GATES, CycleRecord, HumanAnswer, Question, Round
 
 RECENT_CYCLES = 20
 """Cycles from which images per minute are counted."""
@@ -101,6 +101,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "vendi": vendi_score(vectors),
         "images_per_minute": images_per_minute(store) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
+        "open_questions": len(open_questions(store)) if store else 0,
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
     }
@@ -162,6 +163,13 @@ def open_rounds(store: Store) -> list[Round]:
     rounds = store.rounds()
     answered = standing_answers(store) if rounds else {}
     return [asked for asked in rounds if not is_complete(asked, answered)]
+
+
+def open_questions(store: Store) -> list[Question]:
+    """Questions nobody has answered, in the order in which they are asked: what every count of them counts."""
+    rounds = store.rounds()
+    answered = standing_answers(store) if rounds else {}
+    return [question for asked in rounds for question in asked.questions if question.id not in answered]
 
 
 def waits(store: Store, *, wait: bool) -> bool:

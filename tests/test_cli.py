@@ -111,6 +111,15 @@ def test_no_arguments_show_the_help(call: Callable[..., Outcome]) -> None:
     assert "Usage: gen-emerge" in out
 
 
+@pytest.mark.parametrize("group", [(), ("models",), ("train",)])
+def test_without_a_command_json_is_one_object_too(call: Callable[..., Outcome], group: tuple[str, ...]) -> None:
+    assert call(*group)[:1] == (0,)
+    code, out, err = call("--json", *group)
+    error = json.loads(out)["error"]
+    assert (code, error["code"], error["message"], err) == (2, "usage", "Missing command.", "")
+    assert error["hint"] == f"See: {' '.join(('gen-emerge', *group))} --help"
+
+
 def test_the_version_is_told(call: Callable[..., Outcome]) -> None:
     assert call("--version") == (0, f"gen-emerge {__version__}\n", "")
     code, out, _ = call("--json", "--version")
@@ -126,7 +135,14 @@ def test_the_version_is_told(call: Callable[..., Outcome]) -> None:
         (["run", "x", "--cycles", "0"], "--cycles", "gen-emerge run --help"),
         (["run", "x", "--cycles", "many"], "--cycles", "gen-emerge run --help"),
         (["run", "x", "y"], "unexpected extra argument", "gen-emerge run --help"),
-        (["rounds", "x", "--open", "pears"], "--open", "gen-emerge rounds --help"),
+        (["rounds", "x", "--open", "pears"], 'wanted one of "pairs"', "gen-emerge rounds --help"),
+        (["rounds", "x", "--open", "pears"], 'Did you mean "pairs"?', "gen-emerge rounds --help"),
+        (["rounds", "x", "--open", "3"], 'wanted one of "pairs", "keep", "review".', "gen-emerge rounds --help"),
+        (
+            ["train", "clpips", "x", "--into", "y", "--net", "vg"],
+            'Did you mean "vgg"?',
+            "gen-emerge train clpips --help",
+        ),
         (["export", "x", "y", "--top", "3", "--all-elites"], "not both", "gen-emerge export --help"),
         (["paint", "x", "--seed", "-1"], "--seed", "gen-emerge paint --help"),
         (["--rot", "x", "status"], "no option --rot", "--root"),

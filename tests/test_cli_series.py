@@ -20,17 +20,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gen_emerge import crew
+from gen_emerge import crew, inspection
 from gen_emerge.cli import main as door
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.reports import words
+from gen_emerge.reports.page import render_html
 from gen_emerge.store import Store, hold
+from gen_emerge.types import Round
 
 Outcome = tuple[int, str, str]
 COUNTS = ("passed", "review", "pending", "failed")
 STATUS_KEYS = {
     "series", "state", "cycle", "candidates", "passed", "review", "pending", "failed", "rejected", "accepted",
     "cells_filled", "cells_total", "coverage", "mean_pairwise_distance", "vendi", "images_per_minute", "open_rounds",
-    "digest",
+    "open_questions", "digest",
 }  # fmt: skip
 
 
@@ -399,57 +402,198 @@ def test_judging_without_a_terminal_says_how_else(call: Callable[..., Outcome], 
     assert "--answers FILE --rater NAME" in error["hint"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_judging_in_a_terminal_is_one_key_an_answer(night: Path) -> None:
-    import pty
-    import select
-    import termios
+class _Terminal:
+    """`gen-emerge judge night` in a pseudo-terminal: what it says is waited for, keys are pressed."""
 
-    with Store.open(night / "archive" / "night", readonly=True) as store:
-        first = store.rounds()[0].questions[0].kind
-    ours, theirs = pty.openpty()
-    script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
-    environment = {**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": ""}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, "--root", str(night), "judge", "night", "--rater", "anna"],
-        stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True,
-    )  # fmt: skip
-    os.close(theirs)
-    seen = ""
+    def __init__(self, studio: Path) -> None:
+        import pty
 
-    def until(words: str) -> None:
-        nonlocal seen
+        self._ours, theirs = pty.openpty()
+        script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, "--root", str(studio), "judge", "night", "--rater", "anna"],
+            stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": ""},
+        )  # fmt: skip
+        os.close(theirs)
+        self._seen = ""
+
+    def until(self, words: str) -> None:
+        import select
+
         end = time.monotonic() + 60
-        while words not in seen:
-            ready, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"waited for {words!r}: {seen[-2000:]}"
-            seen += os.read(ours, 65536).decode("utf-8", "replace")
-        seen = seen[seen.index(words) + len(words) :]
+        while words not in self._seen:
+            ready, _, _ = select.select([self._ours], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"waited for {words!r}: {self._seen[-2000:]}"
+            self._seen += os.read(self._ours, 65536).decode("utf-8", "replace")
+        self._seen = self._seen[self._seen.index(words) + len(words) :]
 
-    def press(key: bytes) -> None:
-        """Once the question is shown and the terminal hands over single keys: what is typed before is dropped."""
-        until("q quit")
+    def press(self, key: bytes, *, after: str = "? help") -> None:
+        """Once those words are shown and the terminal hands over single keys: what is typed before is dropped."""
+        import termios
+
+        self.until(after)
         end = time.monotonic() + 60
-        while termios.tcgetattr(ours)[3] & termios.ICANON:
+        while termios.tcgetattr(self._ours)[3] & termios.ICANON:
             assert time.monotonic() < end
             time.sleep(0.01)
-        os.write(ours, key)
+        os.write(self._ours, key)
 
-    try:
-        until("Prints for the night.")
-        until("1 of ")
-        until("\x1b_Ga=T,f=100")
-        press(b"\x1b[C" if first == "pair" else b"k")
-        until("2 of ")
-        press(b"T")
-        until("3 of ")
-        press(b"u")
-        until("Took back the answer to r6-2")
-        press(b"q")
-        until("1 answered")
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=60)
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(night: Path) -> Iterator[_Terminal]:
+    opened = _Terminal(night)
+    yield opened
+    opened.close()
+
+
+def _kinds(folder: Path) -> list[str]:
+    """The kind of every question, in the order in which they are asked."""
+    with Store.open(folder / "archive" / "night", readonly=True) as store:
+        return [question.kind for asked in store.rounds() for question in asked.questions]
+
+
+no_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+
+@no_terminal
+def test_judging_in_a_terminal_is_one_key_an_answer(night: Path, terminal: _Terminal) -> None:
+    kinds = _kinds(night)
+    terminal.until(f"night: {len(kinds)} questions are open. You answer as anna.")
+    terminal.until("brief: Prints for the night.")
+    terminal.until(f"1 of {len(kinds)}")
+    terminal.until("\x1b_Ga=T,f=100")
+    terminal.press(b"\x1b[C")
+    terminal.until("2 of ")
+    terminal.press(b"S")
+    terminal.until("3 of ")
+    terminal.press(b"u")
+    terminal.until("Took back the answer to r6-2")
+    terminal.press(b"?")
+    terminal.until("says that you are not sure.")
+    terminal.press(b"q", after="")
+    terminal.until(f"1 answer is kept, {len(kinds) - 1} questions are open.")
+    assert terminal.process.wait(timeout=60) == 0
+    assert _answers(night) == [("r6-1", "right" if kinds[0] == "pair" else "keep", "anna")]
+
+
+@no_terminal
+@pytest.mark.parametrize(("key", "code", "said"), [(b"\x03", 130, "Interrupted. "), (b"\x04", 0, "")])
+def test_whoever_leaves_is_told_what_was_kept(
+    night: Path, terminal: _Terminal, key: bytes, code: int, said: str
+) -> None:
+    terminal.press(b"s")
+    terminal.until("2 of ")
+    terminal.press(b"s")
+    terminal.until("3 of ")
+    terminal.press(key)
+    terminal.until(f"{said}2 answers are kept, {len(_kinds(night)) - 2} questions are open.")
+    assert terminal.process.wait(timeout=60) == code
+    assert [answer for _, answer, _ in _answers(night)] == ["skip", "skip"]
+
+
+def test_open_questions_are_one_number_everywhere(call: Callable[..., Outcome], night: Path) -> None:
+    rounds = _json(call("--root", night, "--json", "rounds", "night"))
+    answered = _write(night / "a.jsonl", {"question": rounds["questions"][0]["id"], "answer": "skip"})
+    said = _json(call("--root", night, "--json", "judge", "night", "--rater", "anna", "--answers", answered))
+    number = len(_kinds(night)) - 1
+    assert (said["open_questions"], said["open_rounds"]) == (number, 2)
+    for command in ("status", "rounds"):
+        found = _json(call("--root", night, "--json", command, "night"))
+        assert (found["open_questions"], found["open_rounds"]) == (number, 2)
+        assert f"{number} questions are open" in call("--root", night, command, "night")[1]
+    call("--root", night, "inspect", "night", "--html", night / "map.html")
+    assert f"{number} questions are open." in (night / "map.html").read_text(encoding="utf-8")
+    once_more = _write(night / "b.jsonl", {"undo": rounds["questions"][0]["id"]})
+    text = call("--root", night, "judge", "night", "--rater", "anna", "--answers", once_more)[1]
+    assert text == f"0 answers by anna, 1 taken back; {number + 1} questions are open.\n"
+
+
+def test_a_round_for_people_asks_as_judge_does_and_names_files_that_can_be_opened(
+    call: Callable[..., Outcome], night: Path
+) -> None:
+    found = _json(call("--root", night, "--json", "rounds", "night", "--open", "pairs"))
+    rest = [q for asked in _rounds(night) if asked.id != found["round"] for q in asked.questions]
+    _json(call("--root", night, "--json", "judge", "night", "--rater", "anna", "--answers",
+               _write(night / "a.jsonl", *({"question": q.id, "answer": "skip"} for q in rest))))  # fmt: skip
+    _, out, _ = call("--root", night, "rounds", "night")
+    lines = [line.strip() for line in out.splitlines()]
+    assert f"round {found['round']}, opened in cycle 12" in lines and "brief: Prints for the night." in lines
+    asked = {question["ask"] for question in found["questions"]}
+    assert asked == {"quality", "adherence"}
+    files = [line.split()[-1] for line in lines if line.endswith(".png")]
+    assert len(files) == 2 * len(found["questions"]) and all(Path(file).is_file() for file in files)
+    for question in found["questions"]:
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"{question['id']} "))
+        below = "\n".join(lines[at : at + 6])
+        if question["ask"] == "adherence":
+            assert "Which one fits its prompt better?" in below
+            assert {"left: ", "right: "} <= set(re.findall(r"(?m)^\w+: ", below)) or "prompt: " in below
+        else:
+            assert "Which one is better for the brief?" in below
+
+
+def test_a_round_for_people_says_how_many_more_are_open(call: Callable[..., Outcome], night: Path) -> None:
+    first, second = _rounds(night)
+    _, out, _ = call("--root", night, "rounds", "night")
+    assert f"round {first.id}, opened in cycle 6" in out
+    assert f"{len(second.questions)} more in another round." in out
+    call("--root", night, "rounds", "night", "--open", "keep")
+    _, out, _ = call("--root", night, "rounds", "night")
+    assert "more in 2 other rounds." in out
+
+
+def _rounds(folder: Path) -> list[Round]:
+    with Store.open(folder / "archive" / "night", readonly=True) as store:
+        return store.rounds()
+
+
+def test_a_report_ends_in_the_figures_that_status_has(call: Callable[..., Outcome], night: Path) -> None:
+    _json(call("--root", night, "--json", "run", "night", "--cycles", "14"))
+    status = _json(call("--root", night, "--json", "status", "night"))
+    data = inspection.report_data(night, night / "archive", "night")
+    assert data.vendi[-1] == (14, status["vendi"]) and data.vendi[-2][0] == 9
+    assert data.mean_distance[-1] == (14, status["mean_pairwise_distance"])
+    assert [cycle for cycle, _ in data.mean_distance] == sorted({cycle for cycle, _ in data.mean_distance})
+    page = render_html(data)
+    curves = {"Effectively different images": data.vendi, "Mean distance between two elites": data.mean_distance}
+    for name, curve in curves.items():
+        number = words.figure(curve[-1][1])
+        assert f'aria-label="{name}: {number} at cycle 14"' in page
+        assert f"<dd>{number}</dd>" in page
+
+
+@no_terminal
+@pytest.mark.parametrize("wanted", [{}, {"NO_COLOR": "1"}])
+@pytest.mark.parametrize("command", ["status", "inspect"])
+def test_a_map_and_a_state_are_coloured_in_a_terminal_that_wants_it(
+    night: Path, command: str, wanted: dict[str, str]
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    usual = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "--root", str(night), command, "night"],
+        stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
+        env={**usual, "TERM": "xterm-256color", "COLORTERM": "truecolor", **wanted},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        said = b""
+        try:
+            while part := os.read(ours, 65536):
+                said += part
+        except OSError:  # the other end is closed
+            pass
         assert process.wait(timeout=60) == 0
-    finally:
-        process.kill()
-        process.wait(timeout=60)
-        os.close(ours)
-    assert _answers(night) == [("r6-1", "right" if first == "pair" else "keep", "anna")]
+    os.close(ours)
+    assert (b"\x1b[" in said) is ("NO_COLOR" not in wanted)
+    if command == "inspect":
+        assert (b"\x1b[38;2;" in said) is ("NO_COLOR" not in wanted)
+        assert (b"gen-emerge inspect night --html map.html") in said

@@ -122,3 +122,26 @@ def test_an_error_of_the_system_about_a_path_is_no_bug(
         assert (code, error["code"]) == (2, "bad-input")
         assert str(tmp_path / "there") in error["message"]
         assert error["hint"]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("wanted", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_a_terminal_has_colours_unless_none_are_wanted(tmp_path: Path, wanted: dict[str, str], coloured: bool) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    usual = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    script = "import sys; from gen_emerge.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "status", "nothing-here"],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, check=False,
+        env={**usual, "TERM": "xterm-256color", **wanted},
+    )  # fmt: skip
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert done.returncode == 2 and "Error:" in said
+    assert ("\x1b[" in said) is coloured

@@ -76,11 +76,14 @@ def test_a_series_of_takes_is_counted_told_and_verified(night: Studio) -> None:
     data = inspection.report_data(night.root, night.archive, "night")
     steps = {step.step: step.count for step in data.funnel}
     assert (steps["rendered"], steps["after the hard filters"]) == (72, 72)
-    assert steps["after the selector (one of 3 takes)"] == 24
+    assert steps["chosen, one of 3 takes"] == 24
     assert SELECTOR not in {row.name for row in data.firing}
     assert {len(h.values) for h in data.histograms if h.name == "quality"} == {24}
-    assert "Of 3 takes of each genome the selector (quality) let one go on." in render_html(data)
-    assert "not enough answers yet" in render_html(data)
+    page = render_html(data)
+    assert "Of 3 takes of each genome the selector (quality) let one go on." in page
+    assert "not enough answers yet" in page
+    assert "48 takes were passed over" in page
+    assert not re.search(r"largest step down[^.]*chosen", page)
     assert status["images_per_minute"] > 0
 
 
@@ -150,6 +153,7 @@ def test_a_requested_round_sets_two_takes_side_by_side_and_the_answer_is_counted
         passed_over = {c.image.path for c in store.candidates() if c.cause == SELECTOR and c.image}
     pairs = [q for q in asked["questions"] if passed_over & set(q["images"].values())]
     assert len(pairs) == 1 and pairs[0]["ask"] == "quality"
+    assert [q["id"] for q in asked["questions"] if q.get("takes")] == [pairs[0]["id"]]
     answers = tmp_path / "answers.jsonl"
     answers.write_text(json.dumps({"question": pairs[0]["id"], "answer": "left"}) + "\n")
     call("judge", "night", "--answers", answers, "--rater", "anna")

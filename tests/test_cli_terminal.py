@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gen_emerge.cli import inline, live
-from gen_emerge.cli.judging import Sitting, as_input, meaning
-from gen_emerge.cli.text import bar, matrix_text, series_table, status_text
+from gen_emerge.cli import inline, keys, live
+from gen_emerge.cli.judging import Sitting, as_input
+from gen_emerge.cli.text import bar, matrix_text, questions_open, series_table, status_text
 from gen_emerge.preference.answers import parse_answers
 from gen_emerge.types import Question
 
@@ -22,7 +22,7 @@ STATUS: dict[str, Any] = {
     "series": "night", "state": "running", "cycle": 50, "candidates": 400, "passed": 300, "review": 12, "pending": 0,
     "failed": 1, "rejected": {"total": 87, "filters": {"blank": 2}, "gates": {"novelty": 60, "quality": 25}},
     "accepted": 300, "cells_filled": 248, "cells_total": 400, "coverage": 0.62, "mean_pairwise_distance": 0.41,
-    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 1, "digest": "00",
+    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 2, "open_questions": 9, "digest": "00",
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def test_status_fits_a_small_screen_in_ascii_too() -> None:
         assert text.isascii() is not unicode
         for part in ("night", "running", "cycle 50", "62.0%", "248 of 400", "novelty", "60", "blank", "Vendi 31.5"):
             assert part in text
-        assert "gen-emerge judge night" in text
+        assert "9 questions are open: gen-emerge judge night" in text
         assert "pending" not in text
     assert text.index("novelty") < text.index("quality")
     assert "\x1b[" in status_text(STATUS, colour=True)
@@ -54,18 +54,32 @@ def test_status_fits_a_small_screen_in_ascii_too() -> None:
 
 def test_a_series_without_images_has_a_status_too() -> None:
     new = {**STATUS, "state": "new", "cycle": 0, "candidates": 0, "coverage": 0.0, "cells_filled": 0}
-    new.update(mean_pairwise_distance=None, vendi=None, images_per_minute=None, open_rounds=0)
+    new.update(mean_pairwise_distance=None, vendi=None, images_per_minute=None, open_rounds=0, open_questions=0)
     text = status_text(new)
     assert "no images yet" in text
     assert "Vendi -" in text
 
 
 def test_all_series_stand_in_columns() -> None:
-    rows = [STATUS, {**STATUS, "series": "a-longer-name", "state": "done", "open_rounds": 0}]
+    rows = [STATUS, {**STATUS, "series": "a-longer-name", "state": "done", "open_rounds": 0, "open_questions": 0}]
     lines = series_table(rows).splitlines()
     assert lines[0].index("cycle") == lines[1].index("cycle")
-    assert lines[0].endswith("1 open")
+    assert lines[0].endswith("9 open")
     assert "gen-emerge new" in series_table([])
+
+
+def test_takes_that_were_passed_over_stand_apart_from_the_rejected() -> None:
+    rejected = {"total": 87, "filters": {"blank": 2, "selector": 40}, "gates": {"novelty": 30, "quality": 15}}
+    lines = status_text({**STATUS, "rejected": rejected}).splitlines()
+    counts = [match.groups() for line in lines if (match := re.match(r"  (passed over|rejected) +(\d+)  ", line))]
+    assert counts == [("passed over", "40"), ("rejected", "47")]
+    assert "selector" not in "".join(lines)
+    assert "passed over" not in status_text(STATUS)
+
+
+def test_open_questions_are_counted_in_the_same_words() -> None:
+    said = [questions_open(number) for number in (0, 1, 7)]
+    assert said == ["no question is open", "1 question is open", "7 questions are open"]
 
 
 def test_a_matrix_is_a_square() -> None:
@@ -79,9 +93,10 @@ def test_a_matrix_is_a_square() -> None:
 
 
 def _figures(cycle: int) -> dict[str, Any]:
+    rejected = {"total": 3 * cycle, "filters": {"selector": cycle}, "gates": {"style": 2 * cycle}}
     return {
         "cycle": cycle, "cycles": 30, "candidates": 8 * cycle, "passed": 5 * cycle, "review": 0,
-        "rejected": {"total": 3 * cycle}, "cells_filled": cycle, "cells_total": 400, "images_per_minute": 99.0,
+        "rejected": rejected, "cells_filled": cycle, "cells_total": 400, "images_per_minute": 99.0,
     }  # fmt: skip
 
 
@@ -99,7 +114,7 @@ def test_without_a_terminal_a_line_comes_now_and_then(
     assert said.out == ""
     lines = said.err.splitlines()
     assert [re.search(r"cycle (\d+)/30", text)[1] for text in lines] == ["1", "11", "21", "30"]  # pyright: ignore
-    assert "11/400 cells" in lines[1] and "33 rejected" in lines[1]
+    assert "11/400 cells" in lines[1] and "11 passed over · 22 rejected" in lines[1]
     assert "240 images/min" in lines[1] and "38 s left" in lines[1]
     assert "left" not in lines[-1]
 
@@ -190,15 +205,40 @@ def test_a_terminal_without_pictures_gets_a_path(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("key", "kind", "expected"),
     [
-        ("l", "pair", ("left", True)), ("R", "pair", ("right", False)), ("\x1b[D", "pair", ("left", True)),
-        ("\x1bOC", "pair", ("right", True)), ("t", "pair", ("tie", True)), ("k", "pair", None),
-        ("k", "keep", ("keep", True)), ("D", "review", ("discard", False)), ("t", "keep", ("unsure", True)),
-        ("\x1b[D", "keep", None), ("l", "keep", None), ("s", "pair", ("skip", True)), ("u", "keep", ("undo", True)),
-        ("q", "pair", ("quit", True)), ("\x04", "keep", ("quit", True)), ("x", "pair", None), ("", "pair", None),
+        ("l", "pair", ("left", True)), ("R", "pair", ("right", False)), ("T", "pair", ("tie", False)),
+        ("\x1b[D", "pair", ("left", True)), ("\x1bOC", "pair", ("right", True)), ("\x1b[B", "pair", ("tie", True)),
+        ("k", "pair", None), ("c", "pair", None), ("k", "keep", ("keep", True)), ("D", "review", ("discard", False)),
+        ("c", "keep", ("unsure", True)), ("C", "review", ("unsure", False)), ("t", "keep", None), ("l", "keep", None),
+        ("\x1b[D", "keep", ("discard", True)), ("\x1b[C", "review", ("keep", True)),
+        ("\x1bOB", "keep", ("unsure", True)),
+        ("s", "pair", ("skip", True)), ("u", "keep", ("undo", True)), ("\x7f", "pair", ("undo", True)),
+        ("q", "pair", ("quit", True)), ("\x04", "keep", ("quit", True)), ("\x1b", "pair", ("quit", True)),
+        ("", "pair", ("quit", True)), ("?", "keep", ("help", True)), ("?", "pair", ("help", True)),
+        ("x", "pair", None), ("\x1b[A", "pair", None),
     ],
 )  # fmt: skip
-def test_keys_mean_what_the_line_below_the_picture_says(key: str, kind: str, expected: object) -> None:
-    assert meaning(key, kind) == expected
+def test_keys_mean_what_the_lines_of_help_say(key: str, kind: str, expected: object) -> None:
+    assert keys.meaning(key, kind) == expected
+
+
+@pytest.mark.parametrize("kind", ["pair", "keep", "review"])
+def test_every_key_of_the_line_is_in_the_help_and_means_something(kind: str) -> None:
+    named = [part.split(" ")[0] for part in keys.short(kind).split("  ")]
+    explained = [line.split(",")[0].split(" ")[0] for line in keys.lines(kind)]
+    assert set(named) <= set(explained) and len(named) == 7
+    assert all(keys.meaning(key, kind) is not None for key in named)
+    assert max(map(len, keys.lines(kind))) <= 58
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("l", ["l"]), ("lr", ["l", "r"]), ("\x1b[Dl\x1bOC", ["\x1b[D", "l", "\x1bOC"]), ("\x1b[3~t", ["\x1b[3~", "t"]),
+        ("\x1b", ["\x1b"]), ("", [""]), ("\xe0Ks", ["\xe0K", "s"]), ("\xe0", ["\xe0"]), ("l\x03", ["l", "\x03"]),
+    ],
+)  # fmt: skip
+def test_what_a_terminal_sends_at_once_is_taken_key_by_key(sent: str, expected: list[str]) -> None:
+    assert keys.split(sent) == expected
 
 
 class _Book:
@@ -215,9 +255,9 @@ def _question(number: int, kind: Any = "pair") -> Question:
     return Question(id=f"r1-{number}", kind=kind, ask=ask, prompt="a print", images=images)
 
 
-def _sit(keys: str, *questions: Question) -> tuple[_Book, list[str], Any]:
+def _sitting(sent: Sequence[str], *questions: Question, **more: Any) -> tuple[_Book, list[str], Sitting]:
     book, said = _Book(), list[str]()
-    waiting, times = iter(keys), iter(range(1000))
+    waiting, times = iter(sent), iter(range(1000))
     sitting = Sitting(
         book,
         questions,
@@ -227,7 +267,13 @@ def _sit(keys: str, *questions: Question) -> tuple[_Book, list[str], Any]:
         say=said.append,
         show=lambda _id, pictures: "+".join(map(str, pictures)),
         clock=lambda: float(next(times)),
+        **more,
     )
+    return book, said, sitting
+
+
+def _sit(sent: Sequence[str], *questions: Question, **more: Any) -> tuple[_Book, list[str], Any]:
+    book, said, sitting = _sitting(sent, *questions, **more)
     return book, said, sitting.run()
 
 
@@ -243,6 +289,51 @@ def test_answers_are_written_one_by_one_with_their_time() -> None:
     assert (tally.answered, tally.left, tally.quit) == (3, 1, True)
     assert "1.png+2.png" in said and "3.png" in said
     assert "a print" in "".join(said)
+
+
+def test_a_key_without_meaning_is_answered_and_help_lists_the_keys() -> None:
+    book, said, tally = _sit(["x", "\x1b[A", "?", "t"], _question(1))
+    assert [entry["answer"] for _, entry in book.items] == ["tie"] and tally.answered == 1
+    at = said.index('"x" means nothing here: ? lists the keys.')
+    assert said[at + 1] == "That key means nothing here: ? lists the keys."
+    assert said[at + 2 : -1] == [f"  {line}" for line in keys.lines("pair")]
+    book, said, _ = _sit(["?", "c"], _question(1, "keep"))
+    assert [entry["answer"] for _, entry in book.items] == ["unsure"]
+    assert [f"  {line}" for line in keys.lines("keep")] == said[-9:-1] and said[-1] == "  cannot say"
+
+
+def test_keys_typed_ahead_answer_one_question_each() -> None:
+    book, _, tally = _sit(["l\x1b[B", "R"], _question(1), _question(2), _question(3))
+    assert [(entry["question"], entry["answer"]) for _, entry in book.items] == [
+        ("r1-1", "left"), ("r1-2", "tie"), ("r1-3", "right"),
+    ]  # fmt: skip
+    assert tally.left == 0
+
+
+def test_an_interruption_leaves_the_tally_of_what_is_stored() -> None:
+    book, _, sitting = _sitting(["l", "t\x03r"], _question(1), _question(2), _question(3))
+    with pytest.raises(KeyboardInterrupt):
+        sitting.run()
+    assert (sitting.tally.answered, sitting.tally.left, len(book.items)) == (2, 1, 2)
+
+
+def test_every_question_shows_what_it_is_judged_by() -> None:
+    brief = "Quiet prints for a stairwell, each of them finished, and no two of them alike."
+    pair = Question(
+        id="r1-2", kind="pair", ask="adherence", prompt="left: a | b | right: c", images={"left": 1, "right": 2}
+    )
+    _, said, _ = _sit(
+        "lltk", _question(1), pair, _question(3), _question(4, "keep"), brief=brief, takes={"r1-3"}, columns=60
+    )
+    asked = [i for i, text in enumerate(said) if " of 4  " in text]
+    first, second, third, fourth = (said[a:b] for a, b in zip(asked, [*asked[1:], len(said)], strict=True))
+    assert said[0] == "brief: Quiet prints for a stairwell, each of them finished,\nand no two of them alike."
+    assert third[1] == "  brief: Quiet prints for a stairwell, each of them\n  finished, and no two of them alike."
+    assert second[1:3] == ["  left: a | b", "  right: c"] and not any("brief" in text for text in second)
+    assert third[2] == "  Two takes of one genome: they differ by their seeds alone."
+    assert not any("takes" in text for text in (*first, *second, *fourth))
+    assert fourth[1].startswith("  brief:") and fourth[2] == "  prompt: a print"
+    assert all(len(line) <= 60 for text in said for line in text.splitlines())
 
 
 def test_undo_goes_back_one_question() -> None:

@@ -16,8 +16,17 @@ from test_reports_sample import picture, sample
 from gen_emerge.errors import BadInput
 from gen_emerge.reports import charts, words
 from gen_emerge.reports.layout import map_sheet
-from gen_emerge.reports.page import render_html, write_html
-from gen_emerge.reports.sheet import Credit, Firing, Histogram, MapAxis, Notice, OpenRound, ReportData
+from gen_emerge.reports.page import funnel_figure, render_html, write_html
+from gen_emerge.reports.sheet import (
+    Credit,
+    Firing,
+    FunnelStep,
+    Histogram,
+    MapAxis,
+    Notice,
+    OpenQuestions,
+    ReportData,
+)
 from gen_emerge.reports.thumbnails import inline
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{ 7*7 }}</style></title>"
@@ -106,7 +115,7 @@ def test_hostile_words_stay_words(data: ReportData) -> None:
         histograms=(Histogram(name=HOSTILE, values=(1.0, 2.0), unit=HOSTILE, lower=1.5),),
         shares={HOSTILE: ((1, 0.5), (2, 1.0))},
         credit=(Credit(emitter=HOSTILE, tries=3, opened=1, won=0),),
-        open_round=OpenRound(round=HOSTILE, questions=1, command=HOSTILE),
+        open_questions=OpenQuestions(questions=1, command=HOSTILE),
         notices=(Notice(cycle=1, kind=HOSTILE, message=HOSTILE, alarm=True),),
         calibrations=tuple(replace(note, reason=HOSTILE) for note in data.calibrations),
     )  # fmt: skip
@@ -144,6 +153,21 @@ def test_wins_and_scores_are_nowhere(data: ReportData) -> None:
     text = render_html(replace(data, cells=cells, newest=cells, status={**data.status, "qd_score": 7654321}))
     drawn = re.sub(r"base64,[\w+/=]*", "", text).lower()
     assert "7654321" not in drawn and "qd" not in drawn and "wins" not in drawn
+
+
+def test_a_choice_among_takes_is_no_step_down(data: ReportData) -> None:
+    counts = (
+        ("rendered", 300), ("after the hard filters", 297), ("chosen, one of 3 takes", 99),
+        ("after the style gate", 88), ("accepted", 80), ("on the map", 40),
+    )  # fmt: skip
+    steps = tuple(FunnelStep(step=step, count=count, choice="chosen" in step) for step, count in counts)
+    (figure,) = funnel_figure(replace(data, funnel=steps))
+    shown = re.findall(r">([^<>]*) · ([^<>]*)<", figure.drawing)
+    assert shown == [("300", "100%"), ("297", "99%"), ("99", "100%"), ("88", "89%"), ("80", "81%"), ("40", "40%")]
+    assert "198 takes were passed over" in figure.caption
+    assert figure.caption.endswith("The largest step down, 11 images, is “after the style gate”.")
+    (plain,) = funnel_figure(data)
+    assert "passed over" not in plain.caption and "share of all that was rendered" in plain.caption
 
 
 def test_same_data_same_bytes(data: ReportData, tmp_path: Path) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_reports_sample import sample
 
 from gen_emerge.errors import BadInput
 from gen_emerge.reports import lettering
-from gen_emerge.reports.contact import contact_sheet
-from gen_emerge.reports.poster import EMPTY, GROUND, place_on_poster, poster, write_png
+from gen_emerge.reports.contact import Place, arrange, contact_sheet
+from gen_emerge.reports.page import render_html
+from gen_emerge.reports.poster import EMPTY, GROUND, INK, place_on_poster, poster, write_png
 from gen_emerge.reports.sheet import ReportData
-from gen_emerge.reports.terminal import terminal_map
+from gen_emerge.reports.terminal import palette, terminal_map
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,26 @@ def test_nothing_leaves_the_poster_and_no_cells_overlap(tmp_path: Path, dims: tu
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
+@pytest.mark.parametrize("dims", [(20, 20), (7, 5), (13, 13)])
+def test_a_map_ends_at_the_margins_and_its_axis_begins_there(tmp_path: Path, dims: tuple[int, int]) -> None:
+    picture = np.asarray(poster(sample(tmp_path, dims, 0.3, 16)))
+    wide = picture.shape[1]
+    cells = np.flatnonzero((picture == EMPTY).all(axis=2).any(axis=0))
+    assert cells[-1] + 1 == wide - 130
+    rows = np.flatnonzero((picture == EMPTY).all(axis=2).any(axis=1))
+    letters = np.flatnonzero((picture[rows[0] : rows[-1], : cells[0] - 10].max(axis=2) < 60).any(axis=0))
+    assert 128 <= letters[0] <= 136
+
+
+@pytest.mark.parametrize(("shape", "drawn"), [(1.0, 1.0), (16 / 9, 16 / 9), (2 / 3, 2 / 3), (5.0, 2.0), (0.1, 0.5)])
+def test_cells_have_the_shape_of_the_pictures_unless_it_is_extreme(
+    data: ReportData, shape: float, drawn: float
+) -> None:
+    for left, top, right, bottom in place_on_poster(replace(data, shape=shape)).values():
+        assert (right - left) / (bottom - top) == pytest.approx(drawn, rel=0.02)
+    assert f"--shape:{drawn:.3f};" in render_html(replace(data, shape=shape))
+
+
 def test_same_data_same_poster(data: ReportData, tmp_path: Path) -> None:
     first, second = write_png(data, tmp_path / "a.png"), write_png(data, tmp_path / "b.png")
     assert first.read_bytes() == second.read_bytes()
@@ -111,6 +134,83 @@ def test_a_contact_sheet_shows_every_picture_in_order(tmp_path: Path) -> None:
     assert places[3][1] > places[0][1] and places[4][0] > places[3][0]
 
 
+def rows_of(places: list[Place]) -> list[list[Place]]:
+    return [[place for place in places if place.row == row] for row in range(places[-1].row + 1)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
+@pytest.mark.parametrize("size", [(64, 64), (512, 512), (640, 360), (48, 64), (2000, 3000)])
+def test_pictures_of_one_shape_stand_in_columns_and_fill_them(count: int, size: tuple[int, int]) -> None:
+    places = arrange([size] * count)
+    assert len(places) == count and len({(place.width, place.height) for place in places}) == 1
+    for place in places:
+        assert place.width / place.height == pytest.approx(size[0] / size[1], rel=0.02)
+        assert max(place.width, place.height) <= max(256, min(560, *([max(size)] * 2)))
+    for row in rows_of(places):
+        assert row[0].left == 0 and all(b.left == a.left + a.width + 28 for a, b in pairwise(row))
+    if count == 12:
+        assert min(places[0].width, places[0].height) >= 170
+
+
+def test_pictures_of_several_shapes_stand_in_rows_of_equal_breadth() -> None:
+    sizes = [(512, 512), (512, 288), (288, 512), (512, 200), None, (340, 512), (512, 340)] * 6
+    places = arrange(sizes)
+    rows = rows_of(places)
+    assert len(places) == len(sizes) and len(rows) > 4
+    for size, place in zip(sizes, places, strict=True):
+        if size is not None:
+            assert place.width == pytest.approx(place.height * size[0] / size[1], abs=1)
+    for row in rows:
+        assert len({(place.top, place.height) for place in row}) == 1
+        assert all(b.left == a.left + a.width + 28 for a, b in pairwise(row))
+        assert row[-1].left + row[-1].width == pytest.approx(1820, abs=len(row))
+    assert all(b[0].top == a[0].top + a[0].height + 28 for a, b in pairwise(rows))
+    assert [len(row) for row in rows_of(arrange(sizes[:7], 3))] == [3, 3, 1]
+
+
+def test_a_picture_alone_in_a_row_is_enlarged_by_half_at_most() -> None:
+    (place,) = arrange([(512, 512), (512, 256)], 1)[:1]
+    assert (place.width, place.height) == (768, 768)
+
+
+def test_a_contact_sheet_of_small_pictures_has_no_bands(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(12)]
+    for file in files:
+        Image.new("RGB", (64, 64), (200, 0, 0)).save(file)
+    with Image.open(contact_sheet(files, tmp_path / "sheet.png")) as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    inside = pixels[90:-90, 90:-90]
+    assert (inside == (200, 0, 0)).all(axis=2).mean() > 0.85
+
+
+def test_a_contact_sheet_names_its_pictures_and_says_what_it_is_for(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Image.new("RGB", (512, 512), (200, 0, 0)).save(file)
+
+    def drawn(name: str, **words: object) -> np.ndarray:
+        path = contact_sheet([file] * 3, tmp_path / name, captions=["a print"] * 3, **words)  # pyright: ignore
+        with Image.open(path) as sheet:
+            return np.asarray(sheet.convert("RGB"))
+
+    plain, named = drawn("plain.png"), drawn("named.png", labels=["01", "02", "03"])
+    assert plain.shape == named.shape and not (plain == INK).all(axis=2).any()
+    columns = np.flatnonzero((named == INK).all(axis=2).any(axis=0))
+    assert len([x for x, y in pairwise(columns) if y - x > 100]) == 2 and columns[0] < 100
+    titled = drawn("titled.png", title="night", subtitle="Prints for the night.")
+    assert titled.shape[0] == plain.shape[0] + 110 + 36
+    with pytest.raises(BadInput, match="1 labels came for 3"):
+        drawn("wrong.png", labels=["01"])
+
+
+def test_a_text_is_cut_after_a_word() -> None:
+    text = "circles in lagoon colours, centred composition, medium scale"
+    for room in range(200, 500, 7):
+        cut = lettering.fit(text, 22, room)
+        assert cut.endswith("...") and lettering.width_of(cut, 22) <= room
+        assert text.startswith(cut[:-3]) and text[len(cut) - 3] in " ,"
+    assert lettering.fit("x" * 500, 30, 200).startswith("xxx")
+
+
 def test_a_contact_sheet_refuses_what_it_cannot_draw(tmp_path: Path) -> None:
     file = red(tmp_path / "red.webp")
     with pytest.raises(BadInput, match="no images"):
@@ -129,6 +229,34 @@ def test_the_terminal_map_has_a_block_for_every_elite(data: ReportData) -> None:
     assert text.count("██") == len(data.cells)
     assert text.count("░░") == data.cells_total - len(data.cells)
     assert all(word in text for word in ("cooler", "warmer", "calm", "busy"))
+
+
+def test_the_terminal_map_has_letters_where_there_are_no_blocks(data: ReportData) -> None:
+    text = terminal_map(data, unicode=False, colours="24bit")
+    assert text.isascii() and "\x1b" not in text
+    assert text.count("##") == len(data.cells) and text.count(" .") == data.cells_total - len(data.cells)
+
+
+def test_a_cell_in_the_terminal_has_the_colours_of_its_picture(data: ReportData, tmp_path: Path) -> None:
+    quarters = Image.new("RGB", (64, 64), (255, 0, 0))
+    quarters.paste((0, 0, 255), (32, 0, 64, 32))
+    quarters.paste((0, 255, 0), (0, 32, 32, 64))
+    quarters.save(tmp_path / "q.webp", lossless=True)
+    first, *rest = data.cells
+    marked = replace(data, cells=(replace(first, thumbnail=tmp_path / "q.webp"), *rest))
+    exact = "\x1b[38;2;255;0;0;48;2;0;255;0m▀\x1b[38;2;0;0;255;48;2;255;0;0m▀\x1b[0m"
+    assert terminal_map(marked, colours="24bit").count(exact) == 1
+    near = "\x1b[38;5;196;48;5;46m▀\x1b[38;5;21;48;5;196m▀\x1b[0m"
+    assert terminal_map(marked, colours="256").count(near) == 1
+    gone = replace(data, cells=tuple(replace(cell, thumbnail=tmp_path / "gone.webp") for cell in data.cells))
+    assert terminal_map(gone, colours="24bit").count("??") == len(data.cells)
+
+
+def test_the_colours_of_a_terminal_are_what_it_says() -> None:
+    assert palette({"COLORTERM": "truecolor", "TERM": "xterm"}, terminal=True) == "24bit"
+    assert palette({"TERM": "xterm-256color"}, terminal=True) == "256"
+    assert palette({"TERM": "xterm"}, terminal=True) is None
+    assert palette({"COLORTERM": "truecolor"}, terminal=False) is None
 
 
 def test_long_and_foreign_words_fit() -> None:

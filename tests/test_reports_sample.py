@@ -17,7 +17,7 @@ from gen_emerge.reports.sheet import (
     MapAxis,
     MapCell,
     Notice,
-    OpenRound,
+    OpenQuestions,
     ReportData,
 )
 
@@ -140,7 +140,7 @@ def sample(folder: Path, dims: tuple[int, ...] = (6, 5), share: float = 0.45, si
         },
         credit=tuple(Credit(emitter=n, tries=40 + 9 * i, opened=12 + 3 * i, won=5 + i) for i, n in enumerate(EMITTERS)),
         newest=tuple(sorted(cells, key=lambda c: (-c.cycle, c.cell))[:24]),
-        open_round=OpenRound(round="r2", questions=5, command="gen-emerge judge first-light"),
+        open_questions=OpenQuestions(questions=5, command="gen-emerge judge first-light"),
         notices=(
             Notice(cycle=4, kind="calibration", message="Calibration version 1 was fixed from 32 warm-up images."),
             Notice(cycle=31, kind="clipped", message="6.1% of the last images lay beyond the warmth axis.", alarm=True),

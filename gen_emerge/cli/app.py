@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,6 +34,20 @@ class GivenPath(click.Path):
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 self.fail(f'"{text[:60]}..." is too long for a path ({len(text)} letters)', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class OneOf(click.Choice[str]):
+    """One of a few words; for another the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check what was typed."""
+        from gen_emerge.errors import nearest
+
+        if value not in self.choices:
+            near = nearest(str(value), self.choices)
+            wanted = ", ".join(f'"{choice}"' for choice in self.choices)
+            self.fail(" ".join([f'"{value}", wanted one of {wanted}.', near if near.startswith("Did") else ""]).strip())
         return super().convert(value, param, ctx)
 
 
@@ -118,6 +134,11 @@ def json_option(command: F) -> F:
         help="Print one JSON object on stdout; logs go to stderr.",
     )
     return option(command)
+
+
+def colours() -> bool | None:
+    """False where none are wanted (NO_COLOR, see https://no-color.org, or a dumb terminal); None: as the stream is."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def unicode_stdout() -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHEET = "contact-sheet.png"
 
 
-def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool) -> dict[str, Any]:
+def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool, brief: str = "") -> dict[str, Any]:
     """Copy elites, and draw a contact sheet.
 
     Args:
@@ -27,6 +27,7 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool) -> 
         dest: where to; made when missing.
         top: how many; None for all.
         sheet: also write a contact sheet.
+        brief: what the series is for: it stands on the sheet.
 
     Returns:
         The object `gen-emerge export` prints.
@@ -60,7 +61,7 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool) -> 
     drawn = None
     if sheet:
         prompts = [candidates[elite.candidate].genome.prompt for elite in ranked]
-        drawn = str(_write_sheet(dest, [dest / file["file"] for file in files], prompts, folder.name))
+        drawn = str(_write_sheet(dest, [file["file"] for file in files], prompts, folder.name, brief))
     return {"series": folder.name, "dest": str(dest), "files": files, "contact_sheet": drawn}
 
 
@@ -75,13 +76,23 @@ def _refuse_another(folder: Path, target: Path, picture: Path) -> None:
         )
 
 
-def _write_sheet(dest: Path, pictures: Sequence[Path], prompts: Sequence[str], title: str) -> Path:
-    """Draw the contact sheet; where its name is taken by another picture, it gets a number."""
+def _write_sheet(dest: Path, files: Sequence[str], prompts: Sequence[str], title: str, brief: str) -> Path:
+    """Draw the contact sheet; where its name is taken by another picture, it gets a number.
+
+    Each picture bears the rank that its file's name begins with, so that whoever points at one has named the file.
+    """
     from gen_emerge.reports.contact import contact_sheet
     from gen_emerge.reports.files import write_bytes
 
     with tempfile.TemporaryDirectory(prefix="gen-emerge-") as drawer:
-        content = contact_sheet(pictures, Path(drawer) / SHEET, captions=prompts, title=title).read_bytes()
+        content = contact_sheet(
+            [dest / file for file in files],
+            Path(drawer) / SHEET,
+            captions=prompts,
+            labels=[file.partition("-")[0] for file in files],
+            title=title,
+            subtitle=brief,
+        ).read_bytes()
     for number in count(1):
         place = dest / (SHEET if number == 1 else f"{Path(SHEET).stem}-{number}.png")
         if not os.path.lexists(place):

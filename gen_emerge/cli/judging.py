@@ -5,28 +5,39 @@ Nothing here knows a terminal: keys come from a function, words and pictures go 
 
 from __future__ import annotations
 
+import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gen_emerge.cli import keys
 from gen_emerge.types import HumanAnswer, Question
 
 if TYPE_CHECKING:
     from gen_emerge.preference.answers import Undo
 
-LEFT = ("\x1b[D", "\x1bOD", "\xe0K", "\x00K")
-RIGHT = ("\x1b[C", "\x1bOC", "\xe0M", "\x00M")
-QUIT = ("q", "Q", "\x04", "\x1b")
 ASKS: Mapping[str, str] = {
     "quality": "Which one is better for the brief?",
     "adherence": "Which one fits its prompt better?",
     "keep": "Keep it?",
     "review": "It lies near a threshold. Let it in?",
 }
-PAIR_KEYS = "l/left arrow  r/right arrow  t tie  s skip  u undo  q quit   (capital letter: not sure)"
-KEEP_KEYS = "k keep  d discard  t cannot say  s skip  u undo  q quit   (capital letter: not sure)"
+SAID: Mapping[str, str] = {"unsure": "cannot say"}
+TAKES = "Two takes of one genome: they differ by their seeds alone."
+
+
+def asks(question: Question) -> str:
+    """What is asked, as a sentence."""
+    return ASKS["review" if question.kind == "review" else question.ask]
+
+
+def prompts(question: Question) -> list[str]:
+    """The prompt it is about, named; where the two sides differ, one for each."""
+    left, sign, right = question.prompt.partition(" | right: ")
+    return [left, f"right: {right}"] if sign and left.startswith("left: ") else [f"prompt: {question.prompt}"]
 
 
 class Book(Protocol):
@@ -60,37 +71,21 @@ def as_input(entry: HumanAnswer | Undo) -> tuple[str, dict[str, Any]]:
     }
 
 
-def meaning(key: str, kind: str) -> tuple[str, bool] | None:
-    """What a key says: (answer, or "undo" or "quit"; sure), None for a key without meaning here.
-
-    Args:
-        key: what the terminal sent.
-        kind: the question's kind.
-    """
-    if key in QUIT:
-        return "quit", True
-    if kind == "pair" and key in LEFT:
-        return "left", True
-    if kind == "pair" and key in RIGHT:
-        return "right", True
-    pair = {"l": "left", "1": "left", "r": "right", "2": "right", "t": "tie", "=": "tie"}
-    single = {"k": "keep", "d": "discard", "t": "unsure", "?": "unsure"}
-    words = {"s": "skip", "u": "undo", **(pair if kind == "pair" else single)}
-    word = words.get(key.lower())
-    return None if word is None else (word, not key.isupper())
-
-
 class Sitting:
-    """One rater at the terminal.
+    """One rater at the terminal. `tally` says at any moment what it came to so far.
 
     Args:
         book: where answers are written.
         questions: in the order in which they are asked.
         pictures: candidate id -> file.
         rater: who answers.
-        key: waits for one key.
+        key: waits, and gives what the terminal sent: one key or more; "" when it is gone.
         say: prints a text.
         show: pictures, from left to right -> what to print (an escape sequence, or a path).
+        brief: what the series is for, said at the beginning and with every question that is judged by it; "" when
+            nobody knows.
+        takes: ids of the questions that set two takes of one genome side by side.
+        columns: how broad a line of text may be.
         clock: seconds, for how long an answer took.
     """
 
@@ -104,6 +99,9 @@ class Sitting:
         key: Callable[[], str],
         say: Callable[[str], None],
         show: Callable[[str, Sequence[Path]], str],
+        brief: str = "",
+        takes: Collection[str] = (),
+        columns: int = 80,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._book = book
@@ -113,56 +111,104 @@ class Sitting:
         self._key = key
         self._say = say
         self._show = show
+        self._brief = brief
+        self._takes = takes
+        self._columns = columns
         self._clock = clock
+        self._typed = deque[str]()
+        self._answered: list[int] = []
+        self.tally = Tally(left=len(self._questions))
 
     def run(self) -> Tally:
-        """Ask until all is answered or the rater leaves."""
-        tally = Tally(left=len(self._questions))
-        place, answered = 0, list[int]()
+        """Ask until all is answered or the rater leaves.
+
+        Raises:
+            KeyboardInterrupt: by Ctrl-C; what was answered is stored.
+        """
+        if self._brief and self._questions:
+            self._text(f"brief: {self._brief}")
+        place = 0
         while place < len(self._questions):
-            question = self._questions[place]
-            word, sure, seconds = self._ask(question, place + 1)
+            word, sure, seconds = self._ask(self._questions[place], place + 1)
             if word == "quit":
-                tally.quit = True
+                self.tally.quit = True
                 break
             if word == "undo":
-                if not answered:
-                    self._say("Nothing to undo yet.")
-                    continue
-                place = answered.pop()
-                undone = self._questions[place].id
-                self._book.add_inputs([("undo", {"question": undone, "rater": self._rater})])
-                tally.undone += 1
-                tally.answered -= 1
-                tally.left += 1
-                self._say(f"Took back the answer to {undone}.")
+                place = self._undo(place)
                 continue
-            payload = {
-                "question": question.id,
-                "answer": word,
-                "rater": self._rater,
-                "confidence": "sure" if sure else "unsure",
-                "seconds": round(seconds, 1),
-            }
-            self._book.add_inputs([("answer", payload)])
-            self._say(f"  {word}{'' if sure else ' (not sure)'}")
-            tally.answered += 1
-            tally.left -= 1
-            answered.append(place)
+            self._keep(self._questions[place], word, sure, seconds)
+            self._answered.append(place)
             place += 1
-        return tally
+        return self.tally
+
+    def _keep(self, question: Question, word: str, sure: bool, seconds: float) -> None:
+        answer = {
+            "question": question.id,
+            "answer": word,
+            "rater": self._rater,
+            "confidence": "sure" if sure else "unsure",
+            "seconds": round(seconds, 1),
+        }
+        self._book.add_inputs([("answer", answer)])
+        self.tally.answered += 1
+        self.tally.left -= 1
+        self._say(f"  {SAID.get(word, word)}{'' if sure else ' (not sure)'}")
+
+    def _undo(self, place: int) -> int:
+        """Take back the answer before; gives the question to ask next."""
+        if not self._answered:
+            self._say("Nothing to undo yet.")
+            return place
+        place = self._answered.pop()
+        undone = self._questions[place].id
+        self._book.add_inputs([("undo", {"question": undone, "rater": self._rater})])
+        self.tally.undone += 1
+        self.tally.answered -= 1
+        self.tally.left += 1
+        self._say(f"Took back the answer to {undone}.")
+        return place
 
     def _ask(self, question: Question, number: int) -> tuple[str, bool, float]:
         pair = question.kind == "pair"
-        ask = ASKS["review" if question.kind == "review" else question.ask]
-        self._say(f"\n{number} of {len(self._questions)}  {ask}")
+        self._text(f"\n{number} of {len(self._questions)}  {asks(question)}")
+        if question.ask != "adherence" and self._brief and number > 1:
+            self._text(f"brief: {self._brief}", indent=2)
         if question.ask == "adherence" or not pair:
-            self._say("\n".join(f"  {part}" for part in question.prompt.split(" | ")))
+            for prompt in prompts(question):
+                self._text(prompt, indent=2)
+        if question.id in self._takes:
+            self._text(TAKES, indent=2)
         sides = ("left", "right") if pair else ("only",)
         self._say(self._show(question.id, [self._pictures[question.images[side]] for side in sides]))
-        self._say(PAIR_KEYS if pair else KEEP_KEYS)
+        self._text(keys.short(question.kind))
         began = self._clock()
         while True:
-            said = meaning(self._key(), question.kind)
-            if said is not None:
+            key = self._next_key()
+            said = keys.meaning(key, question.kind)
+            if said is None:
+                self._text(keys.strange(key))
+            elif said[0] == "help":
+                for line in keys.lines(question.kind):
+                    self._text(line, indent=2)
+            else:
                 return said[0], said[1], self._clock() - began
+
+    def _next_key(self) -> str:
+        if not self._typed:
+            self._typed.extend(keys.split(self._key()))
+        if (key := self._typed.popleft()) == keys.INTERRUPT:
+            raise KeyboardInterrupt
+        return key
+
+    def _text(self, text: str, *, indent: int = 0) -> None:
+        self._say(wrapped(text, self._columns, indent=indent))
+
+
+def wrapped(text: str, columns: int, *, indent: int = 0) -> str:
+    """A text in lines of at most so many letters, words left whole, all but a first empty line indented."""
+    empty = "\n" * (len(text) - len(text.lstrip("\n")))
+    margin = " " * indent
+    room = max(columns, indent + 20)
+    return empty + textwrap.fill(
+        text.lstrip("\n"), room, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
+    )

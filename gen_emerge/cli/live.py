@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from gen_emerge.cli.text import bar
+from gen_emerge.cli.text import bar, passed_over
 
 PLAIN_SECONDS = 30.0
 PLAIN_CYCLES = 10
@@ -74,10 +74,10 @@ class Live:
         for key in ("passed", "review"):
             if figures.get(key):
                 parts.append(f"{figures[key]} {key}")
-        rejected = figures.get("rejected")
-        total = rejected.get("total") if isinstance(rejected, Mapping) else rejected
-        if total:
-            parts.append(f"{total} rejected")
+        if rejected := figures.get("rejected"):
+            over = passed_over(rejected)
+            counts = (over, "passed over"), (rejected["total"] - over, "rejected")
+            parts += [f"{count} {word}" for count, word in counts if count]
         pace = self._pace(figures)
         if pace:
             parts.append(f"{pace:.0f} images/min")

@@ -15,12 +15,10 @@ from pathlib import Path
 import click
 
 from gen_emerge import __version__
-from gen_emerge.cli.app import PATH, App
+from gen_emerge.cli.app import INTERRUPTED, PATH, App, colours
 from gen_emerge.cli.group import LazyGroup, UnknownCommand
 from gen_emerge.cli.system import closed_pipe, from_system, open_streams, settle
 from gen_emerge.errors import GenEmergeError, nearest
-
-INTERRUPTED = 130
 
 
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -81,8 +79,12 @@ def _called(arguments: list[str]) -> int:
     as_json, debug = "--json" in before_end, "--debug" in before_end
     try:
         try:
-            code = cli.main(args=arguments, prog_name="gen-emerge", standalone_mode=False, obj=arguments)
+            code = cli.main(
+                args=arguments, prog_name="gen-emerge", standalone_mode=False, obj=arguments, color=colours()
+            )
         except click.exceptions.NoArgsIsHelpError as error:
+            if as_json:
+                raise click.UsageError("Missing command.", error.ctx) from None
             click.echo(error.format_message())
             code = 0
         except click.exceptions.Exit as error:
@@ -140,7 +142,7 @@ def _say(as_json: bool, code: str, message: str, hint: str | None) -> None:
         except OSError:  # stdout is what failed
             pass
     with contextlib.suppress(OSError):
-        click.echo("\n".join(lines), err=True)
+        click.echo("\n".join(lines), err=True, color=colours())
 
 
 def _traceback(error: Exception, *, to_stderr: bool) -> str:

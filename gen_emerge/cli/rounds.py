@@ -5,7 +5,7 @@ A requested round is an input like any other: it is written on arrival and never
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -26,14 +26,25 @@ def pictures_of(store: Store, questions: Iterable[Question]) -> dict[int, Path]:
     return {c.id: Path(c.image.path) for c in store.candidates(ids) if c.image is not None}
 
 
+def takes_among(store: Store, questions: Iterable[Question]) -> set[str]:
+    """Ids of the questions that set two takes of one genome side by side."""
+    from gen_emerge.choices import of_one_genome
+
+    return {question.id for question in questions if of_one_genome(question, store.takes)}
+
+
 def round_object(store: Store, asked: Round | None) -> dict[str, Any]:
-    """The object `gen-emerge rounds` prints; pictures are relative to the series folder."""
-    if asked is None:
-        return {"round": None, "questions": []}
+    """The object `gen-emerge rounds` prints; pictures are relative to the series folder.
+
+    A question has `takes` only where it sets two takes of one genome side by side.
+    """
+    from gen_emerge.standing import open_questions, open_rounds
+
+    questions = asked.questions if asked else ()
     given = {answer.question: answer.answer for answer in store.answers().standing}
-    pictures = pictures_of(store, asked.questions)
+    pictures, takes = pictures_of(store, questions), takes_among(store, questions)
     return {
-        "round": asked.id,
+        "round": asked.id if asked else None,
         "questions": [
             {
                 "id": question.id,
@@ -42,10 +53,49 @@ def round_object(store: Store, asked: Round | None) -> dict[str, Any]:
                 "prompt": question.prompt,
                 "images": {side: pictures[candidate].as_posix() for side, candidate in question.images.items()},
                 "answered": given.get(question.id),
+                **({"takes": True} if question.id in takes else {}),
             }
-            for question in asked.questions
+            for question in questions
         ],
+        "open_rounds": len(open_rounds(store)),
+        "open_questions": len(open_questions(store)),
     }
+
+
+def round_text(series: str, brief: str, folder: Path, asked: Round, found: Mapping[str, Any], *, columns: int) -> str:
+    """A round for people: every question as it is asked, with pictures that can be opened.
+
+    Args:
+        series: its name.
+        brief: what it is for; "" when nobody knows.
+        folder: the series' folder.
+        asked: the round that `found` shows.
+        found: see `round_object`.
+        columns: how broad a line may be; a path stays on one.
+    """
+    from gen_emerge.cli.judging import TAKES, asks, prompts, wrapped
+    from gen_emerge.cli.text import questions_open
+
+    rows = [f"{series}: {questions_open(found['open_questions'])}"]
+    if brief:
+        rows.append(wrapped(f"brief: {brief}", columns))
+    rows.append(f"\nround {asked.id}, opened in cycle {asked.cycle}")
+    for question, shown in zip(asked.questions, found["questions"], strict=True):
+        said = f"  (answered: {shown['answered']})" if shown["answered"] else ""
+        rows += ["", f"  {question.id:<8}{asks(question)}{said}"]
+        if question.kind != "pair" or question.ask == "adherence":
+            rows += [wrapped(prompt, columns, indent=10) for prompt in prompts(question)]
+        if shown.get("takes"):
+            rows.append(wrapped(TAKES, columns, indent=10))
+        rows += [
+            " " * 10 + ("" if side == "only" else f"{side + ':':<7}") + str(folder / path)
+            for side, path in shown["images"].items()
+        ]
+    own = sum(shown["answered"] is None for shown in found["questions"])
+    if rest := found["open_questions"] - own:
+        others = found["open_rounds"] - (own > 0)
+        rows.append(f"\n{rest} more in {'another round' if others == 1 else f'{others} other rounds'}.")
+    return "\n".join([*rows, f"\nAnswer: gen-emerge judge {series}"])
 
 
 def request_round(store: Store, kind: RoundKind, *, seed: int) -> Round | None:

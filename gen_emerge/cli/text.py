@@ -65,14 +65,28 @@ def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool
     if waiting := status.get("imports_waiting"):
         many = "1 imported picture waits" if waiting == 1 else f"{waiting} imported pictures wait"
         lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
-    if status["open_rounds"]:
-        many = "round is" if status["open_rounds"] == 1 else "rounds are"
-        ask = f"gen-emerge judge {status['series']}"
-        lines += ["", f"  {status['open_rounds']} {many} open: {ask}"]
+    if many := status["open_questions"]:
+        lines += ["", f"  {questions_open(many)}: gen-emerge judge {status['series']}"]
     return "\n".join(lines)
 
 
+def questions_open(number: int) -> str:
+    """How many questions nobody has answered: everywhere in these words."""
+    if number == 1:
+        return "1 question is open"
+    return f"{number or 'no'} {'questions are' if number else 'question is'} open"
+
+
+def passed_over(rejected: Mapping[str, Any]) -> int:
+    """How many takes the selector passed over. They are counted among the rejected, but nothing turned them away."""
+    from gen_emerge.state import SELECTOR
+
+    return rejected.get("filters", {}).get(SELECTOR, 0)
+
+
 def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
+    from gen_emerge.state import SELECTOR
+
     whole = status["candidates"]
     if not whole:
         return ["", "  no images yet"]
@@ -86,8 +100,11 @@ def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
     for name in ("review", "pending", "failed"):
         if status[name]:
             lines.append(row(name, status[name]))
-    lines.append(row("rejected", rejected["total"]))
-    for counts in (rejected["filters"], rejected["gates"]):
+    if over := passed_over(rejected):
+        lines.append(row("passed over", over))
+    lines.append(row("rejected", rejected["total"] - over))
+    filters = {name: count for name, count in rejected["filters"].items() if name != SELECTOR}
+    for counts in (filters, rejected["gates"]):
         for name, count in sorted(counts.items(), key=lambda item: -item[1]):
             if count:
                 lines.append(row(name, count, inside=True))
@@ -107,7 +124,7 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
             continue
         share = row["coverage"] or 0.0
         state = state_word(f"{row['state']:<8}", colour=colour)
-        rounds = f"  {row['open_rounds']} open" if row["open_rounds"] else ""
+        rounds = f"  {row['open_questions']} open" if row["open_questions"] else ""
         cells = f"{bar(share, 16, unicode=unicode)} {share:4.0%}"
         accepted = f"{row['accepted']:>6} accepted"
         lines.append(f"{row['series']:<{longest}}  {state} cycle {row['cycle']:>5}  {cells} {accepted}{rounds}")

@@ -16,7 +16,7 @@ from gen_emerge.reports.sheet import Curve, Histogram
 from gen_emerge.reports.words import count, figure
 
 WIDTH, HEIGHT = 360, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 48, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 56, 12, 26
 _BINS = 32
 
 

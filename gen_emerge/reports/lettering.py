@@ -61,14 +61,18 @@ def width_of(text: str, size: int) -> float:
 
 
 def fit(text: str, size: int, room: float) -> str:
-    """The text, cut with dots where it is wider than `room` pixels."""
+    """The text, cut with dots where it is wider than `room` pixels: after a word, if that keeps most of it."""
     if width_of(text, size) <= room:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if width_of(text[:middle].rstrip() + "...", size) <= room else (low, middle - 1)
-    return text[:low].rstrip() + "..." if low else ""
+    if not low:
+        return ""
+    whole = text[:low].rpartition(" ")[0] if text[low : low + 1].strip() else text[:low]
+    kept = whole if len(whole) >= 0.6 * low else text[:low]
+    return kept.rstrip(" ,;:") + "..."
 
 
 def wrap(text: str, size: int, room: float, lines: int) -> list[str]:

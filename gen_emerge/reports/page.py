@@ -69,6 +69,7 @@ def render_html(data: ReportData) -> str:
         words=words,
         data=data,
         sheet=sheet,
+        shape=words.shape(data),
         pictures=pictures,
         neighbours=neighbours,
         newest=newest,
@@ -86,8 +87,8 @@ def map_caption(data: ReportData, sheet: MapSheet) -> str:
     """What the map says, in two or three sentences."""
     empty = data.cells_total - len(data.cells)
     text = [
-        "Each picture is the one that holds its place; it passed every gate, and no picture here has a score.",
-        f"{words.plural(empty, 'place is', 'places are')} still empty." if empty else "Every place is taken.",
+        "Each picture holds one cell of the map: it passed every gate, and none of them has a score.",
+        f"{words.plural(empty, 'cell is', 'cells are')} still empty." if empty else "Every cell is filled.",
     ]
     outside = sum(axis.clipped for axis in data.axes)
     if outside:
@@ -101,7 +102,7 @@ def progress(data: ReportData) -> list[Figure]:
     """How the map grew and whether it stayed diverse."""
     figures: list[Figure] = []
     if data.coverage:
-        label = "Places filled"
+        label = "Cells filled"
         figures.append(Figure(label, charts.line(data.coverage, label, ceiling=data.cells_total), _growth(data)))
     if data.mean_distance:
         label = "Mean distance between two elites"
@@ -110,7 +111,7 @@ def progress(data: ReportData) -> list[Figure]:
         label = "Effectively different images"
         caption = (
             f"The Vendi score: {len(data.cells)} elites are as varied as "
-            f"{words.figure(data.vendi[-1][1])} images that share nothing at all. It should rise as places fill."
+            f"{words.figure(data.vendi[-1][1])} images that share nothing at all. It should rise as cells fill."
         )
         figures.append(Figure(label, charts.line(data.vendi, label), caption))
     return figures
@@ -121,9 +122,9 @@ def _growth(data: ReportData) -> str:
     span = max(1, min(10, len(data.coverage) - 1))
     gained = now - data.coverage[-1 - span][1] if len(data.coverage) > span else now
     if gained <= 0:
-        return f"No new place in the last {words.plural(span, 'cycle')}: wider prompts or other axes would open more."
+        return f"No new cell in the last {words.plural(span, 'cycle')}: wider prompts or other axes would open more."
     per_cycle = words.figure(gained / span, 2)
-    return f"{per_cycle} new places a cycle over the last {words.plural(span, 'cycle')}, up to cycle {last}."
+    return f"{per_cycle} new cells per cycle over the last {words.plural(span, 'cycle')}, up to cycle {last}."
 
 
 def _narrowing(data: ReportData) -> str:
@@ -142,15 +143,27 @@ def funnel_figure(data: ReportData) -> list[Figure]:
     """From rendered images to elites."""
     if not data.funnel:
         return []
-    first = max(1, data.funnel[0].count)
-    rows = [(s.step, float(s.count), f"{words.count(s.count)} · {words.percent(s.count / first)}") for s in data.funnel]
+    rows: list[tuple[str, float, str]] = []
+    whole = 1
+    for i, step in enumerate(data.funnel):
+        whole = max(1, step.count) if i == 0 or step.choice else whole
+        share = step.count / whole
+        rows.append((step.step, share, f"{words.count(step.count)} · {words.percent(share)}"))
     caption = "What was left after each step, and as a share of all that was rendered."
-    # The last step, from accepted to elites, is a contest for places and no loss.
-    drops = [(a.count - b.count, b.step) for a, b in zip(data.funnel, data.funnel[1:-1], strict=False)]
+    steps = list(zip(data.funnel, data.funnel[1:-1], strict=False))
+    over = sum(before.count - step.count for before, step in steps if step.choice)
+    if over:
+        left = words.plural(over, "take was", "takes were")
+        caption = (
+            f"What was left after each step. {left} passed over, which turns none of them away: shares are of all that "
+            "was rendered, and from the choice on of the takes that went on."
+        )
+    # The last step, from accepted to elites, is a contest for cells and no loss.
+    drops = [(before.count - step.count, step.step) for before, step in steps if not step.choice]
     if drops and max(drops)[0] > 0:
         lost, step = max(drops, key=lambda d: d[0])
         caption += f" The largest step down, {words.plural(lost, 'image')}, is “{step}”."
-    return [Figure("From rendered to elite", charts.bars(rows, "From rendered to elite"), caption)]
+    return [Figure("From rendered to elite", charts.bars(rows, "From rendered to elite", full=1.0), caption)]
 
 
 def firing_figures(data: ReportData) -> list[Figure]:
@@ -219,6 +232,6 @@ def emitter_figures(data: ReportData) -> list[Figure]:
     if not named:
         return []
     key = [(i % 8 + 1, words.plain(name)) for i, name in enumerate(named)]
-    caption = "Who proposed the images of each cycle. An emitter earns a larger share by opening or winning places."
+    caption = "Who proposed the images of each cycle. An emitter earns a larger share by opening or winning cells."
     title = "Share of the proposals"
     return [Figure(title, charts.shares(named, title), caption, key)]

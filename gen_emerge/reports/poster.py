@@ -17,11 +17,11 @@ from gen_emerge.reports.files import write_bytes
 from gen_emerge.reports.layout import MapSheet, Panel, map_sheet
 from gen_emerge.reports.lettering import Colour, width_of, wrap, write, write_upwards
 from gen_emerge.reports.sheet import MapAxis, ReportData
-from gen_emerge.reports.thumbnails import load, placeholder
+from gen_emerge.reports.thumbnails import fill, placeholder
 
 WIDTH = 2000
 """Pixels; the height follows from the map."""
-_MARGIN, _AXIS, _GUTTER = 130, 64, 56
+_MARGIN, _AXIS, _GUTTER = 130, 58, 56
 _TITLE_SIZE, _TEXT_SIZE, _SMALL = 92, 32, 27
 _LONGEST_MAP = 2600
 
@@ -34,17 +34,22 @@ LINE: Colour = (214, 208, 199)
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """One panel on the poster: its matrix starts at (left, top) and repeats every `pitch` pixels."""
+    """One panel on the poster: its matrix of cells, `wide` by `high` with gaps between, starts at (left, top)."""
 
     panel: Panel
     left: int
     top: int
-    pitch: int
-    side: int
+    wide: int
+    high: int
+    gap: int
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        left, top = self.left + column * self.pitch, self.top + row * self.pitch
-        return left, top, left + self.side, top + self.side
+        left, top = self.left + column * (self.wide + self.gap), self.top + row * (self.high + self.gap)
+        return left, top, left + self.wide, top + self.high
+
+    @property
+    def bottom(self) -> int:
+        return self.box(self.panel.rows - 1, 0)[3]
 
 
 def write_png(data: ReportData, path: Path) -> Path:
@@ -61,7 +66,7 @@ def write_png(data: ReportData, path: Path) -> Path:
 
 def place_on_poster(data: ReportData) -> dict[int, tuple[int, int, int, int]]:
     """Cell index of every elite -> (left, top, right, bottom) on the poster, pixels."""
-    frames = _frames(map_sheet(data), _head_height(data))
+    frames = _frames(data, map_sheet(data))
     return {
         slot.elite.cell: frame.box(slot.row, slot.column)
         for frame in frames
@@ -74,8 +79,8 @@ def poster(data: ReportData) -> Image.Image:
     """Draw the poster."""
     sheet = map_sheet(data)
     top = _head_height(data)
-    frames = _frames(sheet, top)
-    bottom = max((f.top + f.panel.rows * f.pitch for f in frames), default=top + 900)
+    frames = _frames(data, sheet)
+    bottom = max((frame.bottom for frame in frames), default=top + 900)
     picture = Image.new("RGB", (WIDTH, bottom + (_AXIS if sheet.across else 0) + 190), GROUND)
     _head(picture, data)
     for frame in frames:
@@ -102,7 +107,7 @@ def _head(picture: Image.Image, data: ReportData) -> None:
         write(picture, (_MARGIN, _MARGIN + 150 + i * 48), row, _TEXT_SIZE, SOFT)
 
 
-def _frames(sheet: MapSheet, top: int) -> list[_Frame]:
+def _frames(data: ReportData, sheet: MapSheet) -> list[_Frame]:
     """Where each panel goes: one as wide as the sheet, several in rows of two to four."""
     if not sheet.panels:
         return []
@@ -113,16 +118,26 @@ def _frames(sheet: MapSheet, top: int) -> list[_Frame]:
     wide = (room - _GUTTER * (across - 1)) // across
     heading = 60 if count > 1 else 0
     frames: list[_Frame] = []
-    y = top
+    y = _head_height(data)
     for start in range(0, count, across):
         line = sheet.panels[start : start + across]
-        pitches = [max(3, min(wide // p.columns, _LONGEST_MAP // p.rows)) for p in line]
-        for i, (panel, pitch) in enumerate(zip(line, pitches, strict=True)):
-            gap = max(1, round(pitch * 0.045))
-            spare = (wide + gap - pitch * panel.columns) // 2 if count == 1 else 0
-            frames.append(_Frame(panel, left + i * (wide + _GUTTER) + max(0, spare), y + heading, pitch, pitch - gap))
-        y += heading + max(p.rows * pitch for p, pitch in zip(line, pitches, strict=True)) + _AXIS + _GUTTER // 2
+        placed = [
+            _frame(panel, (left + i * (wide + _GUTTER), y + heading), wide, words.shape(data), alone=count == 1)
+            for i, panel in enumerate(line)
+        ]
+        frames += placed
+        y = max(frame.bottom for frame in placed) + _AXIS + _GUTTER // 2
     return frames
+
+
+def _frame(panel: Panel, at: tuple[int, int], room: int, shape: float, *, alone: bool) -> _Frame:
+    """One panel in a room. What whole pixels leave over lies left of an only one, so that it ends at the margin."""
+    pitch = max(3, min(room // panel.columns, round(_LONGEST_MAP * shape / panel.rows)))
+    gap = max(1, round(pitch * 0.045))
+    pitch += pitch * panel.columns + panel.columns - gap <= room
+    spare = max(0, room + gap - pitch * panel.columns) if alone else 0
+    left = at[0] + (spare if spare <= panel.columns + gap else spare // 2)
+    return _Frame(panel, left, at[1], pitch - gap, max(1, round((pitch - gap) / shape)), gap)
 
 
 def _matrix(picture: Image.Image, frame: _Frame) -> None:
@@ -134,7 +149,8 @@ def _matrix(picture: Image.Image, frame: _Frame) -> None:
         if slot.elite is None:
             pen.rectangle((left, top, right - 1, bottom - 1), EMPTY)
             continue
-        tile = load(slot.elite.thumbnail, frame.side, square=True) or placeholder(frame.side)
+        size = frame.wide, frame.high
+        tile = fill(slot.elite.thumbnail, size) or placeholder(size)
         picture.paste(tile, (left, top))
 
 
@@ -147,7 +163,9 @@ def _axes(picture: Image.Image, sheet: MapSheet, frames: list[_Frame]) -> None:
         if sheet.across:
             _across(picture, sheet.across, (left, right), bottom + 20 + size, size)
         if sheet.up and left == frames[0].left:
-            _upwards(picture, sheet.up, (top, bottom), left - 26, size)
+            # Flush with the title above, unless the map is so narrow that it stands in the middle.
+            flush = _MARGIN + round(0.74 * size)
+            _upwards(picture, sheet.up, (top, bottom), flush if left - flush < 64 else left - 26, size)
 
 
 def _gaps(start: float, first: float, middle: float, last: float, end: float) -> tuple[list[tuple[float, float]], bool]:
@@ -186,7 +204,7 @@ def _upwards(picture: Image.Image, axis: MapAxis, span: tuple[int, int], x: int,
 
 
 def _nothing_yet(picture: Image.Image, data: ReportData, top: int) -> None:
-    """The warm-up: a map of empty places that fades, and what is going on."""
+    """The warm-up: a map of empty cells that fades, and what is going on."""
     pen = ImageDraw.Draw(picture)
     columns, rows, side = 12, 6, 138
     pitch = (WIDTH - 2 * _MARGIN + 8) / columns
@@ -213,14 +231,14 @@ def _foot(picture: Image.Image, data: ReportData, sheet: MapSheet) -> None:
     y = picture.height - 84
     facts = [f"cycle {words.count(data.cycle)}"]
     if data.cells_total:
-        share = words.percent(len(data.cells) / data.cells_total)
-        facts.append(f"{words.count(len(data.cells))} of {words.plural(data.cells_total, 'place')} filled, {share}")
+        cells = words.plural(data.cells_total, "cell")
+        facts.append(f"{words.count(len(data.cells))} of {cells} filled, {words.coverage(data)}")
     candidates = data.status.get("candidates")
     if candidates:
         facts.append(f"{words.plural(int(candidates), 'image')} tried")
     distance = data.status.get("mean_pairwise_distance")
     if isinstance(distance, float) and math.isfinite(distance):
-        facts.append(f"mean distance {words.figure(distance, 2)}")
+        facts.append(f"mean distance between two elites {words.figure(distance)}")
     pen = ImageDraw.Draw(picture)
     pen.line((_MARGIN, y - 52, WIDTH - _MARGIN, y - 52), LINE, 2)
     x = float(_MARGIN)

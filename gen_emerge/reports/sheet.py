@@ -67,10 +67,14 @@ class MapCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelStep:
-    """How many candidates were left after one step; `step` in words, such as "after the quality gate"."""
+    """How many candidates were left after one step; `step` in words, such as "after the quality gate".
+
+    `choice` marks one that turned nobody away: of several takes one goes on, and what follows is a share of those.
+    """
 
     step: str
     count: int
+    choice: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +128,9 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRound:
-    """A round that waits for answers: its id, how many questions are open, and the command that asks them."""
+class OpenQuestions:
+    """What waits for answers: how many questions are open, in all rounds together, and the command that asks them."""
 
-    round: str
     questions: int
     command: str
 
@@ -174,10 +177,11 @@ class ReportData:
         warmup_cycles: how many cycles the warm-up takes.
         seed: the series' seed, None to leave it out.
         status: the object that `status` prints.
+        shape: width / height of the series' pictures; cells are drawn in that shape.
         centroids: (cells, axes) all centroids in cell order (cvt only): makes empty cells visible.
         coverage: filled cells after each cycle.
-        mean_distance: mean pairwise perceptual distance over the elites after each cycle (low = all alike).
-        vendi: Vendi score of the elites after each cycle (the effective number of different images).
+        mean_distance: mean pairwise perceptual distance over the elites after a cycle (low = all alike).
+        vendi: Vendi score of the elites after a cycle (the effective number of different images).
         funnel: from rendered to elites, in order.
         selector: how takes of a genome were chosen, and how well, in a sentence; "" where there is one each.
         firing: hard filters and gates.
@@ -185,7 +189,7 @@ class ReportData:
         shares: emitter -> (cycle, share 0..1) of the budget given to it.
         credit: one per emitter.
         newest: the latest elites, newest first; the first 24 are drawn.
-        open_round: None when nothing is asked.
+        open_questions: None when nothing is asked.
         notices: events and alarms, oldest first.
         calibrations: versions, oldest first.
     """
@@ -204,6 +208,7 @@ class ReportData:
     warmup_cycles: int = 0
     seed: int | None = None
     status: Mapping[str, Any] = field(default_factory=_no_status)
+    shape: float = 1.0
     centroids: tuple[tuple[float, ...], ...] = ()
     coverage: Curve = ()
     mean_distance: Curve = ()
@@ -215,6 +220,6 @@ class ReportData:
     shares: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
     credit: tuple[Credit, ...] = ()
     newest: tuple[MapCell, ...] = ()
-    open_round: OpenRound | None = None
+    open_questions: OpenQuestions | None = None
     notices: tuple[Notice, ...] = ()
     calibrations: tuple[CalibrationNote, ...] = ()

@@ -9,45 +9,81 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 from PIL import Image, ImageDraw, ImageOps
 
+Tone = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
 SIDES = (256, 192, 128, 96, 64, 48, 32)
 """Longer sides tried for inlined pictures, pixels, largest first."""
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _PLACEHOLDER = ((196, 190, 182), (120, 112, 104))
 
 
-def load(path: Path, side: int, *, square: bool = False) -> Image.Image | None:
+def load(path: Path, side: int) -> Image.Image | None:
     """Read a picture and shrink it (never enlarge) to `side` pixels; None when it cannot be read.
 
     Args:
         path: any picture Pillow reads.
-        side: longer side, pixels; with `square` both sides, and then smaller pictures are enlarged.
-        square: cut the middle square out.
+        side: longer side, pixels.
     """
-    try:
-        with Image.open(path) as opened:
-            opened.draft("RGB", (2 * side, 2 * side))
-            picture = opened.convert("RGB")
-    except _UNREADABLE:
-        return None
-    if square:
-        return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
-    if max(picture.size) > side:
+    picture = _opened(path, side)
+    if picture is not None and max(picture.size) > side:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture
 
 
-def placeholder(side: int) -> Image.Image:
-    """What is drawn for a picture that cannot be read: a grey square, crossed out."""
+def fill(path: Path, size: tuple[int, int]) -> Image.Image | None:
+    """Read a picture and make it fill a place, enlarged where it is smaller; None when it cannot be read.
+
+    Args:
+        path: any picture Pillow reads.
+        size: (width, height) of the place, pixels; what does not fit its shape is cut off evenly.
+    """
+    picture = _opened(path, max(size))
+    return None if picture is None else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+
+def mosaic(path: Path) -> tuple[Tone, Tone, Tone, Tone] | None:
+    """The mean colours of a picture's quarters, row by row from the upper left; None when it cannot be read."""
+    picture = _opened(path, 64)
+    if picture is None:
+        return None
+    small = picture.resize((2, 2), Image.Resampling.BOX)
+    tones = [small.getpixel((x, y)) for y in (0, 1) for x in (0, 1)]
+    return tuple(cast("list[Tone]", tones))  # pyright: ignore[reportReturnType]
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """(width, height) of a picture, pixels; None when it cannot be read."""
+    try:
+        with Image.open(path) as opened:
+            return opened.size
+    except _UNREADABLE:
+        return None
+
+
+def _opened(path: Path, side: int) -> Image.Image | None:
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (2 * side, 2 * side))
+            return opened.convert("RGB")
+    except _UNREADABLE:
+        return None
+
+
+def placeholder(size: tuple[int, int]) -> Image.Image:
+    """What is drawn for a picture that cannot be read: a grey place, crossed out."""
     ground, ink = _PLACEHOLDER
-    picture = Image.new("RGB", (side, side), ground)
+    picture = Image.new("RGB", size, ground)
     pen = ImageDraw.Draw(picture)
-    inset, width = round(side * 0.3), max(1, side // 40)
-    pen.line((inset, inset, side - inset, side - inset), ink, width)
-    pen.line((inset, side - inset, side - inset, inset), ink, width)
-    pen.rectangle((0, 0, side - 1, side - 1), outline=ink, width=width)
+    wide, high = size
+    arm, width = round(min(size) * 0.2), max(1, min(size) // 40)
+    x, y = wide // 2, high // 2
+    pen.line((x - arm, y - arm, x + arm, y + arm), ink, width)
+    pen.line((x - arm, y + arm, x + arm, y - arm), ink, width)
+    pen.rectangle((0, 0, wide - 1, high - 1), outline=ink, width=width)
     return picture
 
 

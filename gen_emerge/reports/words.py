@@ -78,6 +78,16 @@ def percent(share: float) -> str:
     return f"{value:.1f}%" if 0 < value < 10 else f"{value:.0f}%"
 
 
+def shape(data: ReportData) -> float:
+    """Width / height in which a cell is drawn: that of the series' pictures, unless it is extreme."""
+    return min(max(data.shape, 0.5), 2.0)
+
+
+def coverage(data: ReportData) -> str:
+    """The share of cells that are filled, as `status` has it: "27.5%"."""
+    return f"{100 * len(data.cells) / data.cells_total:.1f}%"
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 image", "2 images"."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
@@ -88,8 +98,8 @@ def headline(data: ReportData) -> list[tuple[str, str]]:
     status = data.status
     rows: list[tuple[str, str]] = []
     if data.cells_total:
-        rows.append((percent(len(data.cells) / data.cells_total), "of the map is filled"))
-        rows.append((count(len(data.cells)), f"different images, of {plural(data.cells_total, 'place')}"))
+        cells = f"{count(len(data.cells))} of {plural(data.cells_total, 'cell')}"
+        rows.append((coverage(data), f"of the map filled: {cells}"))
     candidates = status.get("candidates")
     accepted = status.get("accepted")
     if candidates is not None:
@@ -98,8 +108,8 @@ def headline(data: ReportData) -> list[tuple[str, str]]:
         rows.append((count(accepted), "accepted"))
     distance = status.get("mean_pairwise_distance")
     if distance is not None:
-        rows.append((figure(distance, 2), "mean distance between two elites"))
+        rows.append((figure(distance), "mean distance between two elites"))
     vendi = status.get("vendi")
     if vendi is not None:
-        rows.append((figure(vendi, 3), "effectively different images"))
+        rows.append((figure(vendi), "effectively different images (Vendi score)"))
     return rows

@@ -32,8 +32,8 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     from gen_emerge.cli.exporting import SHEET, export_elites
     from gen_emerge.cli.series_folder import series_folder
 
-    folder, _ = series_folder(app, series)
-    result = export_elites(folder, dest, top=top, sheet=contact_sheet)
+    folder, brief = series_folder(app, series)
+    result = export_elites(folder, dest, top=top, sheet=contact_sheet, brief=brief)
     if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
         app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")
     sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""

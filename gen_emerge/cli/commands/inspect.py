@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, colours, json_option, unicode_stdout
 from gen_emerge.errors import BadInput
 
 
@@ -18,10 +20,11 @@ from gen_emerge.errors import BadInput
 @json_option
 @click.pass_obj
 def command(app: App, series: str, html: Path | None, png: Path | None, candidate: int | None) -> None:
-    """Show the map of a series: its elites, the axes, what each gate lets through; or one candidate.
+    """Show the map of a series: in the terminal, as a page, as a picture, as JSON; or one candidate.
 
-    With --html a page that can be sent to somebody: the map with thumbnails, coverage over cycles, how often each gate
-    fired, signal histograms, the newest elites. Works beside a running series.
+    In the terminal a cell has the colours of its picture, where the terminal has any. With --html a page that can be
+    sent to somebody: the map with thumbnails, coverage over cycles, how often each gate fired, signal histograms, the
+    newest elites. Works beside a running series.
 
     With --candidate everything that is known of one image: its recipe, what was measured, every verdict with its
     bounds, what the critic said, whom it met, and in one sentence why it is on the map or why it is not. Ids stand in
@@ -67,6 +70,8 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
     if written:
         app.give({**found, "written": written}, "\n".join(written))
         return
-    from gen_emerge.reports.terminal import terminal_map
+    from gen_emerge.reports.terminal import palette, terminal_map
 
-    app.give(found, lambda: terminal_map(data))
+    shown = palette(os.environ, terminal=sys.stdout.isatty()) if colours() is None else None
+    hint = f"Its pictures: gen-emerge inspect {series} --html map.html"
+    app.give(found, lambda: f"{terminal_map(data, unicode=unicode_stdout(), colours=shown)}\n\n{hint}")

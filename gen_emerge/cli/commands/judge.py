@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option, plain_text
+from gen_emerge.cli.app import INTERRUPTED, PATH, App, json_option, plain_text
 from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 
 if TYPE_CHECKING:
+    from gen_emerge.cli.judging import Tally
     from gen_emerge.store import Store
 
 
@@ -28,22 +30,24 @@ if TYPE_CHECKING:
 def command(app: App, series: str, answers: Path | None, rater: str | None) -> None:
     """Answer the open questions of a series: which of two is better, or whether to keep one.
 
-    In the terminal it is one key an answer, and the pictures are shown where the terminal can; a capital letter says
-    that you are not sure. Every answer is kept at once and takes effect at the series' next cycle.
+    In the terminal it is one key an answer, a letter or an arrow; "?" lists the keys, and a capital letter says that
+    you are not sure. Pictures are shown where the terminal can. Every answer is kept at once, so that you may leave at
+    any moment, and takes effect at the series' next cycle.
 
     With --answers, a file of one JSON object a line; one bad line refuses the whole file:
 
     \b
-        {"question": "r25-1", "answer": "left", "confidence": "sure", "seconds": 2.5}
+        {"question": "r25-1", "answer": "left", "seconds": 2.5}
         {"question": "r25-4", "answer": "keep"}
         {"undo": "r25-1"}
 
-    A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip.
+    A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip. "confidence" (sure or unsure)
+    and "seconds" may be left out.
 
     \b
     Example:
         gen-emerge judge first-light
-        gen-emerge judge first-light --answers round.jsonl --rater anna
+        gen-emerge judge first-light --answers round.jsonl
     """  # noqa: D301
     from gen_emerge.cli.series_folder import series_folder
     from gen_emerge.store import Store
@@ -115,8 +119,9 @@ def _refuse_idle_undo(
 
 def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str, file: Path) -> None:
     from gen_emerge.cli.judging import as_input
+    from gen_emerge.cli.text import questions_open
     from gen_emerge.preference.answers import parse_answers
-    from gen_emerge.standing import open_rounds
+    from gen_emerge.standing import open_questions, open_rounds
 
     questions = {question.id: question for asked in store.rounds() for question in asked.questions}
     try:
@@ -134,43 +139,69 @@ def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater
         "answers": kinds.count("answer"),
         "undone": kinds.count("undo"),
         "open_rounds": len(open_rounds(store)),
+        "open_questions": len(open_questions(store)),
     }
-    text = (
-        f"{result['answers']} answers by {rater}, {result['undone']} taken back; {result['open_rounds']} rounds open."
-    )
-    app.give(result, text)
+    answers = "1 answer" if result["answers"] == 1 else f"{result['answers']} answers"
+    rest = questions_open(result["open_questions"])
+    app.give(result, f"{answers} by {rater}, {result['undone']} taken back; {rest}.")
 
 
 def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:
-    from gen_emerge.cli.inline import show, side_by_side
     from gen_emerge.cli.judging import Sitting
-    from gen_emerge.cli.rounds import pictures_of
-    from gen_emerge.standing import open_rounds
+    from gen_emerge.cli.rounds import pictures_of, takes_among
+    from gen_emerge.cli.text import questions_open
+    from gen_emerge.standing import open_questions
 
-    given = {answer.question for answer in store.answers().standing}
-    questions = [q for asked in open_rounds(store) for q in asked.questions if q.id not in given]
+    questions = open_questions(store)
     if not questions:
-        app.note(f"No open questions. Ask for some: gen-emerge rounds {series} --open pairs")
+        app.note(f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs")
         return
-    app.note(f"{series}: {brief}")
-    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
-
-    def shown(question: str, pictures: Sequence[Path]) -> str:
-        try:
-            sheet = side_by_side([store.folder / picture for picture in pictures])
-        except OSError as error:
-            raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
-        return show(sheet, drawer / f"{series}-{question}.png")
-
+    app.note(f"{series}: {questions_open(len(questions))}. You answer as {rater}.")
     sitting = Sitting(
         store,
         questions,
         pictures_of(store, questions),
         rater=rater,
-        key=click.getchar,
+        key=_key,
         say=lambda text: click.echo(text),
-        show=shown,
+        show=lambda question, pictures: _shown(store, series, question, pictures),
+        brief=brief,
+        takes=takes_among(store, questions),
+        columns=shutil.get_terminal_size().columns,
     )
-    tally = sitting.run()
-    rest = f"; {tally.left} left for later" if tally.left else ""
-    click.echo(f"\n{tally.answered} answered{rest}. They count from the next cycle that is run.")
+    try:
+        sitting.run()
+    except KeyboardInterrupt:
+        app.note(f"\nInterrupted. {_kept(sitting.tally)} To go on: gen-emerge judge {series}")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    click.echo(f"\n{_kept(sitting.tally)}")
+
+
+def _shown(store: Store, series: str, question: str, pictures: Sequence[Path]) -> str:
+    from gen_emerge.cli.inline import show, side_by_side
+
+    try:
+        sheet = side_by_side([store.folder / picture for picture in pictures])
+    except OSError as error:
+        raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
+    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
+    return show(sheet, drawer / f"{series}-{question}.png", columns=min(shutil.get_terminal_size().columns, 80))
+
+
+def _key() -> str:
+    """What the terminal sends; "" at its end."""
+    try:
+        return click.getchar()
+    except EOFError:
+        return ""
+
+
+def _kept(tally: Tally) -> str:
+    """What a sitting came to."""
+    from gen_emerge.cli.text import questions_open
+
+    rest = questions_open(tally.left)
+    if not tally.answered:
+        return f"Nothing was answered, {rest}."
+    kept = "1 answer is" if tally.answered == 1 else f"{tally.answered} answers are"
+    return f"{kept} kept, {rest}. They count from the next cycle that is run."

@@ -59,8 +59,9 @@ def pull(context: click.Context, names: tuple[str, ...], series: str | None, off
 
     \b
     Exit codes:
-        0 all is here        2 bad input, or missing while offline     3 another process fetches it
-        1 unreachable        5 no room on the disk
+        0 all is here     2 bad input, or missing while offline
+        1 unreachable     3 another process fetches it
+                          5 no room on the disk
     """  # noqa: D301
     from gen_emerge.cli.modelling import pull_models, pull_text
     from gen_emerge.errors import BadInput

@@ -26,7 +26,8 @@ def command(app: App, name: str, profile: str | None, brief: str | None, seed: i
 
     \b
     Example:
-        gen-emerge new quiet-rooms --seed 41 --brief "Prints for a hotel: calm, warm, no two alike."
+        gen-emerge new quiet-rooms --seed 41 \\
+            --brief "Prints for a hotel: calm, no two alike."
         gen-emerge run quiet-rooms --cycles 20
     """  # noqa: D301
     from gen_emerge.cli.series_folder import refuse_orphan

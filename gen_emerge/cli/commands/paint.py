@@ -24,7 +24,8 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
 
     \b
     Example:
-        gen-emerge paint "a stormy marbled print in ember colours" --seed 3 -o storm.png
+        gen-emerge paint "a stormy marbled print in ember colours" \\
+            --seed 3 -o storm.png
     """  # noqa: D301
     from gen_emerge.cli.painting import LONGEST_PROMPT, paint_prompt, png_of
     from gen_emerge.cli.pictures import check_png_target, parse_size, slug

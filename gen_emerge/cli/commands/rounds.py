@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any, cast
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import App, OneOf, json_option
 
 
 @click.command("rounds")
 @click.argument("series")
-@click.option("--open", "kind", type=click.Choice(["pairs", "keep", "review"]), help="Ask for a round now.")
+@click.option("--open", "kind", type=OneOf(["pairs", "keep", "review"]), help="Ask for a round now.")
 @json_option
 @click.pass_obj
 def command(app: App, series: str, kind: str | None) -> None:
-    """Show the oldest open round of a series, or open one.
+    """Show the oldest open round of a series, with its pictures' files, and how many questions are open in all.
 
     The loop opens a round every checkin_every cycles. With --open you get one now: pairs of elites to compare, single
-    images to keep or discard, or images that wait in a gate's review band. Works beside a running series.
+    images to keep or discard, or images that wait in a gate's review band. Works beside a running series. As JSON,
+    pictures are named relative to the series' folder.
 
     \b
     Example:
         gen-emerge rounds first-light
         gen-emerge --json rounds first-light --open pairs
     """  # noqa: D301
-    from gen_emerge.cli.rounds import request_round, round_object
+    from gen_emerge.cli.rounds import request_round, round_object, round_text
     from gen_emerge.cli.series_folder import series_folder
     from gen_emerge.standing import open_rounds
     from gen_emerge.store import Store
 
-    folder, _ = series_folder(app, series)
+    folder, brief = series_folder(app, series)
     with Store.open(folder, readonly=kind is None) as store:
         if kind is None:
-            waiting = open_rounds(store)
-            asked = waiting[0] if waiting else None
+            asked = next(iter(open_rounds(store)), None)
         else:
             asked = request_round(store, cast(Any, kind), seed=int(store.facts["fixed"]["seed"]))
         found = round_object(store, asked)
-    app.give(found, lambda: _text(series, found, kind))
+    if asked is None:
+        app.give(found, _nothing(series, kind))
+        return
+    columns = shutil.get_terminal_size().columns
+    app.give(found, lambda: round_text(series, brief, folder, asked, found, columns=columns))
 
 
-def _text(series: str, found: dict[str, Any], kind: str | None) -> str:
-    if found["round"] is None:
-        if kind is not None:
-            return f"{series}: nothing of that kind to ask yet"
-        return f"{series}: no open round. Ask for one: gen-emerge rounds {series} --open pairs"
-    lines = [f"{series}: round {found['round']}, {len(found['questions'])} questions"]
-    for question in found["questions"]:
-        state = f"answered: {question['answered']}" if question["answered"] else "open"
-        lines.append(f"  {question['id']:<8} {question['kind']:<7} {question['ask']:<10} {state}")
-        lines += [f"      {side:<6} {path}" for side, path in question["images"].items()]
-    return "\n".join([*lines, f"Answer them: gen-emerge judge {series}"])
+def _nothing(series: str, kind: str | None) -> str:
+    if kind is not None:
+        return f"{series}: nothing of that kind to ask yet"
+    return f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs"

@@ -27,7 +27,8 @@ def command(app: App, images: tuple[Path, ...], prompt: str | None, profile: str
 
     \b
     Example:
-        gen-emerge score storm.png calm.png --prompt "a stormy marbled print in ember colours"
+        gen-emerge score storm.png calm.png
+        gen-emerge score storm.png --prompt "a stormy marbled print"
     """  # noqa: D301
     from gen_emerge.cli.measuring import chosen, score_pictures
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, OneOf, json_option
 
 
 @click.group("train")
@@ -46,7 +46,7 @@ def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> 
 @command.command("clpips")
 @click.argument("folder", type=PATH)
 @click.option("--into", type=PATH, required=True, metavar="DIR", help="Where the distance and its card are written.")
-@click.option("--net", type=click.Choice(["alex", "squeeze", "vgg"]), default="alex", show_default=True, help="Trunk.")
+@click.option("--net", type=OneOf(["alex", "squeeze", "vgg"]), default="alex", show_default=True, help="Trunk.")
 @click.option("--weights", type=PATH, metavar="FILE", help="The trunk's weights.  [the fetched ones]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and the order.")
 @json_option

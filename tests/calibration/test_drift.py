@@ -1,0 +1,116 @@
+"""Signals that moved are named, with their moment; signals that did not are left in peace."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gen_emerge.calibration.alarms import narrowing, probe_shift, rate_shift, taste_shift
+from gen_emerge.calibration.drift import find_all, find_shifts, sizes
+
+
+def moved(*, at=1000, size=0.5, spread=1.0, count=1500, seed=0):
+    values = np.random.default_rng(seed).normal(size=count)
+    values[at:] = values[at:] * spread + size
+    return values
+
+
+@pytest.mark.parametrize("at", [600, 1500])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_level_that_moves_is_named_soon_and_with_its_moment(at, sign):
+    (shift,) = find_shifts(moved(at=at, size=sign * 0.8, count=at + 300))
+    assert shift.what == "level" and np.sign(shift.score) == sign
+    assert at < shift.named <= at + 120 and abs(shift.since - at) <= 40
+
+
+def test_what_is_named_does_not_depend_on_what_comes_later():
+    values = moved(size=0.8)
+    (shift,) = find_shifts(values)
+    assert find_shifts(values[: shift.named]) == [shift]
+    assert find_shifts(values[: shift.named - 1]) == []
+
+
+def test_a_spread_that_grows_is_named_as_one():
+    (shift,) = find_shifts(moved(size=0.0, spread=2.0))
+    assert shift.what == "spread" and shift.score > 0
+
+
+def test_every_regime_has_a_reference_of_its_own():
+    values = np.random.default_rng(4).normal(size=3000)
+    values[1000:] += 1.0
+    values[2000:] += 1.0
+    first, second = find_shifts(values)
+    assert abs(first.since - 1000) < 40 and abs(second.since - 2000) < 40
+    assert sizes(values, [first, second]) == pytest.approx([1.0, 1.0], abs=0.15)
+
+
+def test_neither_the_unit_nor_the_shape_of_a_signal_matters():
+    values = moved(size=0.8)
+    assert find_shifts(np.exp(3 * values) * 1e-6) == find_shifts(values)
+
+
+def test_a_still_signal_and_a_constant_one_raise_nothing():
+    assert find_shifts(moved(size=0.0, count=4000)) == []
+    assert find_shifts(np.zeros(3000)) == []
+    assert find_shifts((np.random.default_rng(9).random(3000) < 0.1).astype(float)) == []
+
+
+def test_a_constant_that_jumps_has_moved():
+    assert abs(find_shifts(np.repeat([1.0, 2.0], 400))[0].since - 400) < 20
+
+
+def test_batches_that_are_alike_do_not_look_like_drift():
+    rng = np.random.default_rng(11)
+    rows = [np.repeat(rng.normal(size=375), 8) * 0.32 + 0.95 * rng.normal(size=3000) for _ in range(6)]
+    assert [find_shifts(row) for row in rows] == [[]] * 6
+
+
+def test_novelty_is_left_out_it_falls_by_design():
+    falling = moved(size=-2.0)
+    assert list(find_all({"novelty": falling, "quality": falling})) == ["quality"]
+
+
+# ---- rates, taste, variety ---------------------------------------------------------------------------------------
+
+
+def test_a_review_rate_that_rises_is_named():
+    rng = np.random.default_rng(1)
+    flags = np.concatenate([rng.random(500) < 0.1, rng.random(200) < 0.4])
+    found = rate_shift(flags)
+    assert found is not None and 500 < found.named <= 580 and abs(found.since - 500) < 40
+    assert found.before < 0.15 and found.after > 0.3
+    assert rate_shift(rng.random(3000) < 0.1) is None
+
+
+def test_agreement_that_falls_is_named_after_few_answers():
+    flags = np.concatenate([np.random.default_rng(0).random(60) < 0.85, np.zeros(24, dtype=bool)])
+    found = rate_shift(flags, least=40, every=1)
+    assert found is not None and found.score < 0 and found.named < 80
+
+
+def test_taste_that_turned_is_told_from_noise():
+    rng = np.random.default_rng(2)
+    truth, errors = rng.normal(0, 2, 20), np.full(20, 0.5)
+    early, late = (truth + rng.normal(0, 0.5, 20) for _ in range(2))
+    assert taste_shift(early, errors, late + 7.0, errors) is None
+    late[4] -= 5.0
+    found = taste_shift(early, errors, late, errors)
+    assert found is not None and found.moved[0][0] == 4 and found.moved[0][1] < -3
+
+
+def test_the_baseline_images_tell_a_turn_of_taste():
+    kept = np.ones(12, dtype=bool)
+    assert probe_shift(kept, ~kept) == pytest.approx(2 / 2**12)
+    assert probe_shift(kept, kept) is None
+    assert probe_shift(np.arange(12) % 2 == 0, np.arange(12) % 2 == 1) is None
+
+
+def test_a_series_narrows_when_two_signs_agree():
+    rng = np.random.default_rng(3)
+    wide, close = rng.normal(0.6, 0.02, 50), rng.normal(0.4, 0.02, 25)
+    many, few = rng.poisson(3.0, 50), np.zeros(25)
+    found = narrowing([*wide, *close], [*many, *few], [10.0, 11.0, 12.0])
+    assert found is not None and found.signs == ("self-similarity is up", "fewer new cells") and found.since == 50
+    assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [10.0, 11.0, 12.0]) is None
+    assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [10.0, 12.0, 9.0]) is not None
+    assert narrowing(list(close), list(few), [10.0, 12.0, 9.0]) is None

@@ -67,13 +67,7 @@ def contact_sheet(
         BadInput: no image, a wrong number of captions, labels or columns, or the file cannot be written.
         DiskFull: there is no room for it.
     """
-    if not images:
-        raise BadInput("A contact sheet of no images was asked for.", hint="Choose at least one image.")
-    for name, texts in (("captions", captions), ("labels", labels)):
-        if texts is not None and len(texts) != len(images):
-            raise BadInput(f"{len(texts)} {name} came for {len(images)} images.", hint="Give one for each image.")
-    if columns is not None and columns < 1:
-        raise BadInput(f"A contact sheet of {columns} columns was asked for.", hint="Ask for 1 or more.")
+    _check(images, captions, labels, columns)
     places = arrange([size_of(image) for image in images], columns)
     named, told = labels or [""] * len(images), captions or [""] * len(images)
     texts = [f"{label} {caption}".strip() for label, caption in zip(named, told, strict=True)]
@@ -99,6 +93,18 @@ def contact_sheet(
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", compress_level=4)
     return write_bytes(path, buffer.getvalue())
+
+
+def _check(
+    images: Sequence[Path], captions: Sequence[str] | None, labels: Sequence[str] | None, columns: int | None
+) -> None:
+    if not images:
+        raise BadInput("A contact sheet of no images was asked for.", hint="Choose at least one image.")
+    for name, texts in (("captions", captions), ("labels", labels)):
+        if texts is not None and len(texts) != len(images):
+            raise BadInput(f"{len(texts)} {name} came for {len(images)} images.", hint="Give one for each image.")
+    if columns is not None and columns < 1:
+        raise BadInput(f"A contact sheet of {columns} columns was asked for.", hint="Ask for 1 or more.")
 
 
 def arrange(sizes: Sequence[tuple[int, int] | None], columns: int | None = None) -> list[Place]:

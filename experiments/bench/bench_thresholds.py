@@ -1,6 +1,6 @@
 """What a threshold learned from judgements costs, against leaving the gate alone; and what elites on show do to it.
 
-    python experiments/bench/bench_thresholds.py [--seeds 400] [--out experiments/results/2026-11-28-thresholds]
+    python experiments/bench/bench_thresholds.py [--seeds 400] [--first 0] [--out FOLDER]
 
 The simulated human wants w ~ N(0, 1) above -0.75 (77% of raw images are good). The signal is N(0, 1), correlated 0.5
 with w. A false accept costs 3, a false reject 1. The gate that is left alone stands 0.38 sd below the best threshold,
@@ -152,15 +152,15 @@ def ratio(values: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> dic
     }
 
 
-def learn(world: World, seeds: int, *, shift: bool, beside: bool = False) -> dict[str, object]:
+def learn(world: World, seeds: range, *, shift: bool, beside: bool = False) -> dict[str, object]:
     """Regret at every check, beside the gate that is left alone."""
     checks = [*CHECKS, *(BEFORE + n for n in CHECKS_AFTER)] if shift else [*CHECKS, 150, 200]
     quiet = world if shift else World(**{**world.__dict__, "inflation": 0.0, "improvement": 0.0})
     regret = quiet.regret()
     gate = world.best + world.gate
-    found = {check: np.zeros((3, seeds)) for check in range(len(checks))}
+    found = {check: np.zeros((3, len(seeds))) for check in range(len(checks))}
     named = 0
-    for seed in range(seeds):
+    for row, seed in enumerate(seeds):
         run = Run.draw(quiet, seed, BEFORE + AFTER)
         shifts = find_shifts(run.values) if world.told else []
         named += bool(shifts)
@@ -168,9 +168,9 @@ def learn(world: World, seeds: int, *, shift: bool, beside: bool = False) -> dic
             late = shift and place >= len(CHECKS)
             moved = quiet.inflation if late else 0.0
             # With an improvement the whole bar stays, but what is made is better: regret is of the images made then.
-            found[place][0, seed] = regret(ours(run, quiet, n, shifts) - moved)
-            found[place][1, seed] = regret(gate - moved)
-            found[place][2, seed] = regret(flat(run, quiet, n) - moved) if beside else np.nan
+            found[place][0, row] = regret(ours(run, quiet, n, shifts) - moved)
+            found[place][1, row] = regret(gate - moved)
+            found[place][2, row] = regret(flat(run, quiet, n) - moved) if beside else np.nan
     rng = np.random.default_rng(5)
     rows = {}
     for place, n in enumerate(checks):
@@ -183,16 +183,16 @@ def learn(world: World, seeds: int, *, shift: bool, beside: bool = False) -> dic
             "of_static": ratio(model, static, rng) if static.mean() > 1e-4 else None,
             "ours_less_static": interval(model - static),
         } | ({"flat": interval(other)} if beside else {})
-    return {"seeds": seeds, "series_with_an_alarm": named, "at": rows}
+    return {"seeds": len(seeds), "series_with_an_alarm": named, "at": rows}
 
 
 # ---- what is shown -----------------------------------------------------------------------------------------------
 
 
-def shown(world: World, seeds: int, raw: float, *, blind: bool, labels: int = 100) -> dict[str, object]:
+def shown(world: World, seeds: range, raw: float, *, blind: bool, labels: int = 100) -> dict[str, object]:
     """Bias of the threshold where most images on show are elites: the best of four that passed, by a noisy duel."""
-    off = np.zeros(seeds)
-    for seed in range(seeds):
+    off = np.zeros(len(seeds))
+    for row, seed in enumerate(seeds):
         rng = np.random.default_rng([seed, 31])
         values, good, streams = np.zeros(labels), np.zeros(labels, dtype=bool), []
         r = world.correlation
@@ -210,7 +210,7 @@ def shown(world: World, seeds: int, raw: float, *, blind: bool, labels: int = 10
         curve = fit_curve(
             Labels(values=values, good=good, streams=streams), bound=world.best + world.gate, scale=1.0, costs=COSTS
         )
-        off[seed] = curve.where(COSTS.level, low=-6.9, high=6.9) - world.best
+        off[row] = curve.where(COSTS.level, low=-6.9, high=6.9) - world.best
     return {
         "labels": labels,
         "raw": raw,
@@ -223,12 +223,17 @@ def shown(world: World, seeds: int, raw: float, *, blind: bool, labels: int = 10
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=400)
+    parser.add_argument("--first", type=int, default=0, help="The first seed: the model was tuned on those from 0 on.")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", action="append", help="One part of it, by its name; the others stay as they are.")
     arguments = parser.parse_args()
-    seeds, began = arguments.seeds, time.process_time()
-    few = max(seeds // 2, 100)
-    result: dict[str, object] = {"versions": f"Python {platform.python_version()}, NumPy {np.__version__}"}
+    first, began = arguments.first, time.process_time()
+    seeds = range(first, first + arguments.seeds)
+    few = range(first, first + max(arguments.seeds // 2, 100))
+    result: dict[str, object] = {
+        "first_seed": first,
+        "versions": f"Python {platform.python_version()}, NumPy {np.__version__}",
+    }
     plan: list[tuple[str, Callable[[], object]]] = [
         ("inflation of 0.8 sd after 100 labels, detected", lambda: learn(World(), seeds, shift=True, beside=True)),
         ("no shift", lambda: learn(World(), seeds, shift=False, beside=True)),
@@ -268,18 +273,18 @@ def main() -> None:
         (arguments.out / "thresholds.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def improving(seeds: int) -> dict[str, object]:
+def improving(seeds: range) -> dict[str, object]:
     """The images themselves become better: the bar should stay. Regret among the images made then."""
     world = World(inflation=0.0, improvement=1.6)
     shifted = World(correlation=world.correlation, wanted=world.wanted - world.improvement)
     regret, gate = shifted.regret(), world.best + world.gate
     moved = world.correlation * world.improvement
     rows = {}
-    runs = [(run, find_shifts(run.values)) for run in (Run.draw(world, seed, BEFORE + AFTER) for seed in range(seeds))]
+    runs = [(run, find_shifts(run.values)) for run in (Run.draw(world, seed, BEFORE + AFTER) for seed in seeds)]
     for n in CHECKS_AFTER:
         model = np.array([regret(ours(run, world, BEFORE + n, shifts) - moved) for run, shifts in runs])
         rows[f"{n} after"] = {"ours": interval(model), "static": regret(gate - moved)}
-    return {"seeds": seeds, "at": rows}
+    return {"seeds": len(seeds), "at": rows}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pictures_elsewhere import fill, many
 from PIL import Image
 from survive_tools import House, Running
 
-from gen_emerge.store import Store
+from gen_emerge.store import Store, holder
 
 COUNT = 18
 """Pictures: five cycles of four slots, the last one filled up."""
@@ -38,6 +38,12 @@ def queued(house: House) -> int:
 def imported(house: House) -> list[tuple[int, str]]:
     with house.store("night") as store:
         return [(c.cycle, c.genome.generator_version) for c in store.candidates() if c.genome.imported]
+
+
+def at_work(house: House, running: Running) -> bool:
+    """Whether a process has begun with its cycles, and is not only starting."""
+    owner = holder(house.folder("night"))
+    return owner is not None and owner.pid == running.pid
 
 
 def kill_when(house: House, running: Running, happened: Callable[[], bool]) -> None:
@@ -69,12 +75,14 @@ def test_kills_amid_queueing_and_amid_the_cycles_change_nothing(
         running = killed.start("import", "night", pictures, env=slow)
         kill_when(killed, running, lambda cycle=cycle: killed.committed("night") >= cycle)
         assert killed.call("verify", "night")["ok"]
-    running = killed.start("run", "night", "--cycles", "24", env=slow)
+    patient = {"TROUBLED_SLEEP": "2"}  # cycle 21 has slots of its own, so it takes longer than anybody looks away
+    running = killed.start("run", "night", "--cycles", "24", env=patient)
     kill_when(killed, running, lambda: killed.committed("night") >= 19)
-    stopped = killed.start("import", "night", pictures, env=slow)
-    killed.until(stopped, lambda: killed.committed("night") >= 20)
+    stopped = killed.start("import", "night", pictures, env=patient)
+    killed.until(stopped, lambda: at_work(killed, stopped) and killed.committed("night") >= 20)
+    assert not stopped.ended(), "it was too quick"
     os.kill(stopped.pid, signal.SIGINT)
-    assert stopped.wait() == 130
+    assert (stopped.wait(), killed.committed("night")) == (130, 20)
     last = killed.call("import", "night", pictures)
     assert last["imported"] == 0 and last["counts"]["already"] >= 16 and last["cycle"] == 21
     status = killed.call("run", "night", "--cycles", "24")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -40,6 +41,8 @@ def main() -> None:
 
 def _become(asked: dict[str, Any]) -> NoReturn:
     """The child: end as the command line would."""
+    # Whoever starts the tests in the background of a script hands down that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sitecustomize = importlib.import_module("sitecustomize")
     for target, path, flags in ((0, os.devnull, os.O_RDONLY), (1, asked["out"], -1), (2, asked["err"], -1)):
         handle = os.open(path, flags if flags >= 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

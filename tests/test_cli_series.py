@@ -530,10 +530,10 @@ def test_a_round_for_people_asks_as_judge_does_and_names_files_that_can_be_opene
     assert len(files) == 2 * len(found["questions"]) and all(Path(file).is_file() for file in files)
     for question in found["questions"]:
         at = next(i for i, line in enumerate(lines) if line.startswith(f"{question['id']} "))
-        below = "\n".join(lines[at : at + 6])
+        below = " ".join(lines[at : at + 9])
         if question["ask"] == "adherence":
             assert "Which one fits its prompt better?" in below
-            assert {"left: ", "right: "} <= set(re.findall(r"(?m)^\w+: ", below)) or "prompt: " in below
+            assert all(prompt in below for prompt in question["prompt"].split(" | "))
         else:
             assert "Which one is better for the brief?" in below
 

@@ -166,6 +166,8 @@ def test_pictures_of_several_shapes_stand_in_rows_of_equal_breadth() -> None:
         assert row[-1].left + row[-1].width == pytest.approx(1820, abs=len(row))
     assert all(b[0].top == a[0].top + a[0].height + 28 for a, b in pairwise(rows))
     assert [len(row) for row in rows_of(arrange(sizes[:7], 3))] == [3, 3, 1]
+    heights = [row[0].height for row in rows_of(arrange([(512, 288)] * 20 + [(288, 512)] * 20))]
+    assert max(heights) < 1.6 * min(heights)
 
 
 def test_a_picture_alone_in_a_row_is_enlarged_by_half_at_most() -> None:

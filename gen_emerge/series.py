@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
 from gen_emerge.roles import Crew
 from gen_emerge.state import State, replay
-from gen_emerge.store import DATABASE, Store, hold, importing, read_import, sweep_imports
+from gen_emerge.store import DATABASE, Held, Store, hold, importing, read_import, sweep_imports
 from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk
 from gen_emerge.store.imports import FOLDER as IMPORTS
 from gen_emerge.store.imports import files_of, walk_imports
@@ -145,45 +146,118 @@ def run(
         raise BadInput(f"cycles is {cycles}; at least 1 is wanted.", hint="It is the total, not how many more.")
     config = load(series_file(root, name), known=known_names())
     folder = archive / name
-    target = cycles if cycles is not None else config.loop.cycles
-    first: Crew | None = None
-    if not (folder / DATABASE).exists() or _check_unchanged(folder, config, root):
-        # A new series: whatever is missing is said before anything is made.
-        _refuse_orphans(folder)
-        first = _crew(config, root, folder, _first_references(config, root))
+    first = _first_crew(config, root, folder)
     with hold(folder) as held, closing(_open(folder, config, root)) as store:
-        references: list[str] = store.facts["reference_prompts"]
-        known = first is not None and references == _first_references(config, root)
-        crew = first if first is not None and known else _crew(config, root, folder, references)
+        crew = _crew_of(store, first, config, root, folder)
         _note_settings(store, config, crew)
-        state = replay(store.history())
-        noted = target
+        opened = _Opened(store=store, state=replay(store.history()), crew=crew, folder=folder, config=config)
+        target = noted = cycles if cycles is not None else config.loop.cycles
         if goal is not None:
-            target, noted = goal(store, state), standing.noted_cycles(folder, config)
-        if standing.waits(store, wait=config.loop.on_checkin == "wait"):
-            standing.note_run(folder, "waiting", noted)
-            return standing.status(root, archive, name, held=False)
-        if state.cycle >= target:
-            standing.note_run(folder, standing.ending(store, state.cycle, noted, wait=False), noted)
-            return standing.status(root, archive, name, held=False)
-        _sweep(store, folder)
-        standing.note_run(folder, "running", noted)
-        ending = "failed"
-        try:
-            notices = Notices(crew, say)
-
-            def beat() -> None:
-                held.beat()
-                notices.look()
-
-            _drive(store, state, crew, folder, config, target, beat, stop, progress)
-            ending = standing.ending(store, state.cycle, noted, wait=config.loop.on_checkin == "wait")
-        except (KeyboardInterrupt, OutOfBudget):
-            ending = "stopped"
-            raise
-        finally:
+            target, noted = goal(store, opened.state), standing.noted_cycles(folder, config)
+        ending = _over(opened, target, noted)
+        if ending is None:
+            _go_on(opened, held, target, noted, stop=stop, progress=progress, say=say)
+        else:
             standing.note_run(folder, ending, noted)
         return standing.status(root, archive, name, held=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A series that this process holds: its store, the state replayed from it, and who works on it."""
+
+    store: Store
+    state: State
+    crew: Crew
+    folder: Path
+    config: SeriesConfig
+
+
+def _first_crew(config: SeriesConfig, root: Path, folder: Path) -> Crew | None:
+    """The crew of a series that is about to begin: whatever is missing is said before anything is made.
+
+    Returns:
+        None where the series has begun: which reference prompts it stored is known once it is open.
+    """
+    if (folder / DATABASE).exists() and not _check_unchanged(folder, config, root):
+        return None
+    _refuse_orphans(folder)
+    return _crew(config, root, folder, _first_references(config, root))
+
+
+def _crew_of(store: Store, first: Crew | None, config: SeriesConfig, root: Path, folder: Path) -> Crew:
+    """The crew that measures with the series' own reference prompts: `first`, where those are the ones it has."""
+    references: list[str] = store.facts["reference_prompts"]
+    if first is not None and references == _first_references(config, root):
+        return first
+    return _crew(config, root, folder, references)
+
+
+def _over(opened: _Opened, target: int, noted: int) -> str | None:
+    """The state of a series for which nothing is to be done now; None where there is."""
+    if standing.waits(opened.store, wait=opened.config.loop.on_checkin == "wait"):
+        return "waiting"
+    if opened.state.cycle >= target:
+        return standing.ending(opened.store, opened.state.cycle, noted, wait=False)
+    return None
+
+
+def _go_on(
+    opened: _Opened,
+    held: Held,
+    target: int,
+    noted: int,
+    *,
+    stop: Callable[[], bool] | None,
+    progress: Progress | None,
+    say: Callable[[str], None] | None,
+) -> None:
+    """Run to `target`, and note how it ended, whatever ends it."""
+    store, state, folder = opened.store, opened.state, opened.folder
+    _sweep(store, folder)
+    standing.note_run(folder, "running", noted)
+    ending = "failed"
+    try:
+        notices = Notices(opened.crew, say)
+
+        def tell(record: CycleRecord) -> None:
+            held.beat()
+            notices.look()
+            if progress is not None:
+                progress(standing.progress(state, record, target))
+
+        _drive(opened, target, tell, stop or (lambda: False))
+        ending = standing.ending(store, state.cycle, noted, wait=opened.config.loop.on_checkin == "wait")
+    except (KeyboardInterrupt, OutOfBudget):
+        ending = "stopped"
+        raise
+    finally:
+        standing.note_run(folder, ending, noted)
+
+
+def _drive(opened: _Opened, target: int, tell: Callable[[CycleRecord], None], stop: Callable[[], bool]) -> None:
+    """The loop, with what it needs open around it."""
+    crew, store, folder = opened.crew, opened.store, opened.folder
+    with ExitStack() as closed:
+        writer = closed.enter_context(PictureWriter(folder, series=opened.config.name))
+        engine = LocalEngine(
+            crew.generator,
+            writer.write,
+            max_attempts=crew.rhythm.max_attempts,
+            imports=crew.imports,
+            during=MicroBatch(crew.generator, store).during,
+        )
+        closed.callback(engine.close)
+        live = Live(
+            crew,
+            store,
+            opened.state,
+            load=lambda image: read_pixels(folder / image.path),
+            paint=engine.paint,
+            cache=folder / "cache",
+        )
+        closed.callback(live.sitting.close)
+        run_loop(live, engine, cycles=target, tell=tell, stop=stop)
 
 
 def begun(root: Path, archive: Path, name: str) -> tuple[SeriesConfig, bool]:
@@ -208,44 +282,6 @@ def create(root: Path, archive: Path, config: SeriesConfig) -> None:
     folder = archive / config.name
     with hold(folder):
         _open(folder, config, root).close()
-
-
-def _drive(
-    store: Store,
-    state: State,
-    crew: Crew,
-    folder: Path,
-    config: SeriesConfig,
-    target: int,
-    beat: Callable[[], None],
-    stop: Callable[[], bool] | None,
-    progress: Progress | None,
-) -> None:
-    def tell(record: CycleRecord) -> None:
-        beat()
-        if progress is not None:
-            progress(standing.progress(state, record, target))
-
-    with ExitStack() as closed:
-        writer = closed.enter_context(PictureWriter(folder, series=config.name))
-        engine = LocalEngine(
-            crew.generator,
-            writer.write,
-            max_attempts=crew.rhythm.max_attempts,
-            imports=crew.imports,
-            during=MicroBatch(crew.generator, store).during,
-        )
-        closed.callback(engine.close)
-        live = Live(
-            crew,
-            store,
-            state,
-            load=lambda image: read_pixels(folder / image.path),
-            paint=engine.paint,
-            cache=folder / "cache",
-        )
-        closed.callback(live.sitting.close)
-        run_loop(live, engine, cycles=target, tell=tell, stop=stop or (lambda: False))
 
 
 def _first_references(config: SeriesConfig, root: Path) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,27 @@ def last_run(folder: Path) -> Mapping[str, Any]:
 def noted_cycles(folder: Path, config: SeriesConfig) -> int:
     """How many cycles in all the last run was to have; before any, what the series file says."""
     return int(last_run(folder).get("cycles", config.loop.cycles))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How far a series is meant to go, in cycles from its beginning; for display only.
+
+    Args:
+        asked: what the last run was to come to; before any, what the file says.
+        file: what the series file says.
+        warmup: the first cycles, after which candidates are placed.
+    """
+
+    asked: int
+    file: int
+    warmup: int
+
+
+def plan(root: Path, archive: Path, name: str) -> Plan:
+    """How far a series is meant to go."""
+    config = load(series_file(root, name), known=known_names())
+    return Plan(asked=noted_cycles(archive / name, config), file=config.loop.cycles, warmup=config.loop.warmup_cycles)
 
 
 def _state_word(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:

@@ -140,6 +140,40 @@ def test_run_tells_how_far_it_is_on_stderr_alone(call: Callable[..., Outcome], n
     assert "gen-emerge judge night" in out
 
 
+def test_run_ends_by_saying_where_to_look_and_how_to_go_on(call: Callable[..., Outcome], night: Path) -> None:
+    code, out, _ = call("--root", night, "run", "night")
+    assert code == 0
+    assert str(night / "archive" / "night" / "images") in out
+    assert "gen-emerge inspect night --html map.html" in out
+    assert re.search(r"gen-emerge judge night  \(\d+ questions are open\)$", out, re.M)
+    assert out.endswith("It has its 12 cycles.\nTo go on: gen-emerge run night --cycles 24\n")
+    assert call("--root", night, "status", "night")[1].endswith("To go on: gen-emerge run night --cycles 24\n")
+    code, out, err = call("--root", night, "--json", "run", "night")
+    assert set(json.loads(out)) == STATUS_KEYS and err == ""
+
+
+def test_a_run_shorter_than_the_file_or_the_warm_up_says_so(call: Callable[..., Outcome], night: Path) -> None:
+    shutil.rmtree(night / "archive" / "night")
+    code, out, _ = call("--root", night, "run", "night", "--cycles", "2")
+    assert code == 0
+    assert "nothing is placed before the warm-up's end, which is cycle 3" in out
+    assert out.endswith("its file asks for 12.\nTo go on: gen-emerge run night\n")
+    assert _json(call("--root", night, "--json", "status", "night"))["state"] == "done"
+    code, out, _ = call("--root", night, "run", "night", "--cycles", "4")
+    assert "warm-up" not in out
+    assert out.endswith("It has the 4 cycles it was asked for; its file asks for 12.\nTo go on: gen-emerge run night\n")
+    assert "its file asks for 12" in call("--root", night, "status", "night")[1]
+
+
+def test_series_that_nobody_made_yet_are_told_apart(call: Callable[..., Outcome], run_studio: Path) -> None:
+    code, out, _ = call("--root", run_studio, "status")
+    made, _, ready = out.partition("\nReady to run, nothing made yet:\n")
+    assert code == 0
+    assert [line.split()[0] for line in made.splitlines() if line] == ["night"]
+    assert re.search(r"^  first-light +gen-emerge run first-light$", ready, re.M)
+    assert "night " not in ready
+
+
 def test_a_time_that_has_passed_ends_the_run_after_a_cycle(
     call: Callable[..., Outcome], night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +188,8 @@ def test_a_time_that_has_passed_ends_the_run_after_a_cycle(
     said = _json(call("--root", night, "--json", "run", "night", "--cycles", "20", "--until", "07:00"))
     assert said["state"] == "stopped"
     assert said["cycle"] < 20
+    out = call("--root", night, "run", "night", "--cycles", "20", "--until", "07:00")[1]
+    assert re.search(r"It stopped after cycle \d+ of 20\.\nTo go on: gen-emerge run night --cycles 20\n$", out)
 
 
 def test_a_series_that_waits_exits_with_4_until_it_is_answered(call: Callable[..., Outcome], night: Path) -> None:

@@ -14,8 +14,10 @@ from PIL import Image
 
 from gen_emerge.cli import inline, keys, live
 from gen_emerge.cli.judging import Sitting, as_input
+from gen_emerge.cli.next_steps import going_on, looking
 from gen_emerge.cli.text import bar, matrix_text, questions_open, series_table, status_text
 from gen_emerge.preference.answers import parse_answers
+from gen_emerge.standing import Plan
 from gen_emerge.types import Question
 
 STATUS: dict[str, Any] = {
@@ -80,6 +82,93 @@ def test_takes_that_were_passed_over_stand_apart_from_the_rejected() -> None:
 def test_open_questions_are_counted_in_the_same_words() -> None:
     said = [questions_open(number) for number in (0, 1, 7)]
     assert said == ["no question is open", "1 question is open", "7 questions are open"]
+
+
+def test_series_that_nobody_made_yet_stand_apart() -> None:
+    new = {
+        **STATUS,
+        "series": "ready",
+        "state": "new",
+        "cycle": 0,
+        "candidates": 0,
+        "coverage": 0.0,
+        "open_questions": 0,
+    }
+    queued = {**new, "series": "queued", "imports_waiting": 3}
+    broken = {"series": "broken", "state": "failed", "error": {"message": "It is damaged."}}
+    lines = series_table([broken, queued, STATUS, new]).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["broken", "queued", "night"]
+    assert lines[1].endswith("3 imported wait")
+    assert lines[3:] == ["", "Ready to run, nothing made yet:", "  ready   gen-emerge run ready"]
+    assert series_table([new]).splitlines()[0] == "Ready to run, nothing made yet:"
+    assert "Ready" not in series_table([STATUS])
+
+
+@pytest.mark.parametrize(
+    ("status", "plan", "said"),
+    [
+        ({"state": "new", "cycle": 0}, (50, 50, 4), ["To begin: gen-emerge run night"]),
+        ({"state": "running"}, (60, 60, 4), []),
+        ({"state": "waiting"}, (60, 60, 4), []),
+        ({"state": "done"}, (50, 50, 4), ["It has its 50 cycles.", "To go on: gen-emerge run night --cycles 100"]),
+        (
+            {"state": "done", "cycle": 20},
+            (20, 50, 4),
+            ["It has the 20 cycles it was asked for; its file asks for 50.", "To go on: gen-emerge run night"],
+        ),
+        (
+            {"state": "stopped", "cycle": 7},
+            (50, 50, 4),
+            ["It stopped after cycle 7 of 50.", "To go on: gen-emerge run night"],
+        ),
+        (
+            {"state": "failed", "cycle": 7},
+            (20, 50, 4),
+            ["It failed after cycle 7 of 20.", "To go on: gen-emerge run night --cycles 20"],
+        ),
+        (
+            {"state": "done", "cycle": 2},
+            (2, 50, 4),
+            [
+                "The map is empty: nothing is placed before the warm-up's end, which is cycle 4.",
+                "It has the 2 cycles it was asked for; its file asks for 50.",
+                "To go on: gen-emerge run night",
+            ],
+        ),
+        (
+            {"state": "done", "cycle": 3},
+            (3, 3, 4),
+            [
+                "The map is empty: nothing is placed before the warm-up's end, which is cycle 4.",
+                "To get there: gen-emerge run night --cycles 4",
+            ],
+        ),
+        (
+            {"state": "done", "cycle": 4},
+            (4, 4, 4),
+            ["It has its 4 cycles.", "To go on: gen-emerge run night --cycles 8"],
+        ),
+    ],
+)
+def test_how_a_series_goes_on_is_said(status: dict[str, Any], plan: tuple[int, int, int], said: list[str]) -> None:
+    asked, file, warmup = plan
+    assert going_on({**STATUS, **status}, Plan(asked=asked, file=file, warmup=warmup)) == said
+
+
+def test_where_a_run_left_its_pictures_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "archive" / "night"
+    assert looking({**STATUS, "candidates": 0}, folder) == []
+    assert looking(STATUS, folder)[1:] == [
+        f"  pictures   {folder / 'images'}",
+        "  map        gen-emerge inspect night --html map.html",
+        "  your turn  gen-emerge judge night  (9 questions are open)",
+    ]
+    monkeypatch.chdir(tmp_path)
+    lines = looking({**STATUS, "open_questions": 0}, folder)
+    assert lines[1] == f"  pictures   {Path('archive', 'night', 'images')}"
+    assert len(lines) == 3
+    text = status_text(STATUS, after=looking(STATUS, folder))
+    assert text.count("gen-emerge judge night") == 1
 
 
 def test_a_matrix_is_a_square() -> None:

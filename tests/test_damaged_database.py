@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             house.new(name, seed=seed, loop={"batch": 8, "warmup_cycles": 2, "cycles": 6, "checkin_every": 3}, **small)
         assert house.run("night")["open_rounds"] == 2
     with Store.open(root / "archive" / "night") as store:  # a row that spreads over many pages
-        signals = {n: Reading(signals=(Signal(scorer="quality", scorer_version="2", value=n / 7),)) for n in range(900)}
+        signals = {n: Reading(signals=(Signal(scorer="quality", scorer_version="2", value=n / 7),)) for n in range(300)}
         store.add_trial(Trial(gate="quality", version="2", table={"use": "other"}, readings=signals), after=0)
     assert verify(root, root / "archive", "night") == {"series": "night", "ok": True, "uncommitted": 0, "problems": []}
     return root
@@ -193,9 +193,9 @@ def test_what_can_be_read_of_a_damaged_database_is_still_checked(studio: Path) -
     (folder / paths[max(paths)]).unlink()
     (folder / "images" / "holiday.jpg").write_bytes(b"nobody's")
     problems = found(studio)
-    assert [p["path"] for p in problems if p["kind"] == "missing"] == []  # all 48 are listed together
-    unlisted = next(p["detail"] for p in problems if "were not checked" in p.get("detail", ""))
-    assert unlisted.startswith("the files of candidates 1 to 48 were not checked")
+    assert [p["path"] for p in problems if p["kind"] == "missing"] == [paths[max(paths)]]
+    (unlisted,) = (p["detail"] for p in problems if "were not checked" in p.get("detail", ""))
+    assert unlisted.startswith("the files of candidates 1 to 20 were not checked")
     assert not any(p["kind"] == "orphan" for p in problems)
     assert {"kind": "replay", "path": "cycle 1 and later"}.items() <= problems[-2].items()
 
@@ -338,3 +338,14 @@ def test_one_damaged_series_does_not_hide_the_others(studio: Path, call: Callabl
     assert rows["other"]["state"] == "new"
     code, out, _ = call("--root", studio, "status")
     assert code == 0 and "night  cannot be read: " in out
+
+
+def test_an_older_series_is_sent_to_upgrade_unless_it_is_damaged(
+    studio: Path, call: Callable[..., tuple[int, str, str]]
+) -> None:
+    old = (ROOT / "tests" / "assets" / "series-0001.db").read_bytes()
+    database(studio).write_bytes(old)
+    code, out, _ = call("--root", studio, "--json", "verify", "night")
+    assert (code, json.loads(out)["error"]["code"]) == (2, "wrong-schema")
+    database(studio).write_bytes(old[: len(old) // 2 // PAGE * PAGE])
+    assert found(studio)[0]["path"] == "series.db"

@@ -36,11 +36,18 @@ def state_word(state: str, *, colour: bool) -> str:
     return click.style(state, fg=_STATES.get(state), bold=True)
 
 
-def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool = False) -> str:
+def status_text(
+    status: Mapping[str, Any],
+    *,
+    after: Sequence[str] | None = None,
+    unicode: bool = True,
+    colour: bool = False,
+) -> str:
     """One series on one small screen.
 
     Args:
         status: the object `status --json` prints.
+        after: lines that end it, open questions among them; None for those alone.
         unicode: bars and dots beyond ASCII.
         colour: the terminal takes colours.
     """
@@ -65,7 +72,9 @@ def status_text(status: Mapping[str, Any], *, unicode: bool = True, colour: bool
     if waiting := status.get("imports_waiting"):
         many = "1 imported picture waits" if waiting == 1 else f"{waiting} imported pictures wait"
         lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
-    if many := status["open_questions"]:
+    if after is not None:
+        lines += after
+    elif many := status["open_questions"]:
         lines += ["", f"  {questions_open(many)}: gen-emerge judge {status['series']}"]
     return "\n".join(lines)
 
@@ -113,12 +122,15 @@ def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
 
 
 def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, colour: bool = False) -> str:
-    """All series, one a line."""
+    """All series, one a line; those of which only the file is there stand apart."""
     if not rows:
         return "No series yet. Make one: gen-emerge new NAME"
     longest = max(len(row["series"]) for row in rows)
     lines: list[str] = []
+    ready = [row["series"] for row in rows if row["state"] == "new" and not row.get("imports_waiting")]
     for row in rows:
+        if row["series"] in ready:
+            continue
         if "error" in row:
             lines.append(f"{row['series']:<{longest}}  cannot be read: {row['error']['message']}")
             continue
@@ -127,7 +139,13 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
         rounds = f"  {row['open_questions']} open" if row["open_questions"] else ""
         cells = f"{bar(share, 16, unicode=unicode)} {share:4.0%}"
         accepted = f"{row['accepted']:>6} accepted"
-        lines.append(f"{row['series']:<{longest}}  {state} cycle {row['cycle']:>5}  {cells} {accepted}{rounds}")
+        imports = f"  {row['imports_waiting']} imported wait" if row.get("imports_waiting") else ""
+        lines.append(
+            f"{row['series']:<{longest}}  {state} cycle {row['cycle']:>5}  {cells} {accepted}{rounds}{imports}"
+        )
+    if ready:
+        lines += [*([""] if lines else []), "Ready to run, nothing made yet:"]
+        lines += [f"  {name:<{longest}}  gen-emerge run {name}" for name in ready]
     return "\n".join(lines)
 
 

@@ -20,12 +20,12 @@ from gen_emerge.store.lock import holder
 from gen_emerge.store.store import DATABASE, Store
 from gen_emerge.types import Image
 
-_STRETCH = 50
+_STRETCH = 20
 """Candidates whose pictures are listed at a time: so many are lost to the check with one unreadable page."""
 
 
-_ILLEGIBLE = (Damaged, LookupError, TypeError, AttributeError)
-"""What an input that nobody can have written leads to."""
+_ILLEGIBLE = (Damaged, LookupError, TypeError, ValueError, AttributeError)
+"""What rows that nobody can have written lead to: they are named elsewhere."""
 
 
 def verify_files(store: Store, *, damaged: Collection[str] = ()) -> list[Problem]:
@@ -58,14 +58,14 @@ def _images(store: Store, lost: list[str]) -> Iterator[Image]:
     """Every stored picture whose row can be read; candidates of which it cannot are added to `lost`."""
     try:
         newest = store.last_candidate()
-    except Damaged:
+    except _ILLEGIBLE:
         lost.append("1 and later")
         return
     for first in range(1, newest + 1, _STRETCH):
         last = min(first + _STRETCH - 1, newest)
         try:
             some = [image for _, image in store.images(first, last)]
-        except Damaged:
+        except _ILLEGIBLE:
             lost.append(f"{first} to {last}")
         else:
             yield from some
@@ -122,7 +122,7 @@ def _in_flight(store: Store) -> bool:
     """Whether a cycle may be under way, or was cut off: its files are swept at the next start."""
     try:
         return holder(store.folder) is not None or store.attempted() > store.committed()
-    except Damaged:
+    except _ILLEGIBLE:
         return True  # nobody knows: no file is called an orphan for it
 
 

@@ -46,17 +46,22 @@ def command(context: click.Context, series: str, cycles: int | None, until: str 
 
     root, archive = known_series(app, series, writable=True)
     status = _run(app, root, archive, series, cycles, deadline)
-    from gen_emerge.cli.text import status_text
-
-    colour = sys.stdout.isatty()
-    app.give(status, lambda: status_text(status, unicode=unicode_stdout(), colour=colour))
+    app.give(status, lambda: _text(root, archive, status))
     if status["state"] == "waiting":
         app.note(f"Waiting for your answers: gen-emerge judge {series}")
         context.exit(WaitingForHuman.exit_code)
-    if status["state"] == "done":
-        app.note(
-            f"It has its {status['cycle']} cycles. To go on: gen-emerge run {series} --cycles {status['cycle'] * 2}"
-        )
+
+
+def _text(root: Path, archive: Path, status: dict[str, Any]) -> str:
+    """How it stands, where to look, and how to go on."""
+    from gen_emerge import standing
+    from gen_emerge.cli.next_steps import going_on, looking
+    from gen_emerge.cli.text import status_text
+
+    name = status["series"]
+    after, more = looking(status, archive / name), going_on(status, standing.plan(root, archive, name))
+    text = status_text(status, after=after, unicode=unicode_stdout(), colour=sys.stdout.isatty())
+    return "\n".join([text, *(["", *more] if more else [])])
 
 
 def _run(

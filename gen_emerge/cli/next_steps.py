@@ -1,0 +1,59 @@
+"""What to look at and what to type next. Takes a status object and how far the series is meant to go; gives lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gen_emerge.cli.text import questions_open
+from gen_emerge.standing import Plan
+
+
+def looking(status: Mapping[str, Any], folder: Path) -> list[str]:
+    """Where a run's pictures lie, and the commands that show them; nothing before there are any.
+
+    Args:
+        status: the object that `status --json` prints.
+        folder: the series' folder in the archive.
+    """
+    if not status["candidates"]:
+        return []
+    name = status["series"]
+    lines = ["", f"  {'pictures':<10} {_short(folder / 'images')}"]
+    lines.append(f"  {'map':<10} gen-emerge inspect {name} --html map.html")
+    if many := status["open_questions"]:
+        lines.append(f"  {'your turn':<10} gen-emerge judge {name}  ({questions_open(many)})")
+    return lines
+
+
+def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
+    """Sentences: why a series does not run now, and what makes it go on; nothing while it runs or waits."""
+    name, cycle, state = status["series"], status["cycle"], status["state"]
+    command = f"gen-emerge run {name}"
+    if state == "new":
+        return [f"To begin: {command}"]
+    if state not in ("done", "stopped", "failed"):
+        return []
+    lines: list[str] = []
+    if cycle < plan.warmup:
+        lines.append(f"The map is empty: nothing is placed before the warm-up's end, which is cycle {plan.warmup}.")
+        if plan.file < plan.warmup:
+            return [*lines, f"To get there: {command} --cycles {plan.warmup}"]
+    if state == "done" and cycle < plan.file:
+        lines.append(f"It has the {cycle} cycles it was asked for; its file asks for {plan.file}.")
+    elif state == "done":
+        lines.append(f"It has its {cycle} cycles.")
+        command += f" --cycles {cycle * 2}"
+    else:
+        lines.append(f"It {'failed' if state == 'failed' else 'stopped'} after cycle {cycle} of {plan.asked}.")
+        command += f" --cycles {plan.asked}" if plan.asked != plan.file else ""
+    return [*lines, f"To go on: {command}"]
+
+
+def _short(path: Path) -> Path:
+    """From the working directory where it lies in there."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return path

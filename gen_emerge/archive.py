@@ -69,6 +69,10 @@ class Archive:
         """Candidate ids of all who held a cell until `cycle` was committed: near them, a challenge is allowed."""
         return frozenset(candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle)
 
+    def held_ever(self) -> frozenset[int]:
+        """Everybody who ever held a cell."""
+        return frozenset(candidate for reigns in self._reigns.values() for candidate, _ in reigns)
+
     def first_as_of(self, cycle: int) -> int | None:
         """Candidate id of the elite in the lowest filled cell when `cycle` was committed."""
         holders = (self.holder_as_of(cell, cycle) for cell in sorted(self._reigns))

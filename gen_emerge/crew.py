@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gen_emerge.banks import check_words, load_prompts
+from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
 from gen_emerge.config import KNOWN, Known, SeriesConfig, why_not
@@ -143,6 +144,7 @@ def assemble(
         detectors=load_detectors(config, signals=[name for each in (measures, *scorers) for name in each.versions]),
         selector=load_selector(config, (measures, *scorers)),
         imports=Imported(imported) if imported else None,
+        learning=learning_of(config),
     )
 
 
@@ -186,6 +188,15 @@ def gate_settings(config: SeriesConfig) -> dict[str, GateSetting]:
         duplicate = table.duplicate if isinstance(table, NoveltyGateConfig) else "auto"
         settings[gate] = GateSetting(lower=table.lower, upper=table.upper, review=table.review, duplicate=duplicate)
     return settings
+
+
+def learning_of(config: SeriesConfig) -> Learning:
+    """What the series file says of learning from judgements."""
+    table = config.calibration
+    costs = Costs(false_accept=table.false_accept, false_reject=table.false_reject, review=table.review)
+    return Learning(
+        costs=costs, half_life=table.half_life, auto=table.auto, cap=table.cap, most_review=table.most_review
+    )
 
 
 def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Generator:

@@ -14,6 +14,7 @@ from gen_emerge import gates
 from gen_emerge.archive import Archive
 from gen_emerge.cycle import Draft
 from gen_emerge.novelty import NoveltyIndex
+from gen_emerge.recalibrate import KIND, approved
 from gen_emerge.recall import measure_again
 from gen_emerge.state import WARMUP
 from gen_emerge.subject import Subject
@@ -49,7 +50,8 @@ def _end_warmup(draft: Draft, subjects: list[Subject]) -> list[Subject]:
     if len(everybody) < LEAST_WARMUP:
         draft.events.append(Event(kind="warm-up", message="Too few images to set thresholds: the warm-up goes on."))
         return []
-    draft.calibration = first_thresholds(crew, everybody, draft.cycle)
+    given = approved(draft.live.store.inputs_of(KIND), crew.versions, draft.cycle)
+    draft.calibration = first_thresholds(crew, everybody, draft.cycle, given=given)
     draft.archive = Archive(first_axes(crew, everybody, draft.cycle))
     return everybody
 

@@ -21,6 +21,7 @@ from gen_emerge.placing import holder, put
 from gen_emerge.preference.answers import as_duel, majority, withdrawal
 from gen_emerge.preference.rounds import open_round
 from gen_emerge.protocols import RoundKind
+from gen_emerge.recalibrate import recalibrate
 from gen_emerge.recall import recall
 from gen_emerge.remeasure import remeasured, replaced_scorers
 from gen_emerge.state import SELECTOR, State
@@ -34,6 +35,7 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
     # The first settings are those the series began with: no change.
     if settings and settings[-1].id != draft.live.store.inputs_of("config")[0].id:
         _settings_changed(draft)
+    recalibrate(draft, inputs)
     for item in inputs:
         if item.kind == "quarantine":
             message = f"Genome {item.payload['genome'][:12]} is quarantined: {item.payload['error']}"

@@ -15,6 +15,7 @@ from gen_emerge.cycle import Draft
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.gating import judge
 from gen_emerge.hearing import check_in, hear, overrule
+from gen_emerge.learning import learn
 from gen_emerge.live import Live
 from gen_emerge.placing import challenge
 from gen_emerge.types import CycleRecord
@@ -50,6 +51,7 @@ def run(
         overrule(draft)  # judgements -> duels
         challenge(draft)  # duels -> cells
         check_in(draft)  # now and then -> a round
+        learn(draft)  # a round that was answered -> thresholds to come
         now = time.perf_counter()
         record = live.advance(draft.record(seconds=now - clock))  # -> the next proposals
         live.store.commit(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gen_emerge.calibration.costs import LEARNING, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
 from gen_emerge.preference.takes import BY_PROMPT, Selector
@@ -59,6 +60,7 @@ class Crew:
         detectors: look for defects, between the hard filters and the gates.
         selector: chooses among the takes of one genome, where `rhythm.best_of` is above 1.
         imports: gives the pictures of imported genomes, or None where there can be none.
+        learning: how judgements move thresholds.
     """
 
     rhythm: Rhythm
@@ -78,6 +80,7 @@ class Crew:
     detectors: tuple[Detector, ...] = ()
     selector: Selector = BY_PROMPT
     imports: Generator | None = None
+    learning: Learning = LEARNING
 
     @property
     def versions(self) -> dict[str, str]:

@@ -6,7 +6,8 @@ every image is gated and placed, those of the warm-up first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +22,26 @@ LEAST_WARMUP = 2
 """Scored images without which no threshold can be set: the warm-up then goes on."""
 
 
-def first_thresholds(crew: Crew, subjects: Sequence[Subject], cycle: int) -> Calibration:
-    """Calibration version 1, from at least two scored images; `cycle` is the warm-up's last."""
+def first_thresholds(
+    crew: Crew, subjects: Sequence[Subject], cycle: int, *, given: tuple[Mapping[str, Any], str] = ({}, "")
+) -> Calibration:
+    """Calibration version 1.
+
+    Args:
+        crew: its gates' settings, and who measured.
+        subjects: the warm-up's images, at least two.
+        cycle: the warm-up's last.
+        given: evidence of some gates that stands in the warm-up's place, and where it comes from.
+    """
+    evidence, reason = given
     vectors = np.stack([subject.vector for subject in subjects])
     columns = {name: np.array([s.values[name] for s in subjects]) for name in ("quality", "prompt", "style")}
     return resolve(
         crew.gates,
-        {**warmup_evidence(columns, nearest_others(vectors), crew.versions), "cycles": cycle},
+        {**warmup_evidence(columns, nearest_others(vectors), crew.versions), **evidence, "cycles": cycle},
         version=1,
         parent=None,
-        reason=f"warm-up of {len(subjects)} images",
+        reason=f"warm-up of {len(subjects)} images" + (f"; {reason}" if reason else ""),
     )
 
 

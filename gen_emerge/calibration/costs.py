@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gen_emerge.types import Bounds
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -39,6 +37,29 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What `[calibration]` of a series file says.
+
+    Args:
+        costs: what mistakes and questions cost.
+        half_life: answers after which one counts half.
+        auto: whether thresholds may move by themselves when a round is answered.
+        cap: how far a bound may then move, in sds of its signal.
+        most_review: share of past images that may then have to wait for a human; more, and nothing moves by itself.
+    """
+
+    costs: Costs = Costs()
+    half_life: float = 200.0
+    auto: bool = False
+    cap: float = 0.25
+    most_review: float = 0.25
+
+
+LEARNING = Learning()
+"""What holds where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
     """Where a gate changes its mind, raw units: rejected below `reject`, accepted from `accept` on. May be infinite."""
 
@@ -55,10 +76,3 @@ class Edges:
             for edge in (self.reject, self.accept)
         )
         return (reject + accept) / 2, accept - reject
-
-
-def flipped(bounds: Bounds) -> Bounds:
-    """The same gate for the negated signal: an upper bound is a lower one of it."""
-    negated = {"lower": bounds.upper, "upper": bounds.lower}
-    lower, upper = (None if value is None else -value for value in negated.values())
-    return Bounds(lower=lower, upper=upper, review=bounds.review, duplicate=bounds.duplicate)

@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Your judgement": {
             "rounds": "Show the open questions of a series, or ask for some.",
             "judge": "Answer them: in the terminal, or from a file.",
+            "calibrate": "Move the gates by your judgements, or back.",
         },
         "Models": {
             "models": "List, fetch, verify and find the models of the diffusion profile.",

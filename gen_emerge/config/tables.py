@@ -151,6 +151,23 @@ class GatesConfig(Table):
         return cast(GateConfig, getattr(self, gate))
 
 
+class CalibrationConfig(Table):
+    """`[calibration]`: what mistakes cost, relative to each other, and whether thresholds may move by themselves."""
+
+    false_accept: float = Field(default=3.0, gt=0, le=1e6)
+    false_reject: float = Field(default=1.0, gt=0, le=1e6)
+    review: float = Field(default=0.5, gt=0, le=1e6)
+    half_life: float = Field(default=200.0, ge=1, le=1e9)
+    auto: bool = False
+    cap: float = Field(default=0.25, gt=0, le=10)
+    most_review: float = Field(default=0.25, ge=0, le=1)
+
+    @field_validator("false_accept", "false_reject", "review", "half_life", "cap", "most_review", mode="before")
+    @classmethod
+    def _whole_is_fine(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else value
+
+
 class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
@@ -212,6 +229,7 @@ class SeriesConfig(Table):
     scorers: ScorersConfig
     archive: ArchiveConfig = ArchiveConfig()
     gates: GatesConfig = GatesConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
     filters: FiltersConfig = FiltersConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     selector: SelectorConfig = SelectorConfig()

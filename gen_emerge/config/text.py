@@ -59,6 +59,13 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
     "gates.style.lower": ("Both ends: neither without any style nor a mixture of all.",),
+    "calibration.false_accept": (
+        "What your answers may do to the gates: gen-emerge calibrate NAME --preview. Costs, relative to each other:",
+        "a bad image let in, a good one turned away, one question to you.",
+    ),
+    "calibration.half_life": ("After so many later answers one counts half.",),
+    "calibration.auto": ("Thresholds move by themselves when a round is answered, by `cap` sds of a signal at most.",),
+    "calibration.most_review": ("They stay where they are when a larger share of past images would wait for you.",),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
     "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),

@@ -106,6 +106,11 @@ class CandidateReader(Snapshots):
             for number, of, slot, status, cause, *rest in sorted(rows, key=lambda row: row[0])
         ]
 
+    def cycles_of(self, ids: Iterable[int]) -> dict[int, int]:
+        """Candidate id -> its cycle; unknown ids are left out."""
+        c = t.CandidateRow
+        return {number: cycle for number, cycle in self._all(select(c.id, c.cycle), c.id, ids)}
+
     def made_since(self, cycle: int) -> int:
         """How many candidates a cycle and all later ones have."""
         c = t.CandidateRow

@@ -110,6 +110,7 @@ InputKind = Literal[
     "request",
     "import",
     "tried",
+    "calibration",
 ]
 
 

@@ -1,0 +1,63 @@
+"""Thresholds that learn by themselves, where the series allows it: a round that was answered -> an input.
+
+Takes the draft of a cycle at whose boundary a round's last answer came in; writes what is to come into force, with the
+first cycle that nothing has been begun of yet. It is written before the cycle is committed: a process that is killed in
+between derives the same cycle again, and finds it written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gen_emerge.cycle import Draft
+from gen_emerge.preference.answers import is_complete
+from gen_emerge.recalibrate import KIND
+from gen_emerge.types import Event
+from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
+
+
+def learn(draft: Draft) -> None:
+    """Move thresholds by what a round said, at most `cap` a round; never where too many images would have to wait."""
+    live, learning = draft.live, draft.live.crew.learning
+    if not learning.auto or draft.calibration is None or live.state.archive is None or not _round_answered(draft):
+        return
+    held = live.state.archive.held_ever()
+    weighed = weigh(
+        live.store, draft.calibration, live.crew.gates, learning, held=held, last=draft.cycle, cap=learning.cap
+    )
+    if all(each.after == each.before for each in weighed.values()):
+        return
+    _, _, new = together(weighed)
+    share = Counter(new.tolist())[1] / max(len(new), 1)
+    if share > learning.most_review:
+        message = (
+            f"Thresholds stay: {share:.0%} of past images would wait for you, more than most_review = "
+            f"{learning.most_review:.0%} allows. The signals say too little of what you keep."
+        )
+        draft.events.append(Event(kind="calibration", message=message, payload={"review": share}))
+        return
+    if any(i.payload["did"] == "auto" and i.payload["at"] == draft.cycle for i in live.store.inputs_of(KIND)):
+        return
+    live.store.add_input(
+        KIND,
+        {
+            "did": "auto",
+            "at": draft.cycle,
+            "parent": draft.calibration.version,
+            "evidence": evidence_to_come(weighed),
+            "reason": in_words(weighed),
+        },
+        # The cycles up to there may have been begun by now.
+        first_cycle=draft.cycle + live.crew.rhythm.pipeline_depth + 1,
+    )
+
+
+def _round_answered(draft: Draft) -> bool:
+    """Whether a round with single images became complete by what arrived at this boundary."""
+    store = draft.live.store
+    before, now = ({a.question: a for a in store.answers(last).standing} for last in (draft.cycle - 1, draft.cycle))
+    return any(
+        is_complete(asked, now) and not is_complete(asked, before)
+        for asked in store.rounds()
+        if any(question.kind != "pair" for question in asked.questions)
+    )

@@ -1,0 +1,359 @@
+"""Thresholds from judgements, as a command: shown on past images, asked for, taken back, or set from approved images.
+
+Takes a studio folder, an archive and a series; gives plain objects. What is asked for is one input, which counts from
+the next cycle that nothing has been begun of yet; a running series takes it up by itself. Past verdicts stay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gen_emerge.calibration.first import resolve, warmup_evidence
+from gen_emerge.calibration.rollover import as_plain, counts
+from gen_emerge.candidacy import House, open_house, open_store
+from gen_emerge.crew import gate_settings, learning_of, load_scorers
+from gen_emerge.equip import resolved
+from gen_emerge.errors import BadInput, nearest
+from gen_emerge.importing import Found, find_pictures, read
+from gen_emerge.measuring import score
+from gen_emerge.needs import measuring, preflight
+from gen_emerge.protocols import Scorer
+from gen_emerge.recalibrate import KIND
+from gen_emerge.store import holder
+from gen_emerge.types import GATES, Calibration, Gate, Outcome, Reading
+from gen_emerge.weighing import CODES, Side, Weighed, codes, evidence_to_come, in_words, together, weigh
+
+SHOWN = 8
+"""Pictures that are named."""
+POINTS = 41
+"""Places at which a curve is given."""
+MOST_REVIEW = 0.5
+"""Share of past images in review above which it is said that the signals say little."""
+LEAST_APPROVED = 10
+"""Approved images without which no percentile is worth taking."""
+_FROM_FOLDER: tuple[Gate, ...] = ("quality", "prompt", "style")
+
+
+def preview(root: Path, archive: Path, name: str, gates: Sequence[str] = ()) -> dict[str, Any]:
+    """What the answers so far say of the thresholds; the series stays as it is.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series.
+        gates: which; none for all.
+
+    Raises:
+        BadInput: there is no such gate, or there are no thresholds yet.
+    """
+    wanted = _gates(gates)
+    with closing(open_store(root, archive, name, readonly=True)) as store:
+        house = open_house(root, archive, name, store)
+        calibration = _in_force(house)
+        weighed = _weigh(house, calibration, wanted)
+        return {**_about(house, "previewed"), **_object(house, calibration, weighed)}
+
+
+def apply(root: Path, archive: Path, name: str, gates: Sequence[str] = ()) -> dict[str, Any]:
+    """Ask for the thresholds that `preview` shows.
+
+    Raises:
+        BadInput: nothing would change, or another change waits for its cycle.
+    """
+    wanted = _gates(gates)
+    with closing(open_store(root, archive, name)) as store:
+        house = open_house(root, archive, name, store)
+        calibration = _in_force(house)
+        _refuse_waiting(house)
+        weighed = _weigh(house, calibration, wanted)
+        if all(each.after == each.before for each in weighed.values()):
+            raise BadInput(
+                f"The answers so far move no threshold of {name}.",
+                hint=f"See why: gen-emerge calibrate {name} --preview",
+            )
+        payload = {
+            "did": "applied",
+            "parent": calibration.version,
+            "evidence": evidence_to_come(weighed),
+            "reason": in_words(weighed),
+        }
+        asked = store.add_input(KIND, payload)
+        return {
+            **_about(house, "applied"),
+            "from_cycle": asked.first_cycle,
+            "version": calibration.version + 1,
+            **_object(house, calibration, weighed),
+        }
+
+
+def roll_back(root: Path, archive: Path, name: str, version: int) -> dict[str, Any]:
+    """Ask for the thresholds of an earlier version. Nothing is deleted: it comes back as a new version.
+
+    Raises:
+        BadInput: there is none of that number, it is in force, or its numbers would mean something else now.
+    """
+    with closing(open_store(root, archive, name)) as store:
+        house = open_house(root, archive, name, store)
+        now = _in_force(house)
+        _refuse_waiting(house)
+        then = _version(house, version)
+        if then.hash == now.hash:
+            raise BadInput(f"The thresholds of version {version} are in force already.")
+        _refuse_other_scorers(now, then)
+        again = resolve(gate_settings(house.config), then.evidence, version=0, parent=None, reason="")
+        if again.hash != then.hash:
+            apart = [g for g in GATES if again.bounds[g] != then.bounds[g]]
+            raise BadInput(
+                f"The series file says something else of {', '.join(apart)} than when version {version} was in force.",
+                hint=f'Write "auto" under [gates.{apart[0]}], or the numbers of then.',
+            )
+        reason = f"back to version {version}"
+        payload = {"did": "back", "parent": now.version, "evidence": dict(then.evidence), "reason": reason}
+        asked = store.add_input(KIND, payload)
+        return {
+            **_about(house, "back"),
+            "to": version,
+            "from_cycle": asked.first_cycle,
+            "version": now.version + 1,
+            "bounds": {g: {"was": as_plain(now.bounds[g]), "is": as_plain(then.bounds[g])} for g in GATES},
+        }
+
+
+def from_folder(root: Path, archive: Path, name: str, pictures: Path) -> dict[str, Any]:
+    """Ask for thresholds that images known to be good would pass: percentiles of their numbers, as of a warm-up's.
+
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series; during its warm-up the folder stands in for it, later it makes a new version.
+        pictures: the folder. Images whose files name no prompt say nothing of the prompt gate.
+
+    Raises:
+        BadInput: too few pictures can be read.
+        MissingExtra, MissingModel: something that is needed is not here.
+    """
+    with closing(open_store(root, archive, name)) as store:
+        house = open_house(root, archive, name, store)
+        if house.state.calibration is not None:
+            _refuse_waiting(house)
+        evidence, count, left_out = _approved(house, pictures)
+        calibration = house.state.calibration
+        if calibration is not None:
+            _refuse_other_scorers(calibration, evidence)
+        payload = {
+            "did": "folder",
+            "parent": calibration.version if calibration is not None else None,
+            "evidence": evidence,
+            "reason": f"{count} approved images",
+        }
+        asked = store.add_input(KIND, payload)
+        version = calibration.version + 1 if calibration is not None else 1
+        return {
+            **_about(house, "folder"),
+            "from_cycle": asked.first_cycle if calibration is not None else None,
+            "version": version,
+            "pictures": count,
+            "left_out": left_out,
+            "evidence": evidence,
+        }
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------------
+
+
+def _gates(names: Sequence[str]) -> tuple[Gate, ...]:
+    unknown = next((name for name in names if name not in GATES), None)
+    if unknown is not None:
+        raise BadInput(f'There is no gate "{unknown}".', hint=nearest(unknown, GATES))
+    return tuple(gate for gate in GATES if not names or gate in names)
+
+
+def _in_force(house: House) -> Calibration:
+    if house.state.calibration is None:
+        raise BadInput(
+            f"{house.name} has no thresholds yet: they come at the end of its warm-up.",
+            hint=f"gen-emerge run {house.name}",
+        )
+    return house.state.calibration
+
+
+def _refuse_waiting(house: House) -> None:
+    """Two changes of the same thresholds, of which the second would be weighed against the first's past."""
+    waiting = [i for i in house.store.inputs_of(KIND) if i.first_cycle > house.state.cycle]
+    if waiting:
+        raise BadInput(
+            f"A change of thresholds waits for cycle {waiting[-1].first_cycle}: {waiting[-1].payload['reason']}.",
+            hint=f"Let the series run as far: gen-emerge run {house.name}",
+        )
+
+
+def _version(house: House, version: int) -> Calibration:
+    known = house.store.calibrations()
+    for calibration in known:
+        if calibration.version == version:
+            return calibration
+    raise BadInput(
+        f"{house.name} has no calibration version {version}.",
+        hint=f"There are {', '.join(str(each.version) for each in known)}.",
+    )
+
+
+def _refuse_other_scorers(now: Calibration, then: Calibration | Mapping[str, Any]) -> None:
+    evidence = then.evidence if isinstance(then, Calibration) else then
+    for gate in GATES:
+        if gate in evidence and evidence[gate].get("version", "") != now.evidence[gate].get("version", ""):
+            raise BadInput(
+                f"{gate} was measured by {evidence[gate].get('version')} for those thresholds, and by "
+                f"{now.evidence[gate].get('version')} now: the numbers of one mean nothing to the other.",
+                hint=f"Go back to that scorer first: gen-emerge rescore NAME --scorer {gate} --back",
+            )
+
+
+# ---- weighing ----------------------------------------------------------------------------------------------------
+
+
+def _weigh(house: House, calibration: Calibration, gates: Sequence[Gate]) -> dict[Gate, Weighed]:
+    held = house.state.archive.held_ever() if house.state.archive is not None else frozenset[int]()
+    return weigh(
+        house.store, calibration, gate_settings(house.config), learning_of(house.config), held=held, gates=gates
+    )
+
+
+def _about(house: House, did: str) -> dict[str, Any]:
+    return {"series": house.name, "did": did, "running": holder(house.folder) is not None}
+
+
+def _object(house: House, calibration: Calibration, weighed: Mapping[Gate, Weighed]) -> dict[str, Any]:
+    costs = learning_of(house.config).costs
+    reject, accept = costs.probabilities
+    ids, old, new = together(weighed)
+    review = {"was": _share(old, 1), "is": _share(new, 1)}
+    return {
+        "in_force": calibration.version,
+        "costs": {"false_accept": costs.false_accept, "false_reject": costs.false_reject, "review": costs.review},
+        "probabilities": {"reject_below": reject, "accept_from": accept},
+        "gates": {gate: _gate_object(each, house) for gate, each in weighed.items()},
+        "pictures": len(ids),
+        "verdicts": counts(_words(old), _words(new)) if ids else None,
+        "review": review,
+        "weak": review["is"] > MOST_REVIEW,
+    }
+
+
+def _share(found: np.ndarray, code: int) -> float:
+    return Counter(found.tolist())[code] / max(len(found), 1)
+
+
+def _words(found: np.ndarray) -> list[Outcome]:
+    return [CODES[code] for code in found.tolist()]
+
+
+def _gate_object(each: Weighed, house: House) -> dict[str, Any]:
+    ids = sorted(each.values)
+    column = np.array([each.values[number] for number in ids], dtype=np.float64)
+    old, new = codes(column, each.before), codes(column, each.after)
+    moved = each.after != each.before
+    return {
+        "version": each.version,
+        "images": len(ids),
+        "bounds": {"was": as_plain(each.before), "is": as_plain(each.after)},
+        "moved": moved,
+        "shifts": [{"since": number, "size": size} for number, size in each.shifts],
+        "sides": {side.end: _side_object(side, each, column) for side in each.sides},
+        "verdicts": counts(_words(old), _words(new)) if moved else None,
+        "flips": _flips(house, ids, column, old, new) if moved else [],
+    }
+
+
+def _side_object(side: Side, each: Weighed, column: np.ndarray) -> dict[str, Any]:
+    found: dict[str, Any] = {"answers": side.answers, "streams": dict(side.streams), "note": side.note}
+    if side.curve is None:
+        return found
+    places = np.linspace(float(column.min()), float(column.max()), POINTS)
+    low, high = side.curve.band(side.sign * places)
+    sharpness = [value * each.scale for value in side.curve.sharpness_interval]
+    return {
+        **found,
+        "weight": side.curve.labels,
+        "followed": list(side.curve.followed),
+        "sharpness": {"value": sharpness[1], "interval": [sharpness[0], sharpness[2]]},
+        "curve": {
+            "signal": places.tolist(),
+            "good": side.curve.probability(side.sign * places).tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+            "coverage": 0.9,
+        },
+    }
+
+
+def _flips(
+    house: House, ids: Sequence[int], column: np.ndarray, old: np.ndarray, new: np.ndarray
+) -> list[dict[str, Any]]:
+    """The pictures that change sides most: from pass to fail or back before what begins or ends in review."""
+    places = sorted(np.flatnonzero(old != new).tolist(), key=lambda n: (-abs(int(new[n]) - int(old[n])), -ids[n]))[
+        :SHOWN
+    ]
+    candidates = {c.id: c for c in house.store.candidates([ids[n] for n in places])} if places else {}
+    return [
+        {
+            "candidate": ids[n],
+            "path": str(house.folder / image.path) if (image := candidates[ids[n]].image) is not None else "",
+            "value": float(column[n]),
+            "was": CODES[int(old[n])],
+            "is": CODES[int(new[n])],
+        }
+        for n in places
+    ]
+
+
+# ---- approved images ---------------------------------------------------------------------------------------------
+
+
+def _approved(house: House, pictures: Path) -> tuple[dict[str, Any], int, list[dict[str, str]]]:
+    """Evidence of every gate that enough of the images say something of, how many were read, and which were not."""
+    narrowed = measuring(house.config, _FROM_FOLDER, extra=False)
+    preflight(narrowed, house.root)
+    references: Sequence[str] = house.store.facts["reference_prompts"]
+    scorers = load_scorers(resolved(narrowed, house.root), references, gates=_FROM_FOLDER)
+    columns: dict[Gate, list[float]] = {gate: [] for gate in _FROM_FOLDER}
+    left_out: list[dict[str, str]] = []
+    count = 0
+    for path in find_pictures(pictures).pictures:
+        try:
+            numbers = _numbers(read(path), scorers, house.config.brief)
+        except BadInput as trouble:
+            left_out.append({"path": str(path), "reason": trouble.message})
+            continue
+        count += 1
+        for gate, value in numbers.items():
+            columns[gate].append(value)
+    versions = {gate: s.versions[gate] for s in scorers for gate in _FROM_FOLDER if gate in s.roles}
+    arrays = {gate: np.array(values, dtype=np.float64) for gate, values in columns.items()}
+    evidence = warmup_evidence(arrays, np.empty(0), versions)
+    enough = [gate for gate in _FROM_FOLDER if evidence[gate]["images"] >= LEAST_APPROVED]
+    if not enough:
+        raise BadInput(
+            f"{pictures} holds {count} pictures that can be read; at least {LEAST_APPROVED} are wanted.",
+            hint="Export some that you like, such as: gen-emerge export SERIES --to FOLDER",
+        )
+    return {gate: {**evidence[gate], "from": "folder"} for gate in enough}, count, left_out
+
+
+def _numbers(picture: Found, scorers: Sequence[Scorer], brief: str) -> dict[Gate, float]:
+    """What the gates would compare of one image; nothing of the prompt gate where its file names no prompt."""
+    prompt = picture.recipe.prompt if picture.recipe is not None else ""
+    found: dict[Gate, float] = {}
+    for scorer in scorers:
+        (reading,) = score(scorer, [picture.pixels], [prompt or brief], attempts=1)
+        if not isinstance(reading, Reading):
+            raise BadInput(f"It cannot be measured: {reading}")
+        values = {signal.scorer: signal.value for signal in reading.signals}
+        found |= {g: values[g] for g in _FROM_FOLDER if g in scorer.roles and (prompt or g != "prompt")}
+    return found

@@ -1,0 +1,332 @@
+"""Thresholds that the judgements so far ask for: store + thresholds in force + costs -> a proposal for every gate.
+
+Takes the store and the replayed state; gives curves, bounds and the evidence of a calibration to come. It only reads.
+The prior stands where a gate stood before it learned from answers (its anchor, kept in the evidence): so no answer
+counts twice, however often thresholds are learned.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.calibration.costs import Learning
+from gen_emerge.calibration.drift import find_shifts, sizes
+from gen_emerge.calibration.first import GateSetting, resolve
+from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
+from gen_emerge.judged import Judged, judged, labels_of
+from gen_emerge.remeasure import of_version
+from gen_emerge.store import Store
+from gen_emerge.subject import DERIVED
+from gen_emerge.tried import tried
+from gen_emerge.types import GATES, Bounds, Calibration, Embedding, Gate, Outcome
+
+Values = NDArray[np.float64]
+End = Literal["lower", "upper"]
+LEAST_ANSWERS = 5
+"""Answers without which a bound stays where it is: its band would be the prior's alone."""
+SCALE_FROM = 1000
+"""The first images, whose sd a signal's numbers are measured in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One bound of one gate. `curve` and `centre` are of the signal times `sign`: upper bounds are lower ones of it.
+
+    Args:
+        end: which.
+        answers: how many images were judged whose number lies nearer to this bound than to the other.
+        streams: how they came to be shown -> how many.
+        curve: None where there are too few, or the bound is fixed or off.
+        bound: where the bound should lie, raw units; None likewise.
+        review: width of its band.
+        note: why nothing is proposed, "" otherwise.
+    """
+
+    end: End
+    answers: int
+    streams: Mapping[str, int]
+    curve: Curve | None = None
+    bound: float | None = None
+    review: float = 0.0
+    note: str = ""
+
+    @property
+    def sign(self) -> float:
+        """1 for a lower bound, -1 for an upper one."""
+        return 1.0 if self.end == "lower" else -1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """One gate.
+
+    Args:
+        gate: which.
+        version: of the scorer in force.
+        values: candidate id -> raw number, every image that was measured by it.
+        scale: sd of the first of them.
+        shifts: (candidate id, size in raw units) of every level shift, oldest first.
+        sides: the bounds it has.
+        before: its bounds in force.
+        after: those that are proposed; the same where nothing is.
+        evidence: its part of the evidence of the calibration to come, None where nothing is proposed.
+    """
+
+    gate: Gate
+    version: str
+    values: Mapping[int, float]
+    scale: float
+    shifts: tuple[tuple[int, float], ...]
+    sides: tuple[Side, ...]
+    before: Bounds
+    after: Bounds
+    evidence: Mapping[str, Any] | None
+
+
+def weigh(
+    store: Store,
+    calibration: Calibration,
+    settings: Mapping[str, GateSetting],
+    learning: Learning,
+    *,
+    held: Collection[int],
+    last: int | None = None,
+    gates: Sequence[Gate] = GATES,
+    cap: float | None = None,
+) -> dict[Gate, Weighed]:
+    """What the judgements say of some gates.
+
+    Args:
+        store: the series.
+        calibration: thresholds in force.
+        settings: what the series file says of each gate.
+        learning: costs and half-life.
+        held: candidates that ever held a cell.
+        last: only answers that the cycles up to this one may use; None for all.
+        gates: which.
+        cap: how far a bound may move, in sds of its signal; None for as far as it should.
+    """
+    said = judged(store, held=held, last=last)
+    return {gate: _weighed(store, calibration, settings, learning, said, gate, cap) for gate in gates}
+
+
+def _weighed(
+    store: Store,
+    calibration: Calibration,
+    settings: Mapping[str, GateSetting],
+    learning: Learning,
+    said: Sequence[Judged],
+    gate: Gate,
+    cap: float | None,
+) -> Weighed:
+    known: Mapping[str, Any] = calibration.evidence[gate]
+    values = _numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
+    ids = sorted(values)
+    column = np.array([values[n] for n in ids], dtype=np.float64)
+    scale = float(column[:SCALE_FROM].std(ddof=1)) if len(column) > 1 else 0.0
+    level = [s for s in find_shifts(column) if s.what == "level"] if gate != "novelty" else []
+    at = [ids[shift.since] for shift in level]
+    moved = sizes(column, level)
+    before = calibration.bounds[gate]
+    setting = settings.get(gate, GateSetting())
+    labels, of = labels_of(said, gate, values, half_life=learning.half_life, shifted=at)
+    anchor = known.get("anchor") or {
+        "lower": before.lower,
+        "upper": before.upper,
+        "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
+    }
+    cycles, since = (store.cycles_of(at) if at else {}), int(anchor["cycle"] or 0)
+    age = sum(1 for number in at if cycles[number] > since)
+    sides = tuple(
+        _side(end, labels, of, before, setting, anchor, learning, column, scale, moved, age, cap)
+        for end in ("lower", "upper")
+        if getattr(before, end) is not None
+    )
+    evidence = _evidence(known, sides, before, anchor, labels, learning, list(zip(at, moved, strict=True)))
+    after = before
+    if evidence is not None:
+        found = resolve({gate: setting}, {gate: evidence}, version=0, parent=None, reason="").bounds[gate]
+        after = replace(found, duplicate=before.duplicate)
+    return Weighed(
+        gate=gate,
+        version=str(known.get("version", "")),
+        values=values,
+        scale=scale,
+        shifts=tuple(zip(at, moved, strict=True)),
+        sides=sides,
+        before=before,
+        after=after,
+        evidence=evidence,
+    )
+
+
+def _numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -> dict[int, float]:
+    """Candidate id -> the number the gate compares, by the version in force.
+
+    Novelty's are distances to who was accepted then: those of before another scorer came in are left out.
+    """
+    if gate == "novelty":
+        since = _first_cycle_of(store, version)
+        found = store.numbers("novelty", DERIVED)
+    else:
+        since = 0
+        found = store.numbers(gate, version)
+        missing = [number for number in asked if number not in found]
+        trial = tried(store, gate, version, ids=missing)
+        found |= {
+            n: v for n, v in of_version(store, gate, version, trial, missing).items() if not isinstance(v, Embedding)
+        }
+    if not since:
+        return found
+    inside = {number for number, cycle in store.cycles_of(found).items() if cycle >= since}
+    return {number: value for number, value in found.items() if number in inside}
+
+
+def _first_cycle_of(store: Store, version: str) -> int:
+    """The first cycle since which novelty's scorer has not changed."""
+    first = 0
+    for item in reversed(store.inputs_of("config")):
+        if item.payload.get("versions", {}).get("novelty", version) != version:
+            break
+        first = item.first_cycle
+    else:
+        return 0
+    return first
+
+
+def _side(
+    end: End,
+    labels: Labels,
+    of: Sequence[int],
+    before: Bounds,
+    setting: GateSetting,
+    anchor: Mapping[str, Any],
+    learning: Learning,
+    column: Values,
+    scale: float,
+    shifts: Sequence[float],
+    age: int,
+    cap: float | None,
+) -> Side:
+    own = _nearer(end, labels.values, before)
+    streams = Counter(stream for stream, mine in zip(labels.streams, own, strict=True) if mine)
+    side = Side(end=end, answers=len({n for n, mine in zip(of, own, strict=True) if mine}), streams=streams)
+    if isinstance(getattr(setting, end), float):
+        return replace(side, note=f"the series file says {end} = {getattr(setting, end):g}: a number stays")
+    if side.answers < LEAST_ANSWERS:
+        return replace(side, note=f"{side.answers} of at least {LEAST_ANSWERS} answers")
+    if scale <= 0:
+        return replace(side, note="its signal never changes")
+    sign = side.sign
+    mine = Labels(
+        values=sign * labels.values[own],
+        good=labels.good[own],
+        streams=tuple(stream for stream, keep in zip(labels.streams, own, strict=True) if keep),
+        weights=labels.weights[own] if labels.weights is not None else None,
+        ages=labels.ages[own] if labels.ages is not None else None,
+    )
+    start = anchor.get(end)
+    now = float(getattr(before, end))
+    curve = fit_curve(
+        mine,
+        bound=sign * (now if start is None else float(start)),
+        scale=scale,
+        costs=learning.costs,
+        shifts=[sign * size for size in shifts],
+        bound_age=age,
+    )
+    low, high = sorted((sign * float(column.min()), sign * float(column.max())))
+    bound, review = curve.edges(learning.costs, low=low, high=high).bounds(low=low, high=high)
+    bound *= sign
+    if cap is not None:
+        bound = min(max(bound, now - cap * scale), now + cap * scale)
+        review = min(max(review, before.review - cap * scale), before.review + cap * scale)
+    return replace(side, curve=curve, bound=bound, review=review)
+
+
+def _nearer(end: End, values: Values, bounds: Bounds) -> NDArray[np.bool_]:
+    """(n,) whether a number lies nearer to this bound than to the other: what is far from both speaks for one alone."""
+    if bounds.lower is None or bounds.upper is None:
+        return np.ones(len(values), dtype=np.bool_)
+    low = values < (bounds.lower + bounds.upper) / 2
+    return low if end == "lower" else ~low
+
+
+def _evidence(
+    known: Mapping[str, Any],
+    sides: Sequence[Side],
+    before: Bounds,
+    anchor: Mapping[str, Any],
+    labels: Labels,
+    learning: Learning,
+    shifts: Sequence[tuple[int, float]],
+) -> dict[str, Any] | None:
+    """What is written down beside the new bounds; None where no bound moves."""
+    moved = [side for side in sides if side.bound is not None]
+    if not moved:
+        return None
+    costs = learning.costs
+    entry: dict[str, Any] = {**known, "anchor": dict(anchor)}
+    for side in sides:
+        # A bound that does not move is written down as it is: "auto" reads it from here.
+        entry[side.end] = float(getattr(before, side.end)) if side.bound is None else side.bound
+    # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
+    entry["review"] = max(side.review for side in moved)
+    entry["answers"] = {
+        "counted": len(labels.values),
+        "weight": float(labels.weights.sum()) if labels.weights is not None else float(len(labels.values)),
+        "kept": int(labels.good.sum()),
+        "streams": dict(Counter(labels.streams)),
+    }
+    entry["costs"] = [costs.false_accept, costs.false_reject, costs.review]
+    entry["shifts"] = [[number, size] for number, size in shifts]
+    return entry
+
+
+# ---- what it would change ----------------------------------------------------------------------------------------
+
+CODES: tuple[Outcome, ...] = ("fail", "review", "pass")
+"""Of several gates the least counts."""
+
+
+def codes(values: Values, bounds: Bounds) -> NDArray[np.intp]:
+    """(n,) places in `CODES` of (n,) numbers held against bounds, as `gates.judge` does it for one."""
+    margin = np.full(len(values), np.inf)
+    if bounds.lower is not None:
+        margin = np.minimum(margin, values - bounds.lower)
+    if bounds.upper is not None:
+        margin = np.minimum(margin, bounds.upper - values)
+    half = bounds.review / 2
+    return (margin >= -half).astype(np.intp) + (margin >= half)
+
+
+def together(weighed: Mapping[Gate, Weighed]) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp]]:
+    """Ids of past images that came to the gates, and what the weighed gates said together and would say."""
+    ids = sorted(frozenset().union(*(frozenset(each.values) for each in weighed.values() if each.gate != "novelty")))
+    place = {number: n for n, number in enumerate(ids)}
+    old, new = (np.full(len(ids), 2, dtype=np.intp) for _ in range(2))
+    for each in weighed.values():
+        known = [number for number in each.values if number in place]
+        rows = np.array([place[number] for number in known], dtype=np.intp)
+        column = np.array([each.values[number] for number in known], dtype=np.float64)
+        for found, bounds in ((old, each.before), (new, each.after)):
+            found[rows] = np.minimum(found[rows], codes(column, bounds))
+    return ids, old, new
+
+
+def evidence_to_come(weighed: Mapping[Gate, Weighed]) -> dict[str, Any]:
+    """The evidence of every gate whose bounds would move."""
+    return {gate: dict(each.evidence) for gate, each in weighed.items() if each.evidence is not None}
+
+
+def in_words(weighed: Mapping[Gate, Weighed]) -> str:
+    """Which gates would move, and by how many answers: the reason of a calibration to come."""
+    moved = [each for each in weighed.values() if each.evidence is not None]
+    answers = max((each.evidence["answers"]["counted"] for each in moved if each.evidence), default=0)
+    return f"{', '.join(each.gate for each in moved)} by {answers} answers"

@@ -1,0 +1,186 @@
+"""Thresholds from judgements through the door: shown, asked for, in force from a cycle on, whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from survive_tools import House
+
+from gen_emerge.store import Store
+
+LOOP = {"cycles": 30, "warmup_cycles": 3}
+
+
+def answer(house: House, *, rounds: int = 6) -> int:
+    """Keep the warm images: what the gates measure says little of it."""
+    count = 0
+    with Store.open(house.folder("night")) as store:
+        warmth = {n: s["warmth"].value for n, s in store.signals(None).items() if "warmth" in s}
+    middle = float(np.median(list(warmth.values())))
+    paths = {image.path: number for number, image in images(house)}
+    for number in range(rounds):
+        found = house.call("rounds", "night", "--open", "keep" if number % 2 else "review")["questions"]
+        lines = [
+            {"question": q["id"], "answer": "keep" if warmth[paths[q["images"]["only"]]] > middle else "discard"}
+            for q in found
+        ]
+        house.call("judge", "night", "--answers", written(house, lines), "--rater", "anna")
+        count += len(lines)
+    return count
+
+
+def images(house: House) -> list[Any]:
+    with house.store("night") as store:
+        return list(store.images())
+
+
+def written(house: House, lines: list[dict[str, Any]]) -> Path:
+    path = house.root / "answers.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def judged(build: Callable[[Path], House], tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A series of twelve cycles whose images were judged: to be copied and calibrated."""
+    house = build(tmp_path_factory.mktemp("judged") / "studio")
+    house.series("night", loop=LOOP)
+    house.call("run", "night", "--cycles", "12")
+    answer(house)
+    return house
+
+
+@pytest.fixture
+def night(judged: House, house: House) -> House:
+    """A copy of it."""
+    shutil.copytree(judged.folder("night"), house.folder("night"))
+    house.series("night", loop=LOOP)
+    return house
+
+
+def refused(house: House, *arguments: str | Path) -> str:
+    error = house.call("calibrate", *arguments, code=2)["error"]
+    return f"{error['message']} {error['hint'] or ''}".strip()
+
+
+def versions(house: House) -> list[tuple[int, int | None, str]]:
+    with house.store("night") as store:
+        return [(c.version, c.parent, c.reason) for c in store.calibrations()]
+
+
+def test_a_preview_shows_curves_and_changes_and_touches_nothing(night: House) -> None:
+    before = night.contents("night")
+    picture = night.root / "curves.png"
+    said = night.call("calibrate", "night", "--png", picture)
+    assert night.contents("night") == before
+    assert (said["did"], said["in_force"], said["running"]) == ("previewed", 1, False)
+    assert said["probabilities"] == {"reject_below": 0.5, "accept_from": pytest.approx(5 / 6)}
+    quality = said["gates"]["quality"]
+    side = quality["sides"]["lower"]
+    assert quality["moved"] and side["answers"] >= 5 and sum(side["streams"].values()) >= side["answers"]
+    curve = side["curve"]
+    assert curve["good"] == sorted(curve["good"])
+    assert all(a <= b <= c for a, b, c in zip(curve["low"], curve["good"], curve["high"], strict=True))
+    assert sum(sum(row.values()) for row in said["verdicts"].values()) == said["pictures"]
+    assert all(Path(flip["path"]).is_file() and flip["was"] != flip["is"] for flip in quality["flips"])
+    with Image.open(picture) as drawn:
+        assert drawn.width == 1200 and len(drawn.convert("RGB").getcolors(100_000) or []) > 20
+    shown = night.start("calibrate", "night", json_=False)
+    assert shown.wait() == 0
+    text = shown.out.read_text(encoding="utf-8")
+    assert "P(good)" in text and "waiting for you" in text and "Nothing has changed. To use it" in text
+    only = night.call("calibrate", "night", "--gate", "style")
+    assert list(only["gates"]) == ["style"]
+
+
+def test_what_was_applied_counts_after_a_kill_and_goes_back(night: House) -> None:
+    said = night.call("calibrate", "night", "--apply", "--gate", "quality")
+    assert (said["version"], said["from_cycle"]) == (2, 13)
+    assert "waits for cycle 13" in refused(night, "night", "--apply")
+    running = night.start("run", "night", "--cycles", "30")
+    night.until(running, lambda: night.committed("night") >= 14)
+    running.kill()
+    night.call("run", "night", "--cycles", "30")
+    assert [version for version, _, _ in versions(night)] == [1, 2]
+    with night.store("night") as store:
+        first, second = store.calibrations()
+        bounds = said["gates"]["quality"]["bounds"]["is"]
+        assert second.bounds["quality"].lower == bounds["lower"] != first.bounds["quality"].lower
+        assert {g: second.bounds[g] for g in ("prompt", "novelty", "style")} == {
+            g: first.bounds[g] for g in ("prompt", "novelty", "style")
+        }
+    back = night.call("calibrate", "night", "--rollback", "1")
+    assert (back["version"], back["to"], back["from_cycle"]) == (3, 1, 31)
+    night.call("run", "night", "--cycles", "31")
+    with night.store("night") as store:
+        assert store.calibrations()[2].bounds == store.calibrations()[0].bounds
+    assert versions(night)[2] == (3, 2, "back to version 1")
+    night.healthy("night")
+
+
+def test_kills_change_nothing_of_what_comes(judged: House, build: Callable[[Path], House], tmp_path: Path) -> None:
+    told = []
+    for name, kills in (("a", 0), ("b", 3)):
+        house = build(tmp_path / name)
+        shutil.copytree(judged.folder("night"), house.folder("night"))
+        house.series("night", loop=LOOP)
+        house.call("calibrate", "night", "--apply")
+        for at in range(kills):
+            running = house.start("run", "night", "--cycles", "20")
+            house.until(running, lambda house=house, at=at: house.committed("night") >= 12 + 2 * at)
+            running.kill()
+        house.call("run", "night", "--cycles", "20")
+        told.append((house.history("night"), versions(house)))
+    assert told[0] == told[1]
+
+
+def test_a_running_series_takes_it_up_by_itself(night: House) -> None:
+    running = night.start("run", "night", "--cycles", "60")
+    night.until(running, lambda: night.committed("night") >= 14)
+    said = night.call("calibrate", "night", "--apply", "--gate", "quality")
+    assert said["running"] and running.wait() == 0
+    with night.store("night") as store:
+        changed = [cycle for cycle, event in store.events() if event.payload.get("version") == 2]
+    assert changed == [said["from_cycle"]]
+
+
+def test_approved_images_set_the_bounds_they_pass(night: House) -> None:
+    liked = night.root / "approved"
+    liked.mkdir()
+    for number, image in images(night)[:14]:
+        shutil.copy(night.folder("night") / image.path, liked / f"{number}.png")
+    (liked / "broken.png").write_bytes(b"no picture")
+    said = night.call("calibrate", "night", "--from-folder", liked)
+    assert (said["pictures"], said["version"], said["from_cycle"]) == (14, 2, 13)
+    assert [Path(left["path"]).name for left in said["left_out"]] == ["broken.png"]
+    night.call("run", "night", "--cycles", "13")
+    with night.store("night") as store:
+        first, second = store.calibrations()
+        assert second.reason == "14 approved images"
+        assert second.bounds["quality"].lower == said["evidence"]["quality"]["lower"]
+        assert second.bounds["prompt"].lower == said["evidence"]["prompt"]["lower"]  # our PNGs carry their prompts
+        assert second.bounds["novelty"] == first.bounds["novelty"]
+
+
+def test_refusals(night: House) -> None:
+    assert 'Did you mean "quality"?' in refused(night, "night", "--gate", "qualty")
+    assert "There are 1." in refused(night, "night", "--rollback", "4")
+    assert "in force already" in refused(night, "night", "--rollback", "1")
+    assert "different things" in refused(night, "night", "--rollback", "1", "--apply")
+    assert "--gate belongs to --preview" in refused(night, "night", "--rollback", "1", "--gate", "style")
+    assert "--png belongs to --preview" in refused(night, "night", "--apply", "--png", "x.png")
+    few = night.root / "few"
+    few.mkdir()
+    shutil.copy(night.folder("night") / images(night)[0][1].path, few / "one.png")
+    assert "holds 1 pictures" in refused(night, "night", "--from-folder", few)
+    night.series("young")
+    assert "has not been run yet" in refused(night, "young")
+    night.call("run", "young", "--cycles", "2")
+    assert "no thresholds yet" in refused(night, "young", "--apply")

@@ -54,7 +54,7 @@ def test_mutual_information_is_that_of_the_logistic_integrated_numerically():
         return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
     exact = bits(chance @ weights) - bits(chance) @ weights
-    np.testing.assert_allclose(mutual_information(gap, variance), exact, atol=0.012)
+    np.testing.assert_allclose(mutual_information(gap, variance), exact, atol=0.03)
 
 
 def test_expected_discordance_is_that_of_posterior_draws():

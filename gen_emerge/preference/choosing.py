@@ -71,7 +71,7 @@ def choose_pairs(fit: Fit, k: int, *, rng: np.random.Generator) -> list[tuple[in
 
 
 def mutual_information(gap: Floats, variance: Floats) -> Floats:
-    """(p,) bits an answer is expected to bring, of differences with mean `gap` and `variance`, in log-odds."""
+    """(p,) bits, to 0.03, that an answer is expected to bring, of differences with mean `gap` and `variance`, in log-odds."""
     mean, spread = gap / math.sqrt(_NOISE), variance / _NOISE
     surprise = _entropy(_normal_cdf(np.abs(mean) / np.sqrt(1.0 + spread)))
     # What a rater who knew the utilities would still leave to chance (Houlsby et al. 2011, eq. 3).

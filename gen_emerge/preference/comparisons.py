@@ -20,6 +20,9 @@ from gen_emerge.types import Side
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+RANKING_WEIGHT = 1.0
+"""What one pair of a ranking counts for beside a pair that was asked alone: measured (experiments/LOG.md)."""
+
 _CODES = {"left": 1, "tie": 0, "right": -1}
 
 
@@ -84,6 +87,34 @@ class Edges:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "totals", self.wins + self.losses + self.ties)
+
+
+def from_ranking(
+    order: Sequence[int], *, rater: str | None = None, weight: float = 1.0, age: float = 0.0
+) -> list[Comparison]:
+    """A ranking as every pair it implies: k items give k (k - 1) / 2 comparisons, each with RANKING_WEIGHT.
+
+    Who ranks by Plackett-Luce (Luce 1959) prefers in any pair by Bradley-Terry, so the pairs lead to the same utilities
+    ("full rank-breaking": Azari Soufiani et al. 2013); only neighbours in the order would not. No side was left or right:
+    with a position term every other pair is turned round, so that the term is not fed by it.
+
+    Args:
+        order: different items, the best first.
+        rater: who ranked.
+        weight: how many rankings it counts for.
+        age: in the half-life's unit.
+
+    Raises:
+        BadInput: fewer than two items, or one twice.
+    """
+    if len(order) < 2 or len(set(order)) < len(order):
+        raise BadInput(f"A ranking of {list(order)}; wanted two different items or more, each once.")
+    pairs = [(order[a], order[b]) for a in range(len(order)) for b in range(a + 1, len(order))]
+    found: list[Comparison] = []
+    for place, (better, worse) in enumerate(pairs):
+        left, right, outcome = (better, worse, "left") if place % 2 == 0 else (worse, better, "right")
+        found.append(Comparison(left, right, outcome, rater, weight * RANKING_WEIGHT, age))
+    return found
 
 
 def merge(

@@ -2,8 +2,8 @@
 
 Pure formulas, imported by whatever room compares judges. Items are rows. SciPy is imported when first needed.
 
-Ten items say little: at n = 10 a Spearman of 0.6 is anything from -0.05 to 0.9. So every coefficient has an interval for small
-samples beside it, and a bootstrap (`bootstrap`) for those that have none. Nothing should act on a single round.
+Ten items say little: a Spearman of 0.6 over ten is anything from -0.1 to 0.9. So rank correlations and ICC have
+intervals for small samples, and `bootstrap` serves those that have none. Nothing should act on a single round.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def kendall(one: Values, other: Values) -> float:
     """Kendall's tau-b of (n,) and (n,) values; NaN when one does not vary."""
     from scipy.stats import kendalltau
 
-    return float(kendalltau(one, other).statistic) if np.ptp(one) > 0 and np.ptp(other) > 0 else float("nan")
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    found: Any = kendalltau(one, other)
+    return float(found.statistic)
 
 
 def rank_interval(
@@ -60,8 +63,9 @@ def rank_interval(
     """Interval of a rank correlation of n items, by Fisher's z.
 
     Variance of z: (1 + r^2 / 2) / (n - 3) for Spearman (Bonett & Wright 2000, eq. 3, which keeps its coverage where
-    Fieller's 1.06 / (n - 3) is too narrow), 0.437 / (n - 4) for Kendall (Fieller, Hartley & Pearson 1957). A perfect order counts as
-    half a swap of neighbours away from perfect, or its interval would have no width. Too few items: (-1, 1).
+    Fieller's 1.06 / (n - 3) is too narrow), 0.437 / (n - 4) for Kendall (Fieller, Hartley & Pearson 1957). A perfect
+    order counts as half a swap of neighbours away from perfect, or its interval would have no width. Too few items:
+    (-1, 1).
     """
     from scipy.special import ndtri
 

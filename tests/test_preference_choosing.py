@@ -79,7 +79,7 @@ def test_expected_discordance_is_that_of_posterior_draws():
 
 
 def test_a_decided_pair_is_not_asked_while_others_are_open():
-    known = [Comparison(0, 1, "left", weight=200)] + [Comparison(0, 2, "left"), Comparison(1, 3, "right")]
+    known = [Comparison(0, 1, "left", weight=200), Comparison(0, 2, "left"), Comparison(1, 3, "right")]
     fit = fit_bradley_terry(known, 4, prior=2.0)
     pairs = choose_pairs(fit, 3, rng=np.random.default_rng(0))
     assert {0, 1} not in [set(pair) for pair in pairs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
@@ -9,8 +10,16 @@ import pytest
 from scipy.optimize import minimize
 
 from gen_emerge.errors import BadInput
-from gen_emerge.preference import Comparison, Comparisons, choose_groups, choose_pairs, fit_bradley_terry, from_ranking
-from gen_emerge.preference import learned, posterior
+from gen_emerge.preference import (
+    Comparison,
+    Comparisons,
+    choose_groups,
+    choose_pairs,
+    fit_bradley_terry,
+    from_ranking,
+    learned,
+    posterior,
+)
 from gen_emerge.preference.features import columns_of
 from gen_emerge.preference.learned import _parts, best_scales, scale_slopes
 from gen_emerge.preference.solver import Scales, maximise
@@ -91,7 +100,9 @@ def test_slopes_of_the_scales_are_those_of_the_evidence(what):
 
     def scales(log_sd):
         sd = dict(zip([part.kind for part in parts], np.exp(log_sd), strict=True))
-        return Scales(items=sd["items"], raters=sd.get("raters", 1.0), columns=(sd["columns"],) if "columns" in sd else ())
+        return Scales(
+            items=sd["items"], raters=sd.get("raters", 1.0), columns=(sd["columns"],) if "columns" in sd else ()
+        )
 
     def evidence(log_sd):
         at = maximise(graph, scales(log_sd), precision=1e-13)
@@ -141,7 +152,9 @@ def test_useless_features_are_hardly_believed_and_useful_ones_are():
     truth = rng.normal(scale=1.5, size=60)
     many = judged(truth, 900, rng)
     useless = fit_bradley_terry(many, 60, features=rng.normal(size=(60, 8)))
-    useful = fit_bradley_terry(many, 60, features=np.column_stack([truth + 0.5 * rng.normal(size=60), rng.normal(size=60)]))
+    useful = fit_bradley_terry(
+        many, 60, features=np.column_stack([truth + 0.5 * rng.normal(size=60), rng.normal(size=60)])
+    )
     assert useless.feature_sd < 0.5 < 1.0 < useful.feature_sd
     assert useful.prior_sd < 0.8 < 1.1 < useless.prior_sd
     plain = fit_bradley_terry(many, 60)
@@ -250,7 +263,9 @@ def test_a_rater_who_always_takes_the_left_has_a_position_term_of_their_own():
     for rater, bias in (("fair", 0.0), ("left-handed", 2.0)):
         for _ in range(200):
             a, b = (int(item) for item in rng.choice(10, 2, replace=False))
-            asked.append(Comparison(a, b, "left" if rng.random() < logistic(truth[a] - truth[b] + bias) else "right", rater))
+            asked.append(
+                Comparison(a, b, "left" if rng.random() < logistic(truth[a] - truth[b] + bias) else "right", rater)
+            )
     fit = fit_bradley_terry(asked, 10, raters=True, position=True)
     shift = {
         name: math.log(p / (1 - p)) - math.log(q / (1 - q))
@@ -268,7 +283,9 @@ def test_a_list_and_arrays_with_raters_give_the_same_fit():
     one, two = fit_bradley_terry(many, 12, raters=True), fit_bradley_terry(listed, 12, raters=True)
     np.testing.assert_array_equal(one.utilities, two.utilities)
     with pytest.raises(BadInput, match="rater has shape"):
-        fit_bradley_terry(Comparisons(left=many.left, right=many.right, outcome=many.outcome, rater=many.rater[:3]), 12, raters=True)
+        fit_bradley_terry(
+            Comparisons(left=many.left, right=many.right, outcome=many.outcome, rater=many.rater[:3]), 12, raters=True
+        )
 
 
 def test_a_ranking_is_every_pair_it_implies():
@@ -290,3 +307,27 @@ def test_groups_to_rank_hold_different_items_and_spread():
     assert groups == choose_groups(fit, 5, rng=np.random.default_rng(0))
     with pytest.raises(BadInput, match="groups of 21"):
         choose_groups(fit, 1, size=21, rng=np.random.default_rng(0))
+
+
+def test_light_field_judgements_are_foretold_better_by_rater(shared_data):
+    with (shared_data / "lightfield_pairwise.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    items = {}
+    left, right = (
+        np.array([items.setdefault((r["scene"], r[f"dist_type{k}"], r[f"dist_level{k}"]), len(items)) for r in rows])
+        for k in (1, 2)
+    )
+    outcome = np.array([1 if r["selected"] == "1" else -1 for r in rows])
+    rater = np.array([r["observer"] for r in rows])
+    held = np.random.default_rng(0).permutation(len(rows)) % 5 == 0
+
+    def log_loss(raters):
+        known = Comparisons(left=left[~held], right=right[~held], outcome=outcome[~held], rater=rater[~held])
+        fit = fit_bradley_terry(known, len(items), raters=raters)
+        asked = zip(
+            left[held].tolist(), right[held].tolist(), outcome[held].tolist(), rater[held].tolist(), strict=True
+        )
+        chances = np.array([(fit.probability(a, b, name), won) for a, b, won, name in asked])
+        return float(-np.log(np.where(chances[:, 1] == 1, chances[:, 0], 1 - chances[:, 0])).mean())
+
+    assert log_loss(True) < log_loss(False) - 0.015 < 0.54

@@ -18,6 +18,7 @@ import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ def asap_batch(fit: Fit, rng: np.random.Generator) -> list[tuple[int, int]]:
     gap = fit.utilities[:, None] - fit.utilities
     bits = mutual_information(gap, variance[:, None] + variance) + 1e-6 * rng.random((N, N))
     tree = minimum_spanning_tree(np.triu(1.0 / np.maximum(bits, 1e-9), 1)).tocoo()
-    pairs = [(int(a), int(b)) if rng.random() < 0.5 else (int(b), int(a)) for a, b in zip(tree.row, tree.col, strict=True)]
+    pairs = [
+        (int(a), int(b)) if rng.random() < 0.5 else (int(b), int(a)) for a, b in zip(tree.row, tree.col, strict=True)
+    ]
     return [pairs[k] for k in rng.permutation(len(pairs))]
 
 
@@ -97,7 +100,7 @@ def one_seed(name: str, seed: int) -> list[tuple[float, float]]:
                 if how == "rank4":
                     asked += from_ranking(order, weight=weight)
                 else:
-                    asked += [Comparison(a, b, "left") for a, b in zip(order, order[1:], strict=False)]
+                    asked += [Comparison(a, b, "left") for a, b in pairwise(order)]
         else:
             if how == "asap":
                 waiting = waiting if len(waiting) >= SCREENS else waiting + asap_batch(fit, rng)

@@ -1,10 +1,11 @@
 """How many judgements `choose_pairs` needs for a Kendall tau of 0.8, beside Swiss and random pairs.
 
-    python experiments/bench/bench_choose_pairs.py [--jobs 2] [--quick] [--out experiments/results/2026-11-28-choose-pairs]
+    python experiments/bench/bench_choose_pairs.py [--jobs 2] [--quick] [--out FOLDER]
 
 A cell is a number of items N, the sd of their true utilities, and a rater: plain, with 5% lapses (a coin instead of an
-answer), or with 0.5 log-odds for whatever is shown left (then every strategy's estimator fits a position term). All strategies share seeds
-(the truth is the same), the estimator, and its schedule. Figures are judgements as multiples of N, by two readings:
+answer), or with 0.5 log-odds for whatever is shown left (then every strategy's estimator fits a position term). All
+strategies share seeds (the truth is the same), the estimator, and its schedule. Figures are judgements as multiples of
+N, by two readings:
 `mean curve`, where the mean of tau over seeds reaches 0.8, and `first reached`, the mean over seeds of where each
 seed's own tau first does. Intervals: 95%, seeds drawn again in pairs.
 """

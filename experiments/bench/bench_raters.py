@@ -1,8 +1,8 @@
 """What telling raters apart brings on the light-field judgements (26,580, 29 raters, MIT): held-out log-loss in nats.
 
-    python experiments/bench/bench_raters.py --data ../shared/data/lightfield_pairwise.csv [--out experiments/results/2026-11-28-raters]
+    python experiments/bench/bench_raters.py --data ../shared/data/lightfield_pairwise.csv [--out FOLDER]
 
-Five folds of judgements drawn by chance. `as shown`: predictions know the sides and the rater; `neutral`: not the sides.
+Five folds of judgements drawn by chance. `as shown`: predictions know sides and rater; `neutral`: not the sides.
 Then, a rater at a time: all judgements of the others and ten of theirs are known, the rest are predicted, by the pooled
 fit and by the one with raters. Intervals: 95%, raters (there) or judgements (folds) drawn again.
 Without the file it says so and exits with 2.
@@ -34,7 +34,8 @@ def read(path: Path) -> tuple[Comparisons, int]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             sides = [
-                items.setdefault((row["scene"], row[f"dist_type{k}"], row[f"dist_level{k}"]), len(items)) for k in (1, 2)
+                items.setdefault((row["scene"], row[f"dist_type{k}"], row[f"dist_level{k}"]), len(items))
+                for k in (1, 2)
             ]
             columns.append((*sides, 1 if row["selected"] == "1" else -1, row["observer"]))
     left, right, outcome, rater = (np.array(column) for column in zip(*columns, strict=True))
@@ -47,9 +48,7 @@ def some(many: Comparisons, rows: np.ndarray) -> Comparisons:
 
 def losses(fit: Fit, asked: Comparisons, *, raters: bool, neutral: bool) -> np.ndarray:
     rows = zip(asked.left.tolist(), asked.right.tolist(), asked.outcome.tolist(), asked.rater.tolist(), strict=True)
-    found = [
-        (fit.probability(a, b, rater if raters else None, neutral), outcome) for a, b, outcome, rater in rows
-    ]
+    found = [(fit.probability(a, b, rater if raters else None, neutral), outcome) for a, b, outcome, rater in rows]
     return np.array([-np.log(p if outcome == 1 else 1.0 - p) for p, outcome in found])
 
 

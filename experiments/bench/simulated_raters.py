@@ -30,7 +30,7 @@ class Rater:
 
 @dataclass
 class Judgements:
-    """All answers so far, and the one estimator of every strategy: MAP, the prior's scale learned as they grow by 25%."""
+    """All answers so far, and every strategy's one estimator: MAP, the prior's scale learned as they grow by 25%."""
 
     n: int
     position: bool = False

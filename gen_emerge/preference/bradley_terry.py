@@ -263,8 +263,9 @@ def _of_raters(edges: Edges, active: Ints, columns: Floats, given: float | None,
     shown = columns[edges.left] - columns[edges.right]
     marks, who = position_columns(edges) if position else (np.zeros((len(edges.left), 0)), np.zeros(0, dtype=np.int64))
     groups = np.concatenate([np.zeros(shown.shape[1]), np.full(len(who), float(shown.shape[1] > 0))]).astype(np.int64)
-    reliability = np.ones(len(edges.names))
-    for last in (False,) * RELIABILITY_ROUNDS + (True,):
+    width = shown.shape[1]
+
+    def fitted(reliability: Floats) -> _Solved:
         factor = np.where(edges.rater >= 0, reliability[edges.rater], 1.0)
         graph = Graph(
             edges=nodes.edges,
@@ -275,13 +276,7 @@ def _of_raters(edges: Edges, active: Ints, columns: Floats, given: float | None,
             reliability=factor,
         )
         scales, estimate = best_scales(graph, given)
-        if not last:
-            common = estimate.utilities[: len(active)]
-            width = shown.shape[1]
-            difference = common[compact.left] - common[compact.right] + shown @ estimate.weights[:width]
-            reliability = reliabilities(edges, difference, estimate.position + marks @ estimate.weights[width:])
-    return Fit(
-        _Solved(
+        return _Solved(
             edges=edges,
             active=active,
             estimate=estimate,
@@ -292,7 +287,14 @@ def _of_raters(edges: Edges, active: Ints, columns: Floats, given: float | None,
             positions=who,
             reliability=reliability,
         )
-    )
+
+    solved = fitted(np.ones(len(edges.names)))
+    for _ in range(RELIABILITY_ROUNDS):
+        assert solved.estimate is not None
+        common, weights = solved.estimate.utilities[: len(active)], solved.estimate.weights
+        difference = common[compact.left] - common[compact.right] + shown @ weights[:width]
+        solved = fitted(reliabilities(edges, difference, solved.estimate.position + marks @ weights[width:]))
+    return Fit(solved)
 
 
 def _plain(edges: Edges, position: bool) -> Fit:

@@ -80,7 +80,7 @@ def choose_groups(fit: Fit, k: int, *, size: int = 4, rng: np.random.Generator) 
         fit: what is known so far.
         k: how many groups.
         size: items a group, 2 .. n.
-        rng: draws the orders, who comes first of equals, and, of more than 100 items, those that are looked at.
+        rng: draws the orders, who comes first of equals, and, of more than 100 items, those looked at.
 
     Raises:
         BadInput: k is below 0, or a group larger than there are items.
@@ -109,7 +109,12 @@ def choose_groups(fit: Fit, k: int, *, size: int = 4, rng: np.random.Generator) 
 
 
 def mutual_information(gap: Floats, variance: Floats) -> Floats:
-    """(p,) bits, to 0.03, that an answer is expected to bring, of differences with mean `gap` and `variance`, in log-odds."""
+    """(p,) bits, to 0.03, that an answer is expected to bring.
+
+    Args:
+        gap: (p,) means of the differences of the utilities, in log-odds.
+        variance: (p,) their variances.
+    """
     mean, spread = gap / math.sqrt(_NOISE), variance / _NOISE
     surprise = _entropy(_normal_cdf(np.abs(mean) / np.sqrt(1.0 + spread)))
     # What a rater who knew the utilities would still leave to chance (Houlsby et al. 2011, eq. 3).
@@ -131,16 +136,16 @@ def expected_discordance(moves: Singles, gap: Floats, variance: Floats, asked: I
     z = gap[asked] / np.sqrt(width)
     density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     total = np.zeros(len(asked))
-    gap, variance = gap.astype(np.float32), variance.astype(np.float32)
+    means, variances = gap.astype(np.float32), variance.astype(np.float32)
     squares = moves * moves
     for answer in (1.0, -1.0):
         chance = np.maximum(_normal_cdf(answer * z), 1e-300)
         pull = density / chance
         # Mean and variance of a Gaussian times a probit (Rasmussen & Williams 2006, eq. 3.85, 3.87), carried over.
         mean = moves * (answer * pull / np.sqrt(width)).astype(np.float32)[:, None]
-        mean += gap
+        mean += means
         rest = squares * (pull * (pull + answer * z) / -width).astype(np.float32)[:, None]
-        rest += variance
+        rest += variances
         total += chance * _wrong(mean, np.maximum(rest, np.float32(1e-9), out=rest)).sum(axis=1)
     return total
 

@@ -95,8 +95,8 @@ def from_ranking(
     """A ranking as every pair it implies: k items give k (k - 1) / 2 comparisons, each with RANKING_WEIGHT.
 
     Who ranks by Plackett-Luce (Luce 1959) prefers in any pair by Bradley-Terry, so the pairs lead to the same utilities
-    ("full rank-breaking": Azari Soufiani et al. 2013); only neighbours in the order would not. No side was left or right:
-    with a position term every other pair is turned round, so that the term is not fed by it.
+    ("full rank-breaking": Azari Soufiani et al. 2013); neighbours in the order alone would not. No side was left or
+    right: every other pair is turned round, so that a position term is not fed by it.
 
     Args:
         order: different items, the best first.

@@ -164,7 +164,7 @@ def _solve(graph: Graph, estimate: Estimate, b: Floats, tolerance: float) -> Flo
     solved = estimate.curvature.solve(np.column_stack([cross, b[:n]]), tolerance)
     inner, rest = solved[:, :r], solved[:, r:]
     weights = np.linalg.solve(own - cross.T @ inner, b[n:] - inner.T @ b[:n])
-    return np.concatenate([rest - inner @ weights, weights])
+    return np.asarray(np.concatenate([rest - inner @ weights, weights]), dtype=np.float64)
 
 
 def _signs(size: int) -> Floats:

@@ -1,8 +1,9 @@
 """Takes judgements that name their raters; gives each rater's own nodes, positions and reliability. Pure functions.
 
-Hierarchical Bradley-Terry: a rater's utility of an item is the common one plus an offset, N(0, sd^2), whose sd is learned
-from all raters. Somebody with ten judgements is therefore drawn to the common opinion by as much as raters are found to
-share it. Being shown on the left may help with one rater more than with another: the same for the position term.
+Hierarchical Bradley-Terry: a rater's utility of an item is the common one plus an offset, N(0, sd^2), whose sd is
+learned from all raters. Somebody with ten judgements is therefore drawn to the common opinion by as much as raters are
+found to share it. Being shown on the left may help with one rater more than with another: the same for the position
+term.
 
 A judge's *reliability* is what the common differences are multiplied by before that judge answers: 1 on average,
 near 0 for somebody who clicks at random, whose answers then hardly count.

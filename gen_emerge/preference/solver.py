@@ -1,10 +1,11 @@
 """Takes merged judgements and a prior; gives the MAP parameters and solves with the curvature there. Deterministic.
 
 Newton's method with a cold start at zero. Each step solves a sparse, graph-Laplacian-like system by conjugate gradients
-with a diagonal preconditioner (Hestenes & Stiefel 1952), or directly where it is small; the global parameters (position,
-tau, weights of columns) are eliminated by their Schur complement. Nothing dense of size (n, n) is made for many items.
+with a diagonal preconditioner (Hestenes & Stiefel 1952), or directly where it is small; the global parameters
+(position, tau, weights of columns) are eliminated by their Schur complement. Nothing dense of size (n, n) is made for
+many items.
 
-A rater's own utility of an item is a node of its own, tied to the item's node by a spring: a Gaussian on the difference.
+A rater's own utility of an item is a node of its own, tied to the item's by a spring: a Gaussian on the difference.
 That too is an edge of the graph, so raters change nothing in the shape of the problem.
 """
 

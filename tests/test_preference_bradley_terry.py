@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from gen_emerge.errors import BadInput
 from gen_emerge.preference import Comparison, Comparisons, NotIdentified, fit_bradley_terry
-from gen_emerge.preference import bradley_terry as module
+from gen_emerge.preference import posterior as module
 from gen_emerge.preference.comparisons import merge
 from gen_emerge.preference.evidence import PSEUDO_ITEMS, PSEUDO_SD, evidence_slope
 from gen_emerge.preference.solver import Graph, maximise

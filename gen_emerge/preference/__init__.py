@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from gen_emerge.preference.answers import Undo, as_duel, is_complete, majority, parse_answers
 from gen_emerge.preference.bradley_terry import Fit, NotIdentified, fit_bradley_terry
-from gen_emerge.preference.comparisons import Comparison, Comparisons
+from gen_emerge.preference.choosing import choose_groups, choose_pairs
+from gen_emerge.preference.comparisons import Comparison, Comparisons, from_ranking
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.preference.rounds import Contest, open_round
 
@@ -21,7 +22,10 @@ __all__ = [
     "NotIdentified",
     "Undo",
     "as_duel",
+    "choose_groups",
+    "choose_pairs",
     "fit_bradley_terry",
+    "from_ranking",
     "is_complete",
     "majority",
     "open_round",

@@ -1,13 +1,15 @@
 """Takes pairwise judgements; gives each item's utility in log-odds with its uncertainty. Touches nothing.
 
 One penalised Bradley-Terry model (Bradley & Terry 1952) with ties after Davidson (1970), fading by age, an optional
-position term, and a Gaussian prior whose scale is given, learned from the evidence, or absent.
+position term, a Gaussian prior whose scale is given, learned from the evidence, or absent, features of the items that
+speak as loudly as the evidence says, and raters who differ.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -17,11 +19,14 @@ from numpy.typing import NDArray
 from gen_emerge.errors import BadInput
 from gen_emerge.preference.comparisons import Comparison, Comparisons, Edges, Floats, Ints, merge
 from gen_emerge.preference.evidence import PSEUDO_SD, best_scale
-from gen_emerge.preference.solver import Diverged, Estimate, Graph, maximise, solve
+from gen_emerge.preference.features import columns_of
+from gen_emerge.preference.learned import PSEUDO_COLUMNS, best_scales
+from gen_emerge.preference.posterior import Posterior
+from gen_emerge.preference.raters import Nodes, own_nodes, position_columns, reliabilities
+from gen_emerge.preference.solver import Diverged, Estimate, Graph, Scales, maximise
 
-EXACT_ERRORS = 2000
-"""Up to so many compared items standard errors are exact."""
-_DRAWS = 64
+RELIABILITY_ROUNDS = 2
+"""So often reliabilities are estimated anew from the common utilities."""
 
 
 _A = TypeVar("_A", bound="NDArray[Any]")
@@ -37,34 +42,70 @@ class NotIdentified(BadInput):
         self.items = tuple(items)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """What a fit is made of: see the modules that made each."""
+
+    edges: Edges
+    active: Ints
+    estimate: Estimate | None = None
+    graph: Graph | None = None
+    scales: Scales | None = None
+    columns: Floats
+    nodes: Nodes | None = None
+    positions: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    reliability: Floats | None = None
+
+
 class Fit:
     """A fitted model. Items are numbered 0 .. n - 1; arrays are read-only.
 
     Attributes:
-        utilities: (n,) natural log-odds, mean 0.
+        utilities: (n,) natural log-odds, mean 0; with raters, those they have in common.
         components: (n,) int: items with the same number are linked by comparisons.
         compared: (n,) bool: took part in a comparison.
         position: log-odds added to the image shown left; 0.0 unless fitted.
         tie: Davidson's nu: odds of a tie between equals are nu : 2; 0.0 when no tie was seen.
-        prior_sd: sd of the Gaussian prior in log-odds, None without one.
+        prior_sd: sd of the Gaussian prior in log-odds, None without one; with features, of what they do not explain.
+        feature_sd: spread of the utilities, in log-odds, that the features were found to explain; None without any.
+        rater_sd: spread of raters' own utilities around the common ones; None without raters.
+        reliability: rater -> what their answers weigh the common differences by, 1 on average; empty without raters.
     """
 
-    def __init__(self, estimate: Estimate | None, active: Ints, edges: Edges, prior_sd: float | None) -> None:
-        n = edges.n_items
-        self._estimate, self._active, self._n = estimate, active, n
-        self._place = np.full(n, -1)
-        self._place[active] = np.arange(len(active))
+    def __init__(self, solved: _Solved) -> None:
+        edges, estimate, active = solved.edges, solved.estimate, solved.active
+        n = self._n = edges.n_items
+        self._solved, self._edges = solved, edges
+        place = np.full(n, -1)
+        place[active] = np.arange(len(active))
+        width, scales = solved.columns.shape[1], solved.scales
         utilities = np.zeros(n)
         if estimate is not None:
-            utilities[active] = estimate.utilities - estimate.utilities.mean()
+            own = estimate.utilities[: len(active)]
+            utilities[active] = own - own.mean()
+            if width:
+                utilities += solved.columns @ estimate.weights[:width]
+                utilities -= utilities.mean()
         self.utilities = _frozen(utilities)
         compared = np.zeros(n, dtype=bool)
         compared[edges.left] = compared[edges.right] = True
         self.compared = _frozen(compared)
-        self._edges = edges
         self.position = 0.0 if estimate is None else estimate.position
         self.tie = 0.0 if estimate is None else math.exp(estimate.tau)
-        self.prior_sd = prior_sd
+        self.prior_sd = None if scales is None else scales.items
+        self.feature_sd = scales.columns[0] if scales is not None and width else None
+        self.rater_sd = scales.raters if scales is not None and solved.nodes is not None else None
+        self.reliability: dict[Any, float] = {}
+        if solved.reliability is not None:
+            self.reliability = dict(zip(edges.names, solved.reliability.tolist(), strict=True))
+        self._posterior = Posterior(
+            estimate=estimate,
+            graph=solved.graph,
+            place=place,
+            sd=self.prior_sd or 0.0,
+            columns=solved.columns,
+            column_sd=self.feature_sd or 0.0,
+        )
 
     @cached_property
     def components(self) -> Ints:
@@ -74,27 +115,16 @@ class Fit:
     @cached_property
     def standard_errors(self) -> Floats:
         """(n,) posterior sd of each utility; exact up to 2,000 compared items (see `standard_error_accuracy`)."""
-        return _frozen(self._errors[0])
+        return _frozen(np.sqrt(self._variances[0]))
 
     @property
     def standard_error_accuracy(self) -> float:
         """Typical relative error of `standard_errors`: 0.0 when they are exact."""
-        return self._errors[1]
+        return self._variances[1]
 
     @cached_property
-    def _errors(self) -> tuple[Floats, float]:
-        errors = np.full(self._n, self.prior_sd or 0.0)
-        if self._estimate is None or not len(self._active):
-            return errors, 0.0
-        if len(self._active) <= EXACT_ERRORS:
-            errors[self._active], accuracy = np.sqrt(_exact_variances(self._estimate)), 0.0
-        else:
-            variances, accuracy = _sampled_variances(self._estimate, self._edges_of_active())
-            errors[self._active] = np.sqrt(variances)
-        return errors, accuracy
-
-    def _edges_of_active(self) -> tuple[Ints, Ints]:
-        return self._place[self._edges.left], self._place[self._edges.right]
+    def _variances(self) -> tuple[Floats, float]:
+        return self._posterior.variances()
 
     def difference_error(self, i: int, j: int) -> float:
         """Posterior sd of utility i minus utility j."""
@@ -102,24 +132,50 @@ class Fit:
         self._check(j)
         if i == j:
             return 0.0
-        contrast = np.zeros(len(self._active))
-        variance = 0.0
-        for item, sign in ((i, 1.0), (j, -1.0)):
-            place = int(self._place[item])
-            if place < 0:
-                variance += (self.prior_sd or 0.0) ** 2
-            else:
-                contrast[place] = sign
-        if self._estimate is not None and contrast.any():
-            variance += float(contrast @ solve(self._estimate, contrast))
-        return math.sqrt(max(variance, 0.0))
+        both = self._posterior.covariance(np.array([i, j]), 1e-9)
+        return math.sqrt(max(float(both[0, 0] + both[1, 1] - 2.0 * both[0, 1]), 0.0))
 
-    def probability(self, i: int, j: int, *, neutral: bool = True) -> float:
-        """P(i beats j, given no tie). `neutral=False` takes i as shown on the left."""
+    def covariance(self, items: Ints) -> Floats:
+        """(k, k) posterior covariance of the utilities of (k,) different items, before they are centred.
+
+        Exact up to 400 compared items; above that solved to 1%. Without a prior only its contrasts mean anything.
+        """
+        return self._posterior.covariance(items)
+
+    def probability(self, i: int, j: int, rater: Any = None, neutral: bool = True) -> float:
+        """P(i beats j, given no tie).
+
+        Args:
+            i: an item.
+            j: another.
+            rater: in whose opinion; None, or somebody unknown, for what raters have in common.
+            neutral: False takes i as shown on the left.
+        """
         self._check(i)
         self._check(j)
-        odds = float(self.utilities[i] - self.utilities[j]) + (0.0 if neutral else self.position)
+        odds = float(self.utilities[i] - self.utilities[j])
+        position = self.position
+        if rater is not None and rater in self._own:
+            offsets, reliability, extra = self._own[rater]
+            odds = reliability * (odds + offsets.get(i, 0.0) - offsets.get(j, 0.0))
+            position += extra
+        odds += 0.0 if neutral else position
         return 1.0 / (1.0 + math.exp(-odds)) if odds > -700 else 0.0
+
+    @cached_property
+    def _own(self) -> dict[Any, tuple[dict[int, float], float, float]]:
+        """Rater -> (item -> offset, reliability, position beyond the common one)."""
+        solved, estimate = self._solved, self._solved.estimate
+        if solved.nodes is None or estimate is None or solved.graph is None or solved.reliability is None:
+            return {}
+        width, count = solved.columns.shape[1], len(solved.active)
+        extra = dict(zip(solved.positions.tolist(), estimate.weights[width:].tolist(), strict=True))
+        found: dict[Any, tuple[dict[int, float], float, float]] = {
+            name: ({}, float(solved.reliability[k]), extra.get(k, 0.0)) for k, name in enumerate(self._edges.names)
+        }
+        for key, offset in zip(solved.nodes.keys.tolist(), solved.graph.springs(estimate.utilities), strict=True):
+            found[self._edges.names[key // count]][0][int(solved.active[key % count])] = float(offset)
+        return found
 
     def expected_probability(self, i: int, j: int) -> float:
         """P(i beats j, given no tie) averaged over what the comparisons leave open (MacKay 1992, eq. 4.10)."""
@@ -139,6 +195,8 @@ def fit_bradley_terry(
     prior: float | Literal["evidence"] | None = "evidence",
     half_life: float | None = None,
     position: bool = False,
+    raters: bool = False,
+    features: NDArray[Any] | None = None,
 ) -> Fit:
     """Fit one Bradley-Terry model to all judgements.
 
@@ -149,6 +207,9 @@ def fit_bradley_terry(
             likelihood.
         half_life: age at which a judgement counts half; None for no fading.
         position: also fit how much being shown on the left helps.
+        raters: also fit how far each rater's own utilities lie from the common ones, and each one's reliability; with
+            `position`, a position term for each besides.
+        features: (n, d) of any scale, such as embeddings and signals; how much they say of utilities is learned.
 
     Raises:
         NotIdentified: without a prior, an estimate is infinite or undetermined.
@@ -158,25 +219,89 @@ def fit_bradley_terry(
         raise BadInput(f'prior is "{prior}"; wanted a number above 0, "evidence" or None.')
     if isinstance(prior, (int, float)) and not (math.isfinite(prior) and prior > 0):
         raise BadInput(f'prior is {prior}; wanted a number above 0, "evidence" or None.')
-    edges = merge(comparisons, n_items, half_life, sides=position)
+    if prior is None and (raters or features is not None):
+        raise BadInput("Raters and features are learned under a prior.", hint='Give a number, or "evidence".')
+    edges = merge(comparisons, n_items, half_life, sides=position, raters=raters)
     if prior is None:
         return _plain(edges, position)
+    columns = np.zeros((n_items, 0)) if features is None else columns_of(features, n_items)
     active = np.flatnonzero(np.bincount(np.concatenate([edges.left, edges.right]), minlength=n_items))
+    given = None if prior == "evidence" else float(prior)
     if not len(active):
-        return Fit(None, active, edges, PSEUDO_SD if prior == "evidence" else float(prior))
-    graph = Graph(edges=_only(edges, active), position=position)
-    if prior == "evidence":
+        scales = Scales(items=given or PSEUDO_SD, columns=(PSEUDO_COLUMNS[1],) if columns.shape[1] else ())
+        return Fit(_Solved(edges=edges, active=active, scales=scales, columns=columns))
+    # Somebody alone has nobody to differ from.
+    if raters and len(np.unique(edges.rater)) > 1:
+        return _of_raters(edges, active, columns, given, position)
+    graph = _graph(_only(edges, active), columns[active], position)
+    scales, estimate = _maximum(graph, given)
+    return Fit(_Solved(edges=edges, active=active, estimate=estimate, graph=graph, scales=scales, columns=columns))
+
+
+def _maximum(graph: Graph, given: float | None) -> tuple[Scales, Estimate]:
+    if len(graph.groups) or len(graph.parents):
+        return best_scales(graph, given)
+    if given is None:
         sd, estimate = best_scale(graph)
-    else:
-        sd, estimate = float(prior), maximise(graph, float(prior))
-    return Fit(estimate, active, edges, sd)
+        return Scales(items=sd), estimate
+    return Scales(items=given), maximise(graph, given)
+
+
+def _graph(edges: Edges, columns: Floats, position: bool) -> Graph:
+    """Without raters; `columns` of the compared items."""
+    width = columns.shape[1]
+    if not width:
+        return Graph(edges=edges, position=position)
+    shown = columns[edges.left] - columns[edges.right]
+    return Graph(edges=edges, position=position, columns=shown, groups=np.zeros(width, dtype=np.int64))
+
+
+def _of_raters(edges: Edges, active: Ints, columns: Floats, given: float | None, position: bool) -> Fit:
+    """Fit common and raters' own utilities; between fits, each rater's reliability from the common ones."""
+    compact = _only(edges, active)
+    nodes = own_nodes(compact)
+    shown = columns[edges.left] - columns[edges.right]
+    marks, who = position_columns(edges) if position else (np.zeros((len(edges.left), 0)), np.zeros(0, dtype=np.int64))
+    groups = np.concatenate([np.zeros(shown.shape[1]), np.full(len(who), float(shown.shape[1] > 0))]).astype(np.int64)
+    width = shown.shape[1]
+
+    def fitted(reliability: Floats) -> _Solved:
+        factor = np.where(edges.rater >= 0, reliability[edges.rater], 1.0)
+        graph = Graph(
+            edges=nodes.edges,
+            position=position,
+            parents=nodes.parents,
+            columns=np.column_stack([shown * factor[:, None], marks]) if len(groups) else None,
+            groups=groups,
+            reliability=factor,
+        )
+        scales, estimate = best_scales(graph, given)
+        return _Solved(
+            edges=edges,
+            active=active,
+            estimate=estimate,
+            graph=graph,
+            scales=scales,
+            columns=columns,
+            nodes=nodes,
+            positions=who,
+            reliability=reliability,
+        )
+
+    solved = fitted(np.ones(len(edges.names)))
+    for _ in range(RELIABILITY_ROUNDS):
+        assert solved.estimate is not None
+        common, weights = solved.estimate.utilities[: len(active)], solved.estimate.weights
+        difference = common[compact.left] - common[compact.right] + shown @ weights[:width]
+        solved = fitted(reliabilities(edges, difference, solved.estimate.position + marks @ weights[width:]))
+    return Fit(solved)
 
 
 def _plain(edges: Edges, position: bool) -> Fit:
     n = edges.n_items
     everybody = np.arange(n)
     if n == 1:
-        return Fit(None, everybody[:0], edges, None)
+        return Fit(_Solved(edges=edges, active=everybody[:0], columns=np.zeros((1, 0))))
     compared = np.zeros(n, dtype=bool)
     compared[edges.left] = compared[edges.right] = True
     if not compared.all():
@@ -192,8 +317,9 @@ def _plain(edges: Edges, position: bool) -> Fit:
             apart.tolist(),
         )
     try:
-        estimate = maximise(Graph(edges=edges, position=position), None, precision=1e-11)
-        return Fit(estimate, everybody, edges, None)
+        graph = Graph(edges=edges, position=position)
+        estimate = maximise(graph, None, precision=1e-11)
+        return Fit(_Solved(edges=edges, active=everybody, estimate=estimate, graph=graph, columns=np.zeros((n, 0))))
     except Diverged:
         what = "the ties or the position term leave" if position else "the ties leave"
         raise NotIdentified(f"{_named(everybody)} have no single estimate: {what} it open.", range(n)) from None
@@ -204,14 +330,7 @@ def _only(edges: Edges, active: Ints) -> Edges:
         return edges
     place = np.zeros(edges.n_items, dtype=np.int64)
     place[active] = np.arange(len(active))
-    return Edges(
-        n_items=len(active),
-        left=place[edges.left],
-        right=place[edges.right],
-        wins=edges.wins,
-        losses=edges.losses,
-        ties=edges.ties,
-    )
+    return replace(edges, n_items=len(active), left=place[edges.left], right=place[edges.right])
 
 
 def _components(edges: Edges, *, strong: bool) -> Ints:
@@ -225,48 +344,6 @@ def _components(edges: Edges, *, strong: bool) -> Ints:
     graph = csr_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(edges.n_items, edges.n_items))
     labels = connected_components(graph, directed=True, connection="strong" if strong else "weak")[1]
     return np.asarray(labels, dtype=np.int64)
-
-
-def _exact_variances(estimate: Estimate) -> Floats:
-    n = len(estimate.utilities)
-    dense = estimate.curvature.times(np.eye(n))
-    # Without a ridge the pseudo-inverse: lift the constants, invert, take them out again.
-    lift = 1.0 / n if estimate.curvature.ridge == 0.0 else 0.0
-    inverse = np.linalg.inv(dense + lift) - lift
-    if estimate.cross.shape[1]:
-        inner = inverse @ estimate.cross
-        schur = estimate.globals_ - estimate.cross.T @ inner
-        inverse = inverse + inner @ np.linalg.solve(schur, inner.T)
-    return np.maximum(np.diag(inverse), 0.0)
-
-
-def _sampled_variances(estimate: Estimate, ends: tuple[Ints, Ints]) -> tuple[Floats, float]:
-    """Variances from posterior draws, and their relative error.
-
-    Rao-Blackwellised (Siden et al. 2018): var = 1/H_ii + var of the conditional mean. A draw is
-    H^-1 (X' W^1/2 e + a^1/2 f) with standard normal e, f; its generator is fixed.
-    """
-    left, right = ends
-    n, curvature = len(estimate.utilities), estimate.curvature
-    rng = np.random.Generator(np.random.Philox(key=n))
-    noise = np.sqrt(curvature.ridge) * rng.standard_normal((n, _DRAWS))
-    pull = np.sqrt(estimate.at.curve_dd)
-    for k in range(_DRAWS):
-        e = pull * rng.standard_normal(len(pull))
-        noise[:, k] += np.bincount(left, e, n) - np.bincount(right, e, n)
-    if curvature.ridge == 0.0:
-        noise -= noise.mean(axis=0)
-    draws = curvature.solve(noise, 1e-4)
-    diagonal = curvature.diagonal
-    means = draws - curvature.times(draws) / diagonal[:, None]
-    spread = np.mean(means**2, axis=1)
-    variances = 1.0 / diagonal + spread
-    if estimate.cross.shape[1]:
-        inner = curvature.solve(estimate.cross, 1e-6)
-        schur = estimate.globals_ - estimate.cross.T @ inner
-        variances = variances + np.einsum("ij,ji->i", inner, np.linalg.solve(schur, inner.T))
-    # Relative error of the sd: half of that of the variance, of which only `spread` was sampled.
-    return variances, float(np.median(0.5 * math.sqrt(2.0 / _DRAWS) * spread / variances))
 
 
 def _named(items: NDArray[np.int64]) -> str:

@@ -20,6 +20,9 @@ from gen_emerge.types import Side
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+RANKING_WEIGHT = 1.0
+"""What one pair of a ranking counts for beside a pair that was asked alone: measured (experiments/LOG.md)."""
+
 _CODES = {"left": 1, "tie": 0, "right": -1}
 
 
@@ -54,6 +57,7 @@ class Comparisons:
         outcome: (m,) 1 where the left won, -1 where the right won, 0 for a tie.
         weight: (m,) >= 0, None for 1.
         age: (m,) >= 0, in the half-life's unit, None for 0.
+        rater: (m,) who judged, names or numbers; None where it does not matter.
     """
 
     left: NDArray[Any]
@@ -61,11 +65,15 @@ class Comparisons:
     outcome: NDArray[Any]
     weight: NDArray[Any] | None = None
     age: NDArray[Any] | None = None
+    rater: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """Judgements merged by pair: (m,) arrays. `wins`, `losses`, `ties` are summed weights as seen by `left`."""
+    """Judgements merged by pair: (m,) arrays. `wins`, `losses`, `ties` are summed weights as seen by `left`.
+
+    `rater` (m,): the place in `names` of who judged, -1 for nobody in particular; only where raters are told apart.
+    """
 
     n_items: int
     left: Ints
@@ -73,14 +81,49 @@ class Edges:
     wins: Floats
     losses: Floats
     ties: Floats
+    rater: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    names: tuple[Any, ...] = ()
     totals: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "totals", self.wins + self.losses + self.ties)
 
 
+def from_ranking(
+    order: Sequence[int], *, rater: str | None = None, weight: float = 1.0, age: float = 0.0
+) -> list[Comparison]:
+    """A ranking as every pair it implies: k items give k (k - 1) / 2 comparisons, each with RANKING_WEIGHT.
+
+    Who ranks by Plackett-Luce (Luce 1959) prefers in any pair by Bradley-Terry, so the pairs lead to the same utilities
+    ("full rank-breaking": Azari Soufiani et al. 2013); neighbours in the order alone would not. No side was left or
+    right: every other pair is turned round, so that a position term is not fed by it.
+
+    Args:
+        order: different items, the best first.
+        rater: who ranked.
+        weight: how many rankings it counts for.
+        age: in the half-life's unit.
+
+    Raises:
+        BadInput: fewer than two items, or one twice.
+    """
+    if len(order) < 2 or len(set(order)) < len(order):
+        raise BadInput(f"A ranking of {list(order)}; wanted two different items or more, each once.")
+    pairs = [(order[a], order[b]) for a in range(len(order)) for b in range(a + 1, len(order))]
+    found: list[Comparison] = []
+    for place, (better, worse) in enumerate(pairs):
+        left, right, outcome = (better, worse, "left") if place % 2 == 0 else (worse, better, "right")
+        found.append(Comparison(left, right, outcome, rater, weight * RANKING_WEIGHT, age))
+    return found
+
+
 def merge(
-    comparisons: Sequence[Comparison] | Comparisons, n_items: int, half_life: float | None, *, sides: bool
+    comparisons: Sequence[Comparison] | Comparisons,
+    n_items: int,
+    half_life: float | None,
+    *,
+    sides: bool,
+    raters: bool = False,
 ) -> Edges:
     """Check the judgements, fade them by age and merge those of one pair.
 
@@ -89,6 +132,7 @@ def merge(
         n_items: how many items there are.
         half_life: age at which a judgement counts half; None for no fading.
         sides: keep (i, j) and (j, i) apart, as a position term needs.
+        raters: keep raters apart.
 
     Raises:
         BadInput: an item out of range, an item against itself, an unknown outcome, a weight or age that is none.
@@ -102,22 +146,39 @@ def merge(
     if half_life is not None:
         weight = weight * np.exp2(-age / half_life)
     seen = weight > 0
+    names, rater = _raters(many, len(left)) if raters else ((), np.zeros(len(left), dtype=np.int64))
     if not seen.all():
+        rater = rater[seen]
         left, right, outcome, weight = left[seen], right[seen], outcome[seen], weight[seen]
     if not sides:
         swap = left > right
         left, right = np.where(swap, right, left), np.where(swap, left, right)
         outcome = np.where(swap, -outcome, outcome)
-    keys, place = np.unique(left * n_items + right, return_inverse=True)
+    first = -1 if raters else 0
+    keys, place = np.unique(((rater - first) * n_items + left) * n_items + right, return_inverse=True)
     counts = tally(place * 3 + (outcome + 1), weight, 3 * len(keys)).reshape(-1, 3)
     return Edges(
         n_items=n_items,
-        left=keys // n_items,
+        left=keys // n_items % n_items,
         right=keys % n_items,
         losses=np.ascontiguousarray(counts[:, 0]),
         ties=np.ascontiguousarray(counts[:, 1]),
         wins=np.ascontiguousarray(counts[:, 2]),
+        rater=keys // (n_items * n_items) + first if raters else np.zeros(0, dtype=np.int64),
+        names=names,
     )
+
+
+def _raters(many: Comparisons, size: int) -> tuple[tuple[Any, ...], Ints]:
+    """Names in order, and each judgement's place among them; -1 for None."""
+    if many.rater is None:
+        return (), np.full(size, -1)
+    said = np.asarray(many.rater, dtype=object)
+    if said.shape != (size,):
+        raise BadInput(f"rater has shape {said.shape}; wanted ({size},) like left.")
+    names = tuple(sorted({name for name in said.tolist() if name is not None}))
+    place = {name: k for k, name in enumerate(names)}
+    return names, np.array([place.get(name, -1) for name in said.tolist()], dtype=np.int64)
 
 
 def tally(places: Ints, weights: Floats, size: int) -> Floats:
@@ -126,8 +187,8 @@ def tally(places: Ints, weights: Floats, size: int) -> Floats:
 
 
 def _as_arrays(comparisons: Sequence[Comparison]) -> Comparisons:
-    rows = list(map(attrgetter("left", "right", "outcome", "weight", "age"), comparisons))
-    left, right, outcome, weight, age = zip(*rows, strict=True) if rows else ((),) * 5
+    rows = list(map(attrgetter("left", "right", "outcome", "weight", "age", "rater"), comparisons))
+    left, right, outcome, weight, age, rater = zip(*rows, strict=True) if rows else ((),) * 6
     try:
         codes = [_CODES[word] for word in outcome]
     except KeyError as unknown:
@@ -139,6 +200,7 @@ def _as_arrays(comparisons: Sequence[Comparison]) -> Comparisons:
         outcome=np.array(codes, dtype=np.int64),
         weight=np.array(weight, dtype=np.float64),
         age=np.array(age, dtype=np.float64),
+        rater=np.array(rater, dtype=object),
     )
 
 

@@ -23,6 +23,9 @@ from gen_emerge.preference.solver import Estimate, Graph, Laplacian, maximise
 EXACT_ITEMS = 200
 """Up to here the traces are exact."""
 PROBES = 12
+"""Random vectors for a trace ..."""
+PROBED = 24_000
+"""... and fewer, 2 at least, where there are so many items that each says as much: this over their number."""
 PSEUDO_ITEMS = 2.0
 """Strength of the hyperprior on sd: as if so many items had been seen whose utilities spread by ..."""
 PSEUDO_SD = 1.0
@@ -80,7 +83,7 @@ def _probes(n: int) -> Floats | None:
     if n <= EXACT_ITEMS:
         return None
     rng = np.random.Generator(np.random.Philox(key=n))
-    return np.where(rng.random((n, PROBES)) < 0.5, -1.0, 1.0)
+    return np.where(rng.random((n, min(PROBES, max(PROBED // n, 2)))) < 0.5, -1.0, 1.0)
 
 
 def _dense(matrix: Laplacian) -> Floats:

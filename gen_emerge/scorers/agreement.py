@@ -12,45 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.concordance import icc_2k, ranks, spearman
 from gen_emerge.errors import BadInput
 
 Values = NDArray[np.float64]
-
-
-def ranks(values: Values) -> Values:
-    """(n,) ranks from 1, ties sharing their mean."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place.reshape(-1)]
-
-
-def spearman(one: Values, other: Values) -> float:
-    """Spearman's rank correlation of (n,) and (n,) values: Pearson's of their ranks; NaN when one does not vary."""
-    a, b = ranks(one), ranks(other)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else float("nan")
-
-
-def icc_2k(ratings: Values) -> float:
-    """ICC(2,k) of (items, raters) ratings: two-way random effects, absolute agreement, mean of the k raters.
-
-    Shrout & Fleiss 1979, their case 2 for averages: (BMS - EMS) / (BMS + (JMS - EMS) / n), with the mean squares
-    between items, between judges, and of the rest.
-
-    Raises:
-        BadInput: fewer than two items or raters.
-    """
-    items, raters = ratings.shape
-    if items < 2 or raters < 2:
-        raise BadInput(f"ICC(2,k) of {items} items and {raters} raters: wanted two of each at least.")
-    total = ratings.mean()
-    between_items = raters * ((ratings.mean(1) - total) ** 2).sum() / (items - 1)
-    between_raters = items * ((ratings.mean(0) - total) ** 2).sum() / (raters - 1)
-    rest = ratings - ratings.mean(1, keepdims=True) - ratings.mean(0, keepdims=True) + total
-    error = (rest**2).sum() / ((items - 1) * (raters - 1))
-    whole = between_items + (between_raters - error) / items
-    return float((between_items - error) / whole) if whole != 0 else float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,247 @@
+"""Takes ratings of the same things by several people or metrics; gives how far they agree, with intervals.
+
+Pure formulas, imported by whatever room compares judges. Items are rows. SciPy is imported when first needed.
+
+Ten items say little: a Spearman of 0.6 over ten is anything from -0.1 to 0.9. So rank correlations and ICC have
+intervals for small samples, and `bootstrap` serves those that have none. Nothing should act on a single round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen_emerge.errors import BadInput, nearest
+
+Values = NDArray[np.float64]
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
+_LEVELS = ("nominal", "ordinal", "interval", "ratio")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficient:
+    """A coefficient with its interval. NaN where the ratings do not vary."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ranks(values: Values) -> Values:
+    """(n,) ranks from 1, ties sharing their mean."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - (count - 1) / 2)[place.reshape(-1)]
+
+
+def spearman(one: Values, other: Values) -> float:
+    """Spearman's rank correlation of (n,) and (n,) values: Pearson's of their ranks; NaN when one does not vary."""
+    a, b = ranks(one), ranks(other)
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else float("nan")
+
+
+def kendall(one: Values, other: Values) -> float:
+    """Kendall's tau-b of (n,) and (n,) values; NaN when one does not vary."""
+    from scipy.stats import kendalltau
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    found: Any = kendalltau(one, other)
+    return float(found.statistic)
+
+
+def rank_interval(
+    value: float, n: int, *, of: Literal["spearman", "kendall"] = "spearman", level: float = 0.95
+) -> Coefficient:
+    """Interval of a rank correlation of n items, by Fisher's z.
+
+    Variance of z: (1 + r^2 / 2) / (n - 3) for Spearman (Bonett & Wright 2000, eq. 3, which keeps its coverage where
+    Fieller's 1.06 / (n - 3) is too narrow), 0.437 / (n - 4) for Kendall (Fieller, Hartley & Pearson 1957). A perfect
+    order counts as half a swap of neighbours away from perfect, or its interval would have no width. Too few items:
+    (-1, 1).
+    """
+    from scipy.special import ndtri
+
+    spare = n - (3 if of == "spearman" else 4)
+    if math.isnan(value):
+        return Coefficient(value=value, low=value, high=value)
+    if spare < 1:
+        return Coefficient(value=value, low=-1.0, high=1.0)
+    half_a_swap = 6.0 / (n * (n * n - 1)) if of == "spearman" else 2.0 / (n * (n - 1))
+    z = math.atanh(max(min(value, 1.0 - half_a_swap), half_a_swap - 1.0))
+    variance = (1.0 + value * value / 2.0) / spare if of == "spearman" else 0.437 / spare
+    reach = float(ndtri(0.5 + level / 2)) * math.sqrt(variance)
+    high = 1.0 if value >= 1.0 else math.tanh(z + reach)
+    low = -1.0 if value <= -1.0 else math.tanh(z - reach)
+    return Coefficient(value=value, low=low, high=high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanSquares:
+    """Of a two-way table: between items, between raters, and the rest."""
+
+    items: float
+    raters: float
+    rest: float
+
+
+def mean_squares(ratings: Values) -> MeanSquares:
+    """Of (items, raters) ratings without gaps.
+
+    Raises:
+        BadInput: fewer than two items or raters, or a rating that is not finite.
+    """
+    if ratings.ndim != 2 or min(ratings.shape) < 2:
+        raise BadInput(f"ICC of ratings of shape {ratings.shape}: wanted (items, raters), two of each at least.")
+    if not np.isfinite(ratings).all():
+        raise BadInput("A rating is missing or not finite.", hint="Krippendorff's alpha takes gaps; ICC does not.")
+    items, raters = ratings.shape
+    total = ratings.mean()
+    rest = ratings - ratings.mean(1, keepdims=True) - ratings.mean(0, keepdims=True) + total
+    return MeanSquares(
+        items=float(raters * ((ratings.mean(1) - total) ** 2).sum() / (items - 1)),
+        raters=float(items * ((ratings.mean(0) - total) ** 2).sum() / (raters - 1)),
+        rest=float((rest**2).sum() / ((items - 1) * (raters - 1))),
+    )
+
+
+def icc_2k(ratings: Values) -> float:
+    """ICC(2,k) of (items, raters) ratings: two-way random effects, absolute agreement, mean of the k raters.
+
+    Shrout & Fleiss 1979, their case 2 for averages: (BMS - EMS) / (BMS + (JMS - EMS) / n).
+    """
+    at = mean_squares(ratings)
+    whole = at.items + (at.raters - at.rest) / len(ratings)
+    return (at.items - at.rest) / whole if whole != 0 else float("nan")
+
+
+def icc_21(ratings: Values) -> float:
+    """ICC(2,1): the same of a single rater: (BMS - EMS) / (BMS + (k - 1) EMS + k (JMS - EMS) / n)."""
+    at, (n, k) = mean_squares(ratings), ratings.shape
+    whole = at.items + (k - 1) * at.rest + k * (at.raters - at.rest) / n
+    return (at.items - at.rest) / whole if whole != 0 else float("nan")
+
+
+def icc(ratings: Values, *, average: bool = True, level: float = 0.95) -> Coefficient:
+    """ICC(2,k), or ICC(2,1) with `average=False`, and its interval by the F distribution.
+
+    Shrout & Fleiss 1979, p. 424, with Satterthwaite's degrees of freedom; that of the mean of k raters follows by
+    Spearman-Brown.
+
+    Args:
+        ratings: (items, raters).
+        average: of the mean of the raters.
+        level: coverage.
+    """
+    from scipy.special import fdtri
+
+    (n, k), at, single = ratings.shape, mean_squares(ratings), icc_21(ratings)
+    value = icc_2k(ratings) if average else single
+    if at.rest <= 0 or math.isnan(single):
+        return Coefficient(value=value, low=value, high=value)
+    ratio = at.raters / at.rest
+    own, other = k * single * ratio, n * (1 + (k - 1) * single) - k * single
+    freedom = (k - 1) * (n - 1) * (own + other) ** 2 / ((n - 1) * own**2 + other**2)
+    upper = float(fdtri(n - 1, freedom, 0.5 + level / 2))
+    lower = float(fdtri(freedom, n - 1, 0.5 + level / 2))
+    shared = k * at.raters + (k * n - k - n) * at.rest
+    low = n * (at.items - upper * at.rest) / (upper * shared + n * at.items)
+    high = n * (lower * at.items - at.rest) / (shared + n * lower * at.items)
+    if average:
+        low, high = (k * end / (1 + (k - 1) * end) if 1 + (k - 1) * end > 0 else -math.inf for end in (low, high))
+    return Coefficient(value=value, low=low, high=high)
+
+
+def cohen_kappa(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Cohen's kappa (1960) of two raters' (n,) labels; NaN when both only ever used one label.
+
+    Raises:
+        BadInput: different lengths, or none.
+    """
+    if len(one) != len(other) or not len(one):
+        raise BadInput(f"{len(one)} and {len(other)} labels: wanted as many of both, one at least.")
+    labels, place = np.unique(np.concatenate([one, other]), return_inverse=True)
+    a, b = place[: len(one)], place[len(one) :]
+    share = [np.bincount(side, minlength=len(labels)) / len(one) for side in (a, b)]
+    expected = float(share[0] @ share[1])
+    return (float(np.mean(a == b)) - expected) / (1 - expected) if expected < 1 else float("nan")
+
+
+def krippendorff_alpha(ratings: Values, level: Level = "nominal") -> float:
+    """Krippendorff's alpha of (items, raters) ratings; NaN is a gap. NaN when no item has two, or none differ.
+
+    Krippendorff 2011, "Computing Krippendorff's alpha-reliability", section D: 1 - observed / expected disagreement
+    of the coincidence matrix.
+
+    Args:
+        ratings: numbers; for labels their codes.
+        level: what the numbers are.
+
+    Raises:
+        BadInput: an unknown level.
+    """
+    if level not in _LEVELS:
+        raise BadInput(f'Level "{level}"; wanted {", ".join(_LEVELS)}.', hint=nearest(level, _LEVELS))
+    values = np.unique(ratings[np.isfinite(ratings)])
+    counts = (ratings[:, :, None] == values).sum(axis=1).astype(np.float64)
+    rated = counts.sum(axis=1)
+    counts, rated = counts[rated > 1], rated[rated > 1]
+    if not len(counts):
+        return float("nan")
+    coincidence = (counts / (rated - 1)[:, None]).T @ counts
+    coincidence -= np.diag((counts / (rated - 1)[:, None]).sum(axis=0))
+    margin = coincidence.sum(axis=0)
+    distance = _distance(values, margin, level)
+    expected = float(margin @ distance @ margin) / (margin.sum() - 1)
+    return 1.0 - float((coincidence * distance).sum()) / expected if expected > 0 else float("nan")
+
+
+def _distance(values: Values, margin: Values, level: Level) -> Values:
+    if level == "nominal":
+        return 1.0 - np.eye(len(values))
+    if level == "ordinal":
+        # All that lies between, both ends by half.
+        reached = np.cumsum(margin) - margin / 2
+        return (reached[:, None] - reached) ** 2
+    difference = values[:, None] - values
+    if level == "interval":
+        return difference**2
+    total = values[:, None] + values
+    return np.divide(difference, total, out=np.zeros_like(total), where=total != 0) ** 2
+
+
+def bootstrap(
+    statistic: Callable[[Values], float],
+    rows: Values,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2_000,
+    level: float = 0.95,
+) -> Coefficient:
+    """A statistic of (items, raters) rows with its percentile interval, whole items drawn again (Efron 1979).
+
+    Draws in which the statistic is undefined are left out. With ten items or so it is too narrow: prefer the interval
+    for small samples where there is one.
+
+    Args:
+        statistic: of rows drawn again.
+        rows: (items, ...) one row an item.
+        rng: draws the items.
+        resamples: how often.
+        level: coverage.
+    """
+    value = statistic(rows)
+    drawn = rng.integers(0, len(rows), (resamples, len(rows)))
+    found = np.array([statistic(rows[places]) for places in drawn])
+    known = found[np.isfinite(found)]
+    if math.isnan(value) or not len(known):
+        return Coefficient(value=value, low=float("nan"), high=float("nan"))
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Coefficient(value=value, low=float(low), high=float(high))

@@ -1,0 +1,107 @@
+"""Agreement between judges, against published tables and SciPy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gen_emerge.concordance import (
+    bootstrap,
+    cohen_kappa,
+    icc,
+    icc_2k,
+    icc_21,
+    kendall,
+    krippendorff_alpha,
+    rank_interval,
+    spearman,
+)
+from gen_emerge.errors import BadInput
+
+SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+_ = math.nan
+KRIPPENDORFF = np.array(
+    [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3],
+        [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
+    ]
+).T
+
+
+def test_the_published_intraclass_correlations_are_reproduced_with_their_intervals():
+    assert round(icc_21(SHROUT_FLEISS), 4) == 0.2898
+    assert round(icc_2k(SHROUT_FLEISS), 4) == 0.6201
+    single, mean = icc(SHROUT_FLEISS, average=False), icc(SHROUT_FLEISS)
+    assert (round(single.low, 2), round(single.high, 2)) == (0.02, 0.76)
+    assert (round(mean.low, 2), round(mean.high, 2)) == (0.07, 0.93)
+    assert (round(single.value, 4), round(mean.value, 4)) == (0.2898, 0.6201)
+
+
+def test_krippendorffs_own_example_is_reproduced_with_its_gaps():
+    wanted = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
+    assert {level: round(krippendorff_alpha(KRIPPENDORFF, level), 3) for level in wanted} == wanted
+
+
+def test_cohens_kappa_of_the_published_table():
+    one = np.repeat(["yes", "yes", "no", "no"], [20, 5, 10, 15])
+    other = np.repeat(["yes", "no", "yes", "no"], [20, 5, 10, 15])
+    assert round(cohen_kappa(one, other), 4) == 0.4
+    assert math.isnan(cohen_kappa(one[:20], other[:20]))
+
+
+def test_rank_correlations_agree_with_scipy_ties_included():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 6, 25).astype(float), rng.integers(0, 6, 25).astype(float)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert kendall(a, b) == pytest.approx(stats.kendalltau(a, b).statistic)
+    assert math.isnan(spearman(a, np.ones(25))) and math.isnan(kendall(a, np.ones(25)))
+
+
+@pytest.mark.parametrize("of", ["spearman", "kendall"])
+def test_the_interval_of_a_ranking_of_ten_holds_what_it_promises(of):
+    rng = np.random.default_rng(1)
+    measure = {"spearman": spearman, "kendall": kendall}[of]
+    rho = 0.6
+    true = {"spearman": 6 / math.pi * math.asin(rho / 2), "kendall": 2 / math.pi * math.asin(rho)}[of]
+    held, widths = 0, []
+    for _ in range(600):
+        a = rng.normal(size=10)
+        b = rho * a + math.sqrt(1 - rho * rho) * rng.normal(size=10)
+        found = rank_interval(measure(a, b), 10, of=of)
+        held += found.low <= true <= found.high
+        widths.append(found.high - found.low)
+    assert 0.925 <= held / 600 <= 0.985
+    assert 0.6 < np.mean(widths) < 1.1  # about +-0.5: nothing should act on one round
+
+
+def test_a_perfect_order_of_ten_is_no_certainty_and_few_items_say_nothing():
+    perfect = rank_interval(1.0, 10)
+    assert perfect.high == 1.0 and 0.9 < perfect.low < 0.999
+    assert (rank_interval(0.5, 3).low, rank_interval(0.5, 3).high) == (-1.0, 1.0)
+    assert math.isnan(rank_interval(math.nan, 10).low)
+
+
+def test_the_bootstrap_draws_whole_items_and_leaves_out_what_is_undefined():
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(60, 1)) + 0.8 * rng.normal(size=(60, 2))
+    found = bootstrap(lambda drawn: spearman(drawn[:, 0], drawn[:, 1]), rows, rng=np.random.default_rng(3))
+    wide = rank_interval(found.value, 60)
+    assert found.low == pytest.approx(wide.low, abs=0.08) and found.high == pytest.approx(wide.high, abs=0.08)
+    flat = bootstrap(lambda drawn: spearman(drawn[:, 0], drawn[:, 1]), np.array([[1.0, 1], [1, 1], [2, 2]]), rng=rng)
+    assert (flat.value, flat.low) == (1.0, 1.0)
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(BadInput, match="two of each"):
+        icc_2k(np.ones((1, 4)))
+    with pytest.raises(BadInput, match="missing"):
+        icc(np.array([[1.0, math.nan], [2, 3]]))
+    with pytest.raises(BadInput, match="as many of both"):
+        cohen_kappa(np.array([1, 2]), np.array([1]))
+    with pytest.raises(BadInput, match="wanted nominal"):
+        krippendorff_alpha(KRIPPENDORFF, "ordnial")

@@ -213,6 +213,17 @@ def test_a_text_is_cut_after_a_word() -> None:
     assert lettering.fit("x" * 500, 30, 200).startswith("xxx")
 
 
+def test_a_brief_is_broken_into_lines_of_about_one_length() -> None:
+    text = "Abstract prints for the wall of a quiet room: each one finished, with a clear subject, and no two alike."
+    room = lettering.width_of(text, 26) * 0.97
+    assert [len(row.split()) for row in lettering.wrap(text, 26, room, 3)] == [19, 1]
+    first, second = lettering.balanced(text, 26, room, 3)
+    assert f"{first} {second}" == text
+    assert lettering.width_of(first, 26) == pytest.approx(lettering.width_of(second, 26), rel=0.25)
+    assert lettering.balanced(text, 26, 200, 2) == lettering.wrap(text, 26, 200, 2)
+    assert lettering.balanced("one line", 26, 900, 2) == ["one line"] and lettering.balanced("", 26, 900, 2) == []
+
+
 def test_a_contact_sheet_refuses_what_it_cannot_draw(tmp_path: Path) -> None:
     file = red(tmp_path / "red.webp")
     with pytest.raises(BadInput, match="no images"):

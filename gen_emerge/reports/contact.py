@@ -17,7 +17,7 @@ from PIL import Image
 
 from gen_emerge.errors import BadInput
 from gen_emerge.reports.files import write_bytes
-from gen_emerge.reports.lettering import wrap, write
+from gen_emerge.reports.lettering import balanced, wrap, write
 from gen_emerge.reports.poster import GROUND, INK, SOFT
 from gen_emerge.reports.thumbnails import fill, placeholder, size_of
 
@@ -74,7 +74,7 @@ def contact_sheet(
     lines = 0 if not any(texts) else 2 if min(place.width for place in places) < _NARROW else 3
     words = _LINE * lines + 14 if lines else 0
     wide = 2 * _MARGIN + max(place.left + place.width for place in places)
-    head = wrap(subtitle, _TEXT + 4, (wide - 2 * _MARGIN) * 0.8, 2)
+    head = balanced(subtitle, _TEXT + 4, (wide - 2 * _MARGIN) * 0.8, 2)
     top = _MARGIN + (110 if title else 0) + 36 * len(head)
     high = top + max(place.top + place.height + (place.row + 1) * words for place in places) + _MARGIN - words // 3
     sheet = Image.new("RGB", (wide, high), GROUND)

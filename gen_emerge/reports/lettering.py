@@ -91,6 +91,19 @@ def wrap(text: str, size: int, room: float, lines: int) -> list[str]:
     return rows
 
 
+def balanced(text: str, size: int, room: float, lines: int) -> list[str]:
+    """As `wrap`, in lines of about one length: no word stands alone in the last."""
+    rows = wrap(text, size, room, lines)
+    if len(rows) < 2 or rows[-1].endswith("..."):
+        return rows
+    for share in range(99, 49, -1):
+        narrower = wrap(text, size, room * share / 100, len(rows) + 1)
+        if len(narrower) > len(rows):
+            break
+        rows = narrower
+    return rows
+
+
 def write(
     sheet: Image.Image,
     at: tuple[float, float],

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from gen_emerge.reports import words
 from gen_emerge.reports.files import write_bytes
 from gen_emerge.reports.layout import MapSheet, Panel, map_sheet
-from gen_emerge.reports.lettering import Colour, width_of, wrap, write, write_upwards
+from gen_emerge.reports.lettering import Colour, balanced, width_of, write, write_upwards
 from gen_emerge.reports.sheet import MapAxis, ReportData
 from gen_emerge.reports.thumbnails import fill, placeholder
 
@@ -94,7 +94,7 @@ def poster(data: ReportData) -> Image.Image:
 
 
 def _brief(data: ReportData) -> list[str]:
-    return wrap(data.brief, _TEXT_SIZE, (WIDTH - 2 * _MARGIN) * 0.72, 3)
+    return balanced(data.brief, _TEXT_SIZE, (WIDTH - 2 * _MARGIN) * 0.72, 3)
 
 
 def _head_height(data: ReportData) -> int:

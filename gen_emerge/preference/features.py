@@ -1,10 +1,11 @@
 """Takes items' features; gives the few columns through which they speak of utilities. Pure functions.
 
-A Gaussian process with a linear kernel, in its weight space (Rasmussen & Williams 2006, section 2.1): utility = own part
-+ columns @ w, w ~ N(0, sd^2). The columns are the principal components of the standardised features, all of them up to
-`RANK`, with a mean squared length of 1 over the items: then sd is the spread, in log-odds, that the features explain,
-and its evidence says whether they explain any. A linear kernel, because embeddings are made to be read linearly, it
-stays a low-rank term for 100,000 items, and it has one scale to learn and no length to guess from few answers.
+A Gaussian process with a linear kernel, in its weight space (Rasmussen & Williams 2006, section 2.1):
+utility = own part + columns @ w, w ~ N(0, sd^2). The columns are the principal components of the standardised features,
+all of them up to `RANK`, with a mean squared length of 1 over the items: then sd is the spread, in log-odds, that the
+features explain, and its evidence says whether they explain any. A linear kernel, because embeddings are made to be
+read linearly, it stays a low-rank term for 100,000 items, and it has one scale to learn and no length to guess from few
+answers.
 """
 
 from __future__ import annotations

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gen_emerge.types import GATES, Bounds, Calibration, Outcome, Verdict
+
+CODES: tuple[Outcome, ...] = ("fail", "review", "pass")
+"""Of several gates the least counts."""
 
 
 def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
@@ -48,6 +54,17 @@ def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
         calibration=calibration,
         reason=reason,
     )
+
+
+def codes(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.intp]:
+    """(n,) places in `CODES` of (n,) numbers held against bounds, as `judge` says it of one."""
+    margin = np.full(len(values), np.inf)
+    if bounds.lower is not None:
+        margin = np.minimum(margin, values - bounds.lower)
+    if bounds.upper is not None:
+        margin = np.minimum(margin, bounds.upper - values)
+    half = bounds.review / 2
+    return (margin >= -half).astype(np.intp) + (margin >= half)
 
 
 def judge_novelty(distance: float | None, nearest_any: float | None, bounds: Bounds, calibration: int) -> Verdict:

@@ -14,20 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge.calibration.first import resolve, warmup_evidence
+from gen_emerge.approval import approve
+from gen_emerge.calibration.first import resolve
 from gen_emerge.calibration.rollover import as_plain, counts
 from gen_emerge.candidacy import House, open_house, open_store
-from gen_emerge.crew import gate_settings, learning_of, load_scorers
-from gen_emerge.equip import resolved
+from gen_emerge.crew import gate_settings, learning_of
 from gen_emerge.errors import BadInput, nearest
-from gen_emerge.importing import Found, find_pictures, read
-from gen_emerge.measuring import score
-from gen_emerge.needs import measuring, preflight
-from gen_emerge.protocols import Scorer
+from gen_emerge.gates import CODES, codes
 from gen_emerge.recalibrate import KIND
 from gen_emerge.store import holder
-from gen_emerge.types import GATES, Calibration, Gate, Outcome, Reading
-from gen_emerge.weighing import CODES, Side, Weighed, codes, evidence_to_come, in_words, together, weigh
+from gen_emerge.types import GATES, Calibration, Gate, Outcome
+from gen_emerge.weighing import Side, Weighed, evidence_to_come, in_words, together, weigh
 
 SHOWN = 8
 """Pictures that are named."""
@@ -35,9 +32,6 @@ POINTS = 41
 """Places at which a curve is given."""
 MOST_REVIEW = 0.5
 """Share of past images in review above which it is said that the signals say little."""
-LEAST_APPROVED = 10
-"""Approved images without which no percentile is worth taking."""
-_FROM_FOLDER: tuple[Gate, ...] = ("quality", "prompt", "style")
 
 
 def preview(root: Path, archive: Path, name: str, gates: Sequence[str] = ()) -> dict[str, Any]:
@@ -142,7 +136,7 @@ def from_folder(root: Path, archive: Path, name: str, pictures: Path) -> dict[st
         house = open_house(root, archive, name, store)
         if house.state.calibration is not None:
             _refuse_waiting(house)
-        evidence, count, left_out = _approved(house, pictures)
+        evidence, count, left_out = approve(house, pictures)
         calibration = house.state.calibration
         if calibration is not None:
             _refuse_other_scorers(calibration, evidence)
@@ -311,49 +305,3 @@ def _flips(
         }
         for n in places
     ]
-
-
-# ---- approved images ---------------------------------------------------------------------------------------------
-
-
-def _approved(house: House, pictures: Path) -> tuple[dict[str, Any], int, list[dict[str, str]]]:
-    """Evidence of every gate that enough of the images say something of, how many were read, and which were not."""
-    narrowed = measuring(house.config, _FROM_FOLDER, extra=False)
-    preflight(narrowed, house.root)
-    references: Sequence[str] = house.store.facts["reference_prompts"]
-    scorers = load_scorers(resolved(narrowed, house.root), references, gates=_FROM_FOLDER)
-    columns: dict[Gate, list[float]] = {gate: [] for gate in _FROM_FOLDER}
-    left_out: list[dict[str, str]] = []
-    count = 0
-    for path in find_pictures(pictures).pictures:
-        try:
-            numbers = _numbers(read(path), scorers, house.config.brief)
-        except BadInput as trouble:
-            left_out.append({"path": str(path), "reason": trouble.message})
-            continue
-        count += 1
-        for gate, value in numbers.items():
-            columns[gate].append(value)
-    versions = {gate: s.versions[gate] for s in scorers for gate in _FROM_FOLDER if gate in s.roles}
-    arrays = {gate: np.array(values, dtype=np.float64) for gate, values in columns.items()}
-    evidence = warmup_evidence(arrays, np.empty(0), versions)
-    enough = [gate for gate in _FROM_FOLDER if evidence[gate]["images"] >= LEAST_APPROVED]
-    if not enough:
-        raise BadInput(
-            f"{pictures} holds {count} pictures that can be read; at least {LEAST_APPROVED} are wanted.",
-            hint="Export some that you like, such as: gen-emerge export SERIES --to FOLDER",
-        )
-    return {gate: {**evidence[gate], "from": "folder"} for gate in enough}, count, left_out
-
-
-def _numbers(picture: Found, scorers: Sequence[Scorer], brief: str) -> dict[Gate, float]:
-    """What the gates would compare of one image; nothing of the prompt gate where its file names no prompt."""
-    prompt = picture.recipe.prompt if picture.recipe is not None else ""
-    found: dict[Gate, float] = {}
-    for scorer in scorers:
-        (reading,) = score(scorer, [picture.pixels], [prompt or brief], attempts=1)
-        if not isinstance(reading, Reading):
-            raise BadInput(f"It cannot be measured: {reading}")
-        values = {signal.scorer: signal.value for signal in reading.signals}
-        found |= {g: values[g] for g in _FROM_FOLDER if g in scorer.roles and (prompt or g != "prompt")}
-    return found

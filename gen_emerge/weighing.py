@@ -19,12 +19,11 @@ from gen_emerge.calibration.costs import Learning
 from gen_emerge.calibration.drift import find_shifts, sizes
 from gen_emerge.calibration.first import GateSetting, resolve
 from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
+from gen_emerge.gate_numbers import gate_numbers
+from gen_emerge.gates import codes
 from gen_emerge.judged import Judged, judged, labels_of
-from gen_emerge.remeasure import of_version
 from gen_emerge.store import Store
-from gen_emerge.subject import DERIVED
-from gen_emerge.tried import tried
-from gen_emerge.types import GATES, Bounds, Calibration, Embedding, Gate, Outcome
+from gen_emerge.types import GATES, Bounds, Calibration, Gate
 
 Values = NDArray[np.float64]
 End = Literal["lower", "upper"]
@@ -126,7 +125,7 @@ def _weighed(
     cap: float | None,
 ) -> Weighed:
     known: Mapping[str, Any] = calibration.evidence[gate]
-    values = _numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
+    values = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
     ids = sorted(values)
     column = np.array([values[n] for n in ids], dtype=np.float64)
     scale = float(column[:SCALE_FROM].std(ddof=1)) if len(column) > 1 else 0.0
@@ -164,40 +163,6 @@ def _weighed(
         after=after,
         evidence=evidence,
     )
-
-
-def _numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -> dict[int, float]:
-    """Candidate id -> the number the gate compares, by the version in force.
-
-    Novelty's are distances to who was accepted then: those of before another scorer came in are left out.
-    """
-    if gate == "novelty":
-        since = _first_cycle_of(store, version)
-        found = store.numbers("novelty", DERIVED)
-    else:
-        since = 0
-        found = store.numbers(gate, version)
-        missing = [number for number in asked if number not in found]
-        trial = tried(store, gate, version, ids=missing)
-        found |= {
-            n: v for n, v in of_version(store, gate, version, trial, missing).items() if not isinstance(v, Embedding)
-        }
-    if not since:
-        return found
-    inside = {number for number, cycle in store.cycles_of(found).items() if cycle >= since}
-    return {number: value for number, value in found.items() if number in inside}
-
-
-def _first_cycle_of(store: Store, version: str) -> int:
-    """The first cycle since which novelty's scorer has not changed."""
-    first = 0
-    for item in reversed(store.inputs_of("config")):
-        if item.payload.get("versions", {}).get("novelty", version) != version:
-            break
-        first = item.first_cycle
-    else:
-        return 0
-    return first
 
 
 def _side(
@@ -289,21 +254,7 @@ def _evidence(
     return entry
 
 
-# ---- what it would change ----------------------------------------------------------------------------------------
-
-CODES: tuple[Outcome, ...] = ("fail", "review", "pass")
-"""Of several gates the least counts."""
-
-
-def codes(values: Values, bounds: Bounds) -> NDArray[np.intp]:
-    """(n,) places in `CODES` of (n,) numbers held against bounds, as `gates.judge` does it for one."""
-    margin = np.full(len(values), np.inf)
-    if bounds.lower is not None:
-        margin = np.minimum(margin, values - bounds.lower)
-    if bounds.upper is not None:
-        margin = np.minimum(margin, bounds.upper - values)
-    half = bounds.review / 2
-    return (margin >= -half).astype(np.intp) + (margin >= half)
+# ---- what it would change ------------------------------------------------------------------------------------------
 
 
 def together(weighed: Mapping[Gate, Weighed]) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp]]:

@@ -13,12 +13,13 @@ from loop_crew import OFF, Series, Traits, world_crew
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.gates import codes
 from gen_emerge.judged import judged
 from gen_emerge.recalibrate import KIND
 from gen_emerge.state import replay
 from gen_emerge.store import round_payload
 from gen_emerge.types import Question, Round
-from gen_emerge.weighing import codes, evidence_to_come, in_words, together, weigh
+from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
 
 GATES_ = {**dict.fromkeys(("prompt", "novelty", "style"), OFF), "quality": GateSetting()}
 LEARNING = Learning(costs=Costs(review=10.0))

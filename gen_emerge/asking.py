@@ -41,14 +41,15 @@ class Sitting:
         self._talks = None if critic.immediate else ThreadPoolExecutor(MAX_DEPTH + 1, thread_name_prefix="talk")
         self._replies: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
         self._down: dict[tuple[int, tuple[Any, ...]], str] = {}
-        self._troubles: dict[int, list[str]] = defaultdict(list)
+        self._troubles: dict[int, set[str]] = defaultdict(set)
         if not critic.immediate:
             changes = [(item.id, item.first_cycle) for item in store.inputs_of("config")]
             for reply in store.inputs_of("critic"):
                 if not _void(reply, changes):
                     self._remember(reply.payload, reply.first_cycle)
+            committed = store.committed()
             for item in store.inputs_of("critic-down"):
-                if not _void(item, changes):
+                if item.first_cycle > committed and not _void(item, changes):
                     self._down[item.first_cycle, _key(item.payload)] = item.payload.get("trouble", "")
 
     @property
@@ -103,8 +104,11 @@ class Sitting:
         return self._talks.submit(talk)
 
     def troubles(self, cycle: int) -> list[str]:
-        """What went wrong with the critic in one cycle; told once."""
-        return sorted(self._troubles.pop(cycle, []))
+        """What went wrong with the critic in one cycle, each thing once; told once, when all of it was asked."""
+        # No later cycle looks at these, and other conversations may be adding theirs.
+        for key in [key for key in list(self._down) if key[0] == cycle]:
+            del self._down[key]
+        return sorted(self._troubles.pop(cycle, ()))
 
     def close(self) -> None:
         """Wait for calls in flight, whose replies are paid for and kept; nothing more is asked."""
@@ -137,7 +141,7 @@ class Sitting:
 
     def _note(self, error: Exception, cycle: int) -> str:
         kind = "is down" if isinstance(error, CriticDown) else f"raised {type(error).__name__}"
-        self._troubles[cycle].append(trouble := f"{self.critic.name} {kind}: {error}"[:300])
+        self._troubles[cycle].add(trouble := f"{self.critic.name} {kind}: {error}"[:300])
         return trouble
 
     def _review_once(self, exhibit: Exhibit, cycle: int) -> Critique | None:
@@ -175,7 +179,7 @@ class Sitting:
         if key in self._replies and self._replies[key][0] <= cycle:
             return self._replies[key][1], False
         if (cycle, key) in self._down:
-            self._troubles[cycle].append(self._down[cycle, key])
+            self._troubles[cycle].add(self._down[cycle, key])
             return None, False
         return None, True
 

@@ -91,7 +91,7 @@ def _replayed(store: Store) -> Iterator[Problem]:
                 yield _problem(outcome.cycle, str(error))
                 break
             chunk.append(outcome)
-            if len(chunk) == CHUNK:
+            if len(chunk) == CHUNK or outcome.axes is not None:  # other axes, other cells: each by those of its time
                 yield from _again(store, chunk, state.archive)
                 chunk = []
     except _WRONG as error:
@@ -153,13 +153,16 @@ def _fates(store: Store) -> Iterator[Problem]:
     """What became of every candidate against its last verdicts, and these against the signals they speak of."""
     verdicts, versions, differing = store.verdicts(), dict[str, set[str]](), list[tuple[str, Problem]]()
     allowed = {"fail": {"rejected"}, "review": {"review", "passed", "rejected"}, "pass": {"passed", "pending"}}
+    # Kept by a human out of the review band, and then waiting for the critic like everybody else.
+    waits_for_the_critic = ("pending", "critic"), ("pending", "duel")
     signals: dict[int, dict[str, Signal]] = {}
     for place, candidate in enumerate(everybody := store.candidates(current=True)):
         if place % 512 == 0:
             signals = store.signals([each.id for each in everybody[place : place + 512]])
         last = {verdict.gate: verdict for verdict in verdicts.get(candidate.id, ())}
         outcome = overall(tuple(last.values()))[0]
-        if last and candidate.status not in allowed[outcome]:
+        kept = outcome == "review" and (candidate.status, candidate.cause) in waits_for_the_critic
+        if last and candidate.status not in allowed[outcome] and not kept:
             path = f"candidate {candidate.id}: {candidate.status}, but its verdicts say {outcome}"
             yield Problem(kind="replay", path=path)
         for name, signal in signals.get(candidate.id, {}).items():

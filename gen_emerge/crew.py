@@ -360,6 +360,8 @@ def probe(
         survived, ending = _probe_some(waiting, config, root, references, folder)
         if ending is None:
             break
+        if survived == len(waiting):  # it hung once all was done: none of them is to blame
+            break
         deaths[waiting[survived].hash] = ending
         waiting = waiting[survived + 1 :]
     return deaths
@@ -389,11 +391,14 @@ def _probe_some(
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        printed = late.stdout or b""
-        return printed.count(b"done\n"), f"no answer within {PROBE_SECONDS:.0f} s"
-    if "ready\n" not in ended.stdout:
+        printed: str | bytes = late.stdout or b""
+        # Bytes, whatever `text` asked for, on all systems but one.
+        lines = str(printed, errors="replace").splitlines() if isinstance(printed, bytes) else printed.splitlines()
+        return lines.count("done"), f"no answer within {PROBE_SECONDS:.0f} s"
+    lines = ended.stdout.splitlines()
+    if "ready" not in lines:
         raise GenEmergeError(f"The probing process did not start: {ended.stderr.strip()[-300:]}")
-    survived, code = ended.stdout.count("done\n"), ended.returncode
+    survived, code = lines.count("done"), ended.returncode
     if survived == len(genomes):
         return survived, None
     return survived, f"killed its process (signal {-code})" if code < 0 else f"ended its process (exit code {code})"

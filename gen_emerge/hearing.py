@@ -28,6 +28,9 @@ from gen_emerge.state import SELECTOR, State
 from gen_emerge.store import Store
 from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
 
+RETURNING = 4
+"""So many batches of those who wait for the critic are asked about again in one cycle."""
+
 
 def hear(draft: Draft, inputs: Sequence[Input]) -> None:
     """Bring in what arrived, and whoever waits for a place."""
@@ -85,9 +88,18 @@ def _tell_scorer(draft: Draft, gate: str, old: Mapping[str, Any], new: Mapping[s
 
 
 def _return_pending(draft: Draft) -> None:
-    """Who was left waiting for the critic by the commit this cycle's proposals were made from is asked about again."""
-    left = draft.live.state.lately.get(draft.since)
-    for subject in draft.recall(sorted(left.open)) if left is not None and draft.archive is not None else ():
+    """Whoever was left waiting for the critic by the commit this cycle's proposals were made from is asked about again.
+
+    A few batches of them at most, by chance: a critic that is down all night costs no more a cycle at its end than at
+    its beginning, and nobody it will not speak of stands before the others for ever.
+    """
+    live, rhythm = draft.live, draft.live.crew.rhythm
+    begun = {s.id for number, other in live.ahead.items() if number < draft.cycle for s in other.returning}
+    due = sorted(c for c, last in live.state.asked.items() if last <= draft.since and c not in begun)
+    if len(due) > (most := RETURNING * rhythm.batch):
+        drawn = draw(rhythm.seed, draft.cycle, 0, "pending").permutation(len(due))
+        due = sorted(due[int(place)] for place in drawn[:most])
+    for subject in draft.recall(due) if draft.archive is not None else ():
         subject.returning = True
         draft.locate(subject)
 

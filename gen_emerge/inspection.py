@@ -6,7 +6,7 @@ Reads beside a running series; changes nothing.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -54,19 +54,30 @@ def inspect(root: Path, archive: Path, name: str) -> dict[str, Any]:
         NotFound: there is no such series.
     """
     config, folder = load(series_file(root, name), known=known_names()), archive / name
-    state_word = standing.status(root, archive, name)["state"]
     if not (folder / DATABASE).exists():
-        return _inspection(config, State(), None, state_word)
+        return _inspection(config, State(), None, standing.status(root, archive, name)["state"], {})
     with closing(Store.open(folder, readonly=True)) as store:
-        return _inspection(config, replay(store.history()), store, state_word)
+        placed: dict[int, tuple[float, ...]] = {}
+        state = replay(_noting_places(store.history(), placed))
+        return _inspection(config, state, store, standing.state_word(store, state, config, folder), placed)
 
 
-def _inspection(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
+def _noting_places(history: Iterable[CycleOutcome], placed: dict[int, tuple[float, ...]]) -> Iterator[CycleOutcome]:
+    """The history as it is; candidate -> descriptor goes to `placed`, so that it is walked once."""
+    for outcome in history:
+        for placement in outcome.placements:
+            placed.setdefault(placement.candidate, placement.descriptor)
+        yield outcome
+
+
+def _inspection(
+    config: SeriesConfig, state: State, store: Store | None, word: str, placed: Mapping[int, Sequence[float]]
+) -> dict[str, Any]:
     elites = list(state.archive) if state.archive else []
     known = {c.id: c for c in store.candidates([e.candidate for e in elites])} if store and elites else {}
     signals = store.signals(list(known)) if store and known else {}
     axes = state.archive.axes if state.archive else None
-    clipped = _clipped_per_axis(store.history(), axes) if store and axes else []
+    clipped = _clipped_per_axis(placed, axes) if axes else []
     counts = store.gate_counts() if store else {}
     gates: list[dict[str, Any]] = []
     for gate in GATES:
@@ -123,15 +134,12 @@ def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal]) ->
     }
 
 
-def _clipped_per_axis(history: Any, axes: Axes) -> list[int]:
-    counts, seen = [0] * len(axes.names), set[int]()
-    for outcome in history:
-        for placement in outcome.placements:
-            if placement.candidate in seen:
-                continue
-            seen.add(placement.candidate)
-            for axis, value in enumerate(placement.descriptor):
-                counts[axis] += not axes.low[axis] <= value <= axes.high[axis]
+def _clipped_per_axis(placed: Mapping[int, Sequence[float]], axes: Axes) -> list[int]:
+    """How many of those that were placed lie beyond the ends of each axis."""
+    counts = [0] * len(axes.names)
+    for descriptor in placed.values():
+        for axis, value in enumerate(descriptor):
+            counts[axis] += not axes.low[axis] <= value <= axes.high[axis]
     return counts
 
 
@@ -147,15 +155,16 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
     config, folder = load(series_file(root, name), known=known_names()), archive / name
     if not (folder / DATABASE).exists():
         raise NotFound(f'The series "{name}" has nothing to show yet.', hint=f"Run it: gen-emerge run {name}")
-    status = standing.status(root, archive, name)
     with closing(Store.open(folder, readonly=True)) as store:
+        placed: dict[int, tuple[float, ...]] = {}
         history = list(store.history())
-        state = replay(history)
+        state = replay(_noting_places(history, placed))
+        status = standing.status_of(config, folder, store, state)
         axes = state.archive.axes if state.archive else None
         elites = list(state.archive) if state.archive else []
         cells = _map_cells(store, folder, elites, axes) if axes else ()
         measures = store.measures()
-        clipped = _clipped_per_axis(history, axes) if axes else []
+        clipped = _clipped_per_axis(placed, axes) if axes else []
         waiting = len(standing.open_questions(store))
         return ReportData(
             series=config.name,
@@ -167,7 +176,7 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
             kind=axes.kind if axes else "grid",
             cells_total=axes.cells if axes else 0,
             cells=cells,
-            cycles_planned=int(standing.last_run(folder).get("cycles", config.loop.cycles)),
+            cycles_planned=standing.noted_cycles(folder, config),
             warmup_cycles=config.loop.warmup_cycles,
             seed=config.seed,
             status=status,

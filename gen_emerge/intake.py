@@ -20,6 +20,7 @@ from gen_emerge.errors import BadInput, HeldByAnother
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.importing import Found, Listing, find_pictures, read, scratch
 from gen_emerge.needs import preflight
+from gen_emerge.opening import begun, create
 from gen_emerge.state import State, replay
 from gen_emerge.store import Store, importing, is_thumbnail, keep, pixels_hash, sweep_imports
 from gen_emerge.store.imports import files_of, put_back, whole
@@ -82,13 +83,13 @@ def bring_in(
         HeldByAnother: another process imports into this series.
         DiskFull: what was queued before stays queued.
     """
-    config, there = house.begun(root, archive, name)
+    config, there = begun(root, archive, name)
     folder = archive / name
     listing = _listed(pictures, folder, say)
     if not queue and there:
         preflight(config, root)
     found = Folder(pictures=pictures, prompt=prompt)
-    _queue(found, listing, config, folder, create=None if there else lambda: house.create(root, archive, config))
+    _queue(found, listing, config, folder, create=None if there else lambda: create(root, archive, config))
     why = PLACED_LATER
     if not queue:
         why = _wait_for(folder, config, found)

@@ -22,7 +22,7 @@ from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
 from gen_emerge.roles import Crew
-from gen_emerge.state import WARMUP, Lately, State
+from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
 from gen_emerge.tried import tried
@@ -113,7 +113,6 @@ class Live:
                 self._queue(cycle)
         self._fill_index()
         self.joined = self._joined_lately()
-        self._ask_the_forgotten()
 
     # ---- proposals -----------------------------------------------------------------------------------------------
 
@@ -248,16 +247,6 @@ class Live:
             points = [[signals[c][name].value for name in archive.axes.names] for c in joined]
             found[cycle] = [(c, archive.locate(point)[0]) for c, point in zip(joined, points, strict=True)]
         return found
-
-    def _ask_the_forgotten(self) -> None:
-        """Whoever waits for the critic and is due in no cycle to come: versions before this one left no row of it."""
-        state, first = self.state, self.state.cycle - self.crew.rhythm.pipeline_depth
-        due = {c for cycle, lately in state.lately.items() if cycle >= first for c in lately.open}
-        for candidate, (status, cause) in state.waiting.items():
-            if status == "pending" and cause != WARMUP and candidate not in due:
-                placement, _ = state.contested.get(candidate, (None, 0))
-                met = placement.incumbent if placement is not None else None
-                state.lately.setdefault(first, Lately()).open[candidate] = met
 
     def neighbours_allowed(self, cell: int, cycle: int) -> frozenset[int]:
         """Whom an image of a cell may be near: who held it when the proposals of `cycle` were made, or joined since.

@@ -2,13 +2,15 @@
 
 Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes, and the series' folder,
 where pictures lie that genomes begin from); writes "ready", then "done" after every genome that did not end the
-process. A genome that raises does not end it.
+process. A genome that raises does not end it. Whatever else is printed, by a plug-in or a library, goes to standard
+error: a stray "done" would put another genome's death on an innocent one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,12 @@ def main() -> None:
     from gen_emerge.store.imports import read_import
     from gen_emerge.types import Genome, Pixels
 
+    told = os.dup(1)
+    os.dup2(2, 1)
+
+    def say(word: str) -> None:
+        os.write(told, f"{word}\n".encode())
+
     asked: dict[str, Any] = json.load(sys.stdin)
     config = parse(asked["settings"], known=known_names())
 
@@ -35,7 +43,7 @@ def main() -> None:
     imports = Imported(lambda pixels: read_import(Path(asked["folder"]), pixels))
     scorers = (PixelMeasures(), *load_scorers(config, asked["references"]))
     detectors = load_detectors(config)
-    _say("ready")
+    say("ready")
     for values in asked["genomes"]:
         genome = Genome(**values)
         with contextlib.suppress(Exception, SystemExit):
@@ -45,12 +53,7 @@ def main() -> None:
                 scorer.score([pixels], [genome.prompt])
             for detector in detectors:
                 detector.find([pixels])
-        _say("done")
-
-
-def _say(word: str) -> None:
-    sys.stdout.write(word + "\n")
-    sys.stdout.flush()
+        say("done")
 
 
 if __name__ == "__main__":

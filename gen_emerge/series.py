@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge import standing
-from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load, parse
-from gen_emerge.config.tables import CalibrationConfig
-from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
+from gen_emerge.config import SeriesConfig, load, parse
+from gen_emerge.crew import assemble, known_names
 from gen_emerge.engines.local import LocalEngine
-from gen_emerge.errors import BadInput, FixedKeyChanged, HeldByAnother, OutOfBudget
+from gen_emerge.errors import BadInput, HeldByAnother, OutOfBudget
 from gen_emerge.live import Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
+from gen_emerge.opening import check_unchanged, first_references, note_settings, open_series, refuse_orphans
 from gen_emerge.roles import Crew
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Held, Store, hold, importing, read_import, sweep_imports
-from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, sweep, walk
+from gen_emerge.store.images import PictureWriter, paths_of, read_pixels, read_stored, sweep
 from gen_emerge.store.imports import FOLDER as IMPORTS
-from gen_emerge.store.imports import files_of, walk_imports
+from gen_emerge.store.imports import files_of
 from gen_emerge.studio_folder import archive_folder, find_root, new_series_file, series_file
-from gen_emerge.types import CycleRecord, Pixels, PromptBank, QuestionBank, content_hash
+from gen_emerge.types import CycleRecord, Pixels
 
 Progress = Callable[[Mapping[str, Any]], None]
 Goal = Callable[[Store, State], int]
@@ -148,9 +148,9 @@ def run(
     config = load(series_file(root, name), known=known_names())
     folder = archive / name
     first = _first_crew(config, root, folder)
-    with hold(folder) as held, closing(_open(folder, config, root)) as store:
+    with hold(folder) as held, closing(open_series(folder, config, root)) as store:
         crew = _crew_of(store, first, config, root, folder)
-        _note_settings(store, config, crew)
+        note_settings(store, config, crew)
         opened = _Opened(store=store, state=replay(store.history()), crew=crew, folder=folder, config=config)
         target = noted = cycles if cycles is not None else config.loop.cycles
         if goal is not None:
@@ -160,7 +160,7 @@ def run(
             _go_on(opened, held, target, noted, stop=stop, progress=progress, say=say)
         else:
             standing.note_run(folder, ending, noted)
-        return standing.status(root, archive, name, held=False)
+        return standing.status_of(config, folder, store, opened.state, held=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,16 +180,16 @@ def _first_crew(config: SeriesConfig, root: Path, folder: Path) -> Crew | None:
     Returns:
         None where the series has begun: which reference prompts it stored is known once it is open.
     """
-    if (folder / DATABASE).exists() and not _check_unchanged(folder, config, root):
+    if (folder / DATABASE).exists() and not check_unchanged(folder, config, root):
         return None
-    _refuse_orphans(folder)
-    return _crew(config, root, folder, _first_references(config, root))
+    refuse_orphans(folder)
+    return _crew(config, root, folder, first_references(config, root))
 
 
 def _crew_of(store: Store, first: Crew | None, config: SeriesConfig, root: Path, folder: Path) -> Crew:
     """The crew that measures with the series' own reference prompts: `first`, where those are the ones it has."""
     references: list[str] = store.facts["reference_prompts"]
-    if first is not None and references == _first_references(config, root):
+    if first is not None and references == first_references(config, root):
         return first
     return _crew(config, root, folder, references)
 
@@ -229,8 +229,11 @@ def _go_on(
 
         _drive(opened, target, tell, stop or (lambda: False))
         ending = standing.ending(store, state.cycle, noted, wait=opened.config.loop.on_checkin == "wait")
-    except (KeyboardInterrupt, OutOfBudget):
+    except KeyboardInterrupt:
         ending = "stopped"
+        raise
+    except OutOfBudget:
+        ending = "paused"
         raise
     finally:
         standing.note_run(folder, ending, noted)
@@ -253,41 +256,12 @@ def _drive(opened: _Opened, target: int, tell: Callable[[CycleRecord], None], st
             crew,
             store,
             opened.state,
-            load=lambda image: read_pixels(folder / image.path),
+            load=lambda image: read_stored(folder, image),
             paint=engine.paint,
             cache=folder / "cache",
         )
         closed.callback(live.sitting.close)
         run_loop(live, engine, cycles=target, tell=tell, stop=stop)
-
-
-def begun(root: Path, archive: Path, name: str) -> tuple[SeriesConfig, bool]:
-    """The file of a series that something is to be added to, and whether its database is there; changes nothing.
-
-    Raises:
-        BadInput: the file is wrong, does not fit the series, or its database is lost.
-    """
-    config, folder = load(series_file(root, name), known=known_names()), archive / name
-    there = (folder / DATABASE).exists() and not _check_unchanged(folder, config, root)
-    if not there:
-        _refuse_orphans(folder)
-    return config, there
-
-
-def create(root: Path, archive: Path, config: SeriesConfig) -> None:
-    """Make the database of a series that is not `begun`.
-
-    Raises:
-        HeldByAnother: another process is about to run it.
-    """
-    folder = archive / config.name
-    with hold(folder):
-        _open(folder, config, root).close()
-
-
-def _first_references(config: SeriesConfig, root: Path) -> list[str]:
-    """The reference prompts a new series stores."""
-    return reference_prompts(load_banks(config, root)[0], config.seed)
 
 
 def _crew(config: SeriesConfig, root: Path, folder: Path, references: list[str]) -> Crew:
@@ -306,90 +280,6 @@ def _pictures(config: SeriesConfig, folder: Path) -> Callable[[str], Pixels] | N
     if config.generator.use == "painter":
         return None
     return lambda genome: read_pixels(folder / paths_of(genome)[0])
-
-
-def _refuse_orphans(folder: Path) -> None:
-    """Pictures without a database are somebody's lost series: a new one would sweep them away."""
-    files = [path for path, _ in (*walk(folder), *walk_imports(folder))]
-    pictures = [path for path in files if path.suffix == ".png" and ".original." not in path.name]
-    if not (folder / DATABASE).exists() and (count := len(pictures)):
-        raise BadInput(
-            f"{folder} holds {count} pictures but no {DATABASE}, which says what they are.",
-            hint="Restore it from a copy, or move the folder away to begin anew. The PNGs carry their recipes.",
-        )
-
-
-def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
-    if (folder / DATABASE).exists():
-        store = Store.open(folder)
-        if store.committed() or changed_fixed(store.facts["fixed"], fixed(config)) is None:
-            return store
-        # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
-        store.close()
-        sweep(folder, ())
-        for path in sorted(folder.glob(f"{DATABASE}*"), reverse=True):  # the database itself last
-            path.unlink()
-    facts = {
-        "fixed": fixed(config),
-        "takes": config.loop.best_of,
-        "reference_prompts": _first_references(config, root),
-    }
-    return Store.create(folder, facts)
-
-
-def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank) -> dict[str, Any]:
-    """What a change of settings is recognised by: the file without its name, length and pace, and the banks' contents.
-
-    Tables that this version brought are left out while they say nothing new: going on with a series of an earlier
-    version is no change.
-    """
-    table = {key: value for key, value in as_table(config).items() if key != "name"}
-    table["loop"] = {key: value for key, value in table["loop"].items() if key not in ("cycles", "best_of")}
-    table["critic"] = {key: value for key, value in table["critic"].items() if key != "concurrency"}
-    if config.loop.best_of == 1:
-        del table["selector"]
-    if not config.detectors.use:
-        del table["detectors"]
-    if config.calibration == CalibrationConfig():
-        del table["calibration"]
-    banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
-    return {"settings": table, "banks": banks}
-
-
-def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
-    """Refuse what may not change once a series has cycles, before the series is touched.
-
-    Returns:
-        True when a fixed key changed before anything was derived or answered: the series then begins anew.
-    """
-    with closing(Store.open(folder, readonly=True)) as store:
-        path = changed_fixed(store.facts["fixed"], fixed(config))
-        begun = store.committed() > 0 or any(item.kind != "config" for item in store.inputs(0, store.attempted() + 2))
-        if path is not None and not begun:
-            return True
-        if path is not None:
-            old, new = complete(store.facts["fixed"]).get(path), fixed(config).get(path)
-            raise FixedKeyChanged(
-                f"{path} was {old!r} when the series began and is {new!r} now; it is fixed once a series has cycles.",
-                hint=f"Write {path} = {old!r} again, or begin another series with `gen-emerge new`.",
-            )
-        now = _settings(config, *load_banks(config, root))["banks"]
-        for used in store.inputs_of("config"):
-            for bank, content in used.payload["banks"].items():
-                if now.get(bank, content) != content:
-                    raise BadInput(
-                        f"{bank} was edited after this series used it; a bank that was used never changes.",
-                        hint="Restore it, save the new words under another name, and name that in the series file.",
-                    )
-    return False
-
-
-def _note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:
-    """Write changed settings to `inputs`: they take effect at the next cycle boundary, for ever from there."""
-    payload = {**_settings(config, crew.prompts, crew.questions), "versions": crew.versions}
-    known = store.inputs_of("config")
-    if not known or content_hash(dict(known[-1].payload)) != content_hash(payload):
-        store.add_input("config", payload, first_cycle=store.committed() + 1)
 
 
 def _sweep(store: Store, folder: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +52,20 @@ def status(root: Path, archive: Path, name: str, *, held: bool | None = None) ->
         running = holder(folder) is not None if held is None else held
         return _object(config, State(), None, "running" if running else "new")
     with closing(Store.open(folder, readonly=True)) as store:
-        state = replay(store.history())
-        running = holder(folder) is not None if held is None else held
-        word = "running" if running else _state_word(store, state, config, folder)
-        return _object(config, state, store, word)
+        return status_of(config, folder, store, replay(store.history()), held=held)
+
+
+def status_of(
+    config: SeriesConfig, folder: Path, store: Store, state: State, *, held: bool | None = None
+) -> dict[str, Any]:
+    """The same object, of a state that was replayed already: a long history takes seconds."""
+    return _object(config, state, store, state_word(store, state, config, folder, held=held))
+
+
+def state_word(store: Store, state: State, config: SeriesConfig, folder: Path, *, held: bool | None = None) -> str:
+    """How a series stands, in one word: see `status`."""
+    running = holder(folder) is not None if held is None else held
+    return "running" if running else _at_rest(store, state, config, folder)
 
 
 def all_series(root: Path, archive: Path) -> dict[str, Any]:
@@ -198,17 +208,20 @@ def note_run(folder: Path, word: str, target: int) -> None:
 
 
 def last_run(folder: Path) -> Mapping[str, Any]:
-    """What `run.json` says; empty when it is missing or torn."""
+    """What `run.json` says: `state` and `cycles`; empty when it is missing, torn, or not as we write it."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / _RUN).read_text(encoding="utf-8"))
+        found: Any = json.loads((folder / _RUN).read_text(encoding="utf-8"))
         if isinstance(found, dict):
-            return found  # pyright: ignore[reportUnknownVariableType]
+            known = cast("dict[str, Any]", found)
+            state, cycles = known.get("state"), known.get("cycles")
+            if isinstance(state, str) and type(cycles) is int:
+                return known
     return {}
 
 
 def noted_cycles(folder: Path, config: SeriesConfig) -> int:
     """How many cycles in all the last run was to have; before any, what the series file says."""
-    return int(last_run(folder).get("cycles", config.loop.cycles))
+    return last_run(folder).get("cycles", config.loop.cycles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,13 +245,13 @@ def plan(root: Path, archive: Path, name: str) -> Plan:
     return Plan(asked=noted_cycles(archive / name, config), file=config.loop.cycles, warmup=config.loop.warmup_cycles)
 
 
-def _state_word(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:
+def _at_rest(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:
     last = last_run(folder)
     target = noted_cycles(folder, config)
     if waits(store, wait=config.loop.on_checkin == "wait"):
         return "waiting"
     if state.cycle >= target:
         return "done"
-    if last.get("state") == "failed":
-        return "failed"
+    if last.get("state") in ("failed", "paused"):
+        return last["state"]
     return "new" if state.cycle == 0 and not last else "stopped"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gen_emerge.archive import Archive
+from gen_emerge.emitters import FRESH
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.errors import Damaged
 from gen_emerge.preference.rounds import Contest
@@ -37,7 +38,10 @@ CONTRADICTIONS = (LookupError, ValueError, TypeError, AttributeError, AssertionE
 
 
 class State:
-    """Everything the next cycle is a function of. `cycle` is the last one folded in, 0 for a new series."""
+    """Everything the next cycle is a function of. `cycle` is the last one folded in, 0 for a new series.
+
+    `asked`: whoever waits for the critic -> the cycle in which it was asked about last.
+    """
 
     def __init__(self) -> None:
         self.cycle = 0
@@ -59,6 +63,7 @@ class State:
         self.challengers: dict[int, dict[int, tuple[bool, int]]] = {}
         self.bests: dict[int, int | None] = {}
         self.choices: dict[int, tuple[int, ...]] = {}
+        self.asked: dict[int, int] = {}
         self.lately: dict[int, Lately] = {}
         self._now = Lately()
 
@@ -76,6 +81,7 @@ class State:
     def resolve(self, resolution: Resolution) -> None:
         """A candidate's status changes: after the warm-up, by a human, or when a late duel came back."""
         status, cause = self.waiting.pop(resolution.candidate, ("passed", ""))
+        self.asked.pop(resolution.candidate, None)
         self.statuses[status] -= 1
         if status == "rejected":
             self.rejections[cause] -= 1
@@ -96,7 +102,7 @@ class State:
         again = self.contested.pop(placement.candidate, None) is not None
         if placement.outcome == "pending":
             self.contested[placement.candidate] = (placement, cycle)
-            self._now.open[placement.candidate] = placement.incumbent
+            self.asked[placement.candidate] = cycle
         self._note_challenger(placement, cycle)
         if placement.reason != "human" and not again:
             self.clipped.append(placement.clipped)
@@ -113,7 +119,6 @@ class State:
         self.bandit.learn(*self._results(outcome), fade=own or not outcome.fates)
         self.bests[outcome.cycle] = outcome.best
         self._now.duels = len(outcome.duels)
-        self._now.open = {c: met for c, met in self._now.open.items() if c in self.waiting}
         self.lately[outcome.cycle], self._now = self._now, Lately()
         for kept in (self.bests, self.lately):
             kept.pop(outcome.cycle - MAX_DEPTH - 2, None)
@@ -139,7 +144,7 @@ class State:
             if (fate.status, fate.cause) != ("pending", WARMUP) and fate.id not in foreign
         }
         if outcome.axes is not None and outcome.axes.version == 1:
-            tried |= {r.candidate: self.operators.get(r.candidate, WARMUP_EMITTER) for r in outcome.resolutions}
+            tried |= {r.candidate: self.operators.get(r.candidate, FRESH) for r in outcome.resolutions}
         results = [(operator, effect.pop(candidate, None)) for candidate, operator in tried.items()]
         late = [(self.operators[candidate], what) for candidate, what in effect.items() if candidate in self.operators]
         return results, late
@@ -216,8 +221,8 @@ class State:
             self.rejections[cause] += 1
         if status in ("review", "pending"):
             self.waiting[candidate] = (status, cause)
-        if (status, cause) == ("pending", "critic"):
-            self._now.open[candidate] = None
+        if status == "pending" and cause != WARMUP:
+            self.asked[candidate] = self.cycle + 1
         if status == "passed" or (status == "pending" and cause != WARMUP):
             if candidate not in self.accepted:
                 self.accepted[candidate] = self.genomes[candidate]
@@ -235,21 +240,16 @@ class Lately:
     """What one of the last cycles left behind for those that were begun before it was committed.
 
     Args:
-        open: candidates that still wait for the critic -> the incumbent they are to meet, None for a missing critique.
         joined: candidates accepted in it.
         duels: how many there were.
     """
 
-    open: dict[int, int | None] = field(default_factory=dict[int, int | None])
     joined: list[int] = field(default_factory=list[int])
     duels: int = 0
 
 
 MAX_DEPTH = 16
 """The largest `pipeline_depth`: how far back a cycle may look."""
-
-WARMUP_EMITTER = "fresh"
-"""Who proposed a warm-up image: fresh draws only."""
 
 CHALLENGERS_KEPT = 4
 """So many images of a cell that do not hold it are remembered, the newest: a human may be asked about them."""

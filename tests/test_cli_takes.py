@@ -19,11 +19,14 @@ from gen_emerge.errors import BadConfig, BadInput, FixedKeyChanged, MissingExtra
 from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.generators.diffusion.options import read_options
 from gen_emerge.models import libraries
+from gen_emerge.propose import Proposer
 from gen_emerge.reports.page import render_html
+from gen_emerge.roles import Crew
 from gen_emerge.series import Studio
-from gen_emerge.state import SELECTOR
+from gen_emerge.state import SELECTOR, State
 from gen_emerge.store import Store
 from gen_emerge.store.images import read_pixels
+from gen_emerge.types import Genome
 
 LOOP = {"batch": 4, "warmup_cycles": 2, "cycles": 6, "best_of": 3, "checkin_every": 2}
 SMALL = {"width": 64, "height": 64}
@@ -128,7 +131,7 @@ def test_a_series_of_before_there_were_takes_goes_on_as_it_was(house: Studio) ->
 def test_what_a_series_is_recognised_by_is_what_it_was(repository: Path) -> None:
     """The settings that a series of an earlier version stored: new tables are left out while they say nothing."""
     from gen_emerge.crew import load_banks
-    from gen_emerge.series import _settings  # pyright: ignore[reportPrivateUsage]
+    from gen_emerge.opening import _settings  # pyright: ignore[reportPrivateUsage]
 
     config = load(repository / "experiments" / "series" / "first-light.toml")
     stored = _settings(config, *load_banks(config, repository))["settings"]
@@ -353,12 +356,15 @@ def test_a_detector_that_kills_its_process_is_met_in_the_probe(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).resolve().parent.parent}")
     config = use(image={"width": 32, "height": 32}, detectors={"use": ["deadly"]})
     crew = crews.assemble(config, root=studio, references=["a print"])
-    from gen_emerge.propose import Proposer
-    from gen_emerge.state import State
+    (genome,) = proposed(crew, 1)
+    assert crew.probe([genome]) == {genome.hash: "ended its process (exit code 7)"}
 
+
+def proposed(crew: Crew, many: int) -> list[Genome]:
+    """The genomes of a first cycle."""
     proposer = Proposer(
         seed=1,
-        batch=1,
+        batch=many,
         warmup_cycles=1,
         size=(32, 32),
         generator=crew.generator,
@@ -366,5 +372,19 @@ def test_a_detector_that_kills_its_process_is_met_in_the_probe(
         emitters=crew.emitters,
         genomes=lambda hashes: {},
     )
-    (proposal,) = proposer.propose(1, State(), waiting=())
-    assert crew.probe([proposal.genome]) == {proposal.genome.hash: "ended its process (exit code 7)"}
+    return [proposal.genome for proposal in proposer.propose(1, State(), waiting=())]
+
+
+def test_whatever_is_printed_in_the_probe_a_death_is_put_on_the_genome_that_died(
+    studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two words of the protocol itself, by the language and past it, from whoever looks at the first picture."""
+    chatty = 'import os, sys; print("done", flush=True); os.write(1, b"done\\n"); os._exit(7); box = ('
+    package(tmp_path, "chatty", CODE.format(name="chatty").replace("box = (", chatty))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).resolve().parent.parent}")
+    config = use(image={"width": 32, "height": 32}, detectors={"use": ["chatty"]})
+    crew = crews.assemble(config, root=studio, references=["a print"])
+    genomes = proposed(crew, 3)
+    # All three end their process, each in its turn: none is skipped for what another one printed.
+    assert set(crew.probe(genomes)) == {genome.hash for genome in genomes}

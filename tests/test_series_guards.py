@@ -9,13 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from gen_emerge import crew as crews
 from gen_emerge.audit import verify
+from gen_emerge.config import load
 from gen_emerge.errors import BadInput, Damaged
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.opening import create
 from gen_emerge.series import Studio
+from gen_emerge.store import Store, pixels_hash
+from gen_emerge.store import verify as checks
 from gen_emerge.types import Pixels, Reading
 
 
@@ -87,6 +93,73 @@ def test_a_lost_picture_is_painted_again_where_a_new_scorer_must_see_it(
         lost.unlink()
     monkeypatch.setattr(crews, "load_scorers", lambda config, references: (NextScorer(),))
     assert house.run("night", cycles=6)["state"] == "done"
+
+
+def test_a_picture_that_was_changed_is_painted_again_before_a_new_scorer_sees_it(
+    house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.run("night")
+    seen: set[str] = set()
+
+    class Looking(NextScorer):
+        def score(self, images: Sequence[Pixels], prompts: Sequence[str]) -> list[Reading]:
+            seen.update(pixels_hash(image) for image in images)
+            return super().score(images, prompts)
+
+    black = np.zeros((48, 48, 3), dtype=np.uint8)
+    for changed in pictures(house):
+        Pillow.fromarray(black).save(changed)
+    monkeypatch.setattr(crews, "load_scorers", lambda config, references: (Looking(),))
+    house.run("night", cycles=6)
+    assert len(seen) > 16 and pixels_hash(black) not in seen
+
+
+def test_a_series_that_begins_anew_leaves_a_copy_beside_its_database_alone(house: Studio) -> None:
+    path = house.root / "experiments" / "series" / "night.toml"
+    config = load(path, known=crews.known_names())
+    folder = house.archive / "night"
+    create(house.root, house.archive, config)
+    copy = folder / "series.db.bak"
+    copy.write_bytes((folder / "series.db").read_bytes())
+    path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
+    assert house.run("night")["cycle"] == 4
+    assert copy.exists()
+    with Store.open(folder, readonly=True) as store:
+        assert store.facts["fixed"]["seed"] == 8
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"cycles": null}', '{"state": 3, "cycles": 9}', '{"state": "done", "cycles": true}', '{"st']
+)
+def test_what_is_kept_for_display_alone_may_be_damaged(house: Studio, text: str) -> None:
+    house.run("night", cycles=3)
+    (house.archive / "night" / "run.json").write_text(text)
+    assert (house.status("night")["state"], house.inspect("night")["state"]) == ("stopped", "stopped")
+    assert house.run("night")["state"] == "done"
+
+
+def test_a_run_ends_in_what_status_says(house: Studio) -> None:
+    said = house.run("night")
+    assert said == house.status("night")
+    assert house.inspect("night")["state"] == said["state"] == "done"
+
+
+def test_pictures_that_are_committed_while_others_are_compared_are_nobody_s_orphans(
+    house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long series takes minutes to compare: its run goes on meanwhile, and ends."""
+    house.run("night")
+    compare, later = checks._digest, []
+
+    def slow(path: Path) -> str | None:
+        if not later:
+            later.append(house.run("night", cycles=6)["cycle"])
+        return compare(path)
+
+    monkeypatch.setattr(checks, "_digest", slow)
+    found = verify(house.root, house.archive, "night")
+    assert later == [6]
+    assert found["ok"], found["problems"][:3]
 
 
 def damage(statement: str) -> Callable[[Path], None]:

@@ -112,9 +112,7 @@ def ranking(state: State) -> list[Elite]:
     for duel in state.duels:
         preference.add(duel)
     left = {elite.candidate: elite for elite in state.archive}
-    ranked: list[Elite] = []
-    while left and (best := preference.best(left.keys())) is not None:
-        ranked.append(left.pop(best))
+    ranked = [left.pop(candidate) for candidate in preference.ranked(list(left))]
     return ranked + sorted(left.values(), key=lambda elite: (elite.since, elite.candidate))
 
 

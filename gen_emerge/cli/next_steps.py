@@ -9,6 +9,8 @@ from typing import Any
 from gen_emerge.cli.text import questions_open
 from gen_emerge.standing import Plan
 
+_PAUSED = ": the disk was full, or a budget was spent"
+
 
 def looking(status: Mapping[str, Any], folder: Path) -> list[str]:
     """Where a run's pictures lie, and the commands that show them; nothing before there are any.
@@ -33,7 +35,7 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
     command = f"gen-emerge run {name}"
     if state == "new":
         return [f"To begin: {command}"]
-    if state not in ("done", "stopped", "failed"):
+    if state not in ("done", "stopped", "paused", "failed"):
         return []
     lines: list[str] = []
     if cycle < plan.warmup:
@@ -46,7 +48,7 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
         lines.append(f"It has its {cycle} cycles.")
         command += f" --cycles {cycle * 2}"
     else:
-        lines.append(f"It {'failed' if state == 'failed' else 'stopped'} after cycle {cycle} of {plan.asked}.")
+        lines.append(f"It {state} after cycle {cycle} of {plan.asked}{_PAUSED if state == 'paused' else ''}.")
         command += f" --cycles {plan.asked}" if plan.asked != plan.file else ""
     return [*lines, f"To go on: {command}"]
 

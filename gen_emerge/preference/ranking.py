@@ -129,10 +129,15 @@ class DuelPreference:
         """
         self._catch_up()
         known = self._ids if among is None else [i for i in among if i in self._place]
-        if not known:
-            return None
-        utilities = self._fitted().utilities
-        return min(known, key=lambda i: (-round(float(utilities[self._place[i]]), 6), i))
+        return min(known, key=self._standing, default=None)
+
+    def ranked(self, among: Collection[int]) -> list[int]:
+        """Those of `among` that were ever compared, as `best` would name them one after the other."""
+        self._catch_up()
+        return sorted((i for i in among if i in self._place), key=self._standing)
+
+    def _standing(self, candidate: int) -> tuple[float, int]:
+        return -round(float(self._fitted().utilities[self._place[candidate]]), 6), candidate
 
     @property
     def believed(self) -> bool:

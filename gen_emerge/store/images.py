@@ -328,6 +328,19 @@ def sweep(folder: Path, known: Collection[str]) -> int:
     return deleted
 
 
+def read_stored(folder: Path, image: Image) -> Pixels:
+    """A candidate's picture: (h, w, 3) uint8, read-only.
+
+    Raises:
+        Damaged: the file is missing, is no picture, or holds other pixels than were judged.
+    """
+    pixels = read_pixels(folder / image.path)
+    if pixels_hash(pixels) != image.pixels:
+        hint = "`gen-emerge verify` names every such file."
+        raise Damaged(f"{folder / image.path} holds other pixels than when it was judged.", hint=hint)
+    return pixels
+
+
 def read_pixels(path: Path) -> Pixels:
     """The stored picture: (h, w, 3) uint8, read-only.
 

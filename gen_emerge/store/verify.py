@@ -36,6 +36,8 @@ def verify_files(store: Store, *, damaged: Collection[str] = ()) -> list[Problem
         damaged: tables that may lack rows.
     """
     folder, known, problems, lost = store.folder, set[str](), list[Problem](), list[str]()
+    # Asked before anything is hashed, which takes minutes: who runs it now may have ended by then.
+    flying = _in_flight(store)
     for image in _images(store, lost):
         known.update((image.path, image.thumbnail))
         digest = _digest(folder / image.path)
@@ -44,12 +46,16 @@ def verify_files(store: Store, *, damaged: Collection[str] = ()) -> list[Problem
         elif digest != image.file:
             problems.append(Problem(kind="hash", path=image.path))
         problems.extend(_thumbnail(folder, image.thumbnail))
+    found = list(walk(folder))
+    flying = flying or _in_flight(store)
+    # Listed before these are read: a file of a cycle that was committed meanwhile is known, not an orphan.
+    if not lost:
+        known.update(name for image in _images(store, lost) for name in (image.path, image.thumbnail))
     if lost or "images" in damaged:
         return [*problems, _unlisted("images", lost), *_imports(store)]
-    flying = _in_flight(store)
-    for path, genome in walk(folder):
+    for path, genome in found:
         name = path.relative_to(folder).as_posix()
-        if name not in known and not (flying and (genome or is_draft(path))):
+        if name not in known and path.exists() and not (flying and (genome or is_draft(path))):
             problems.append(Problem(kind="orphan", path=name))
     return [*problems, *_imports(store)]
 
@@ -106,15 +112,16 @@ def uncommitted(store: Store) -> int | None:
     None where the database is too damaged to say which files are committed.
     """
     try:
-        imported = _imported_files(store)
         names = [path.relative_to(store.folder).as_posix() for path, ours in walk_imports(store.folder) if ours]
+        files = [path for path, genome in walk(store.folder) if genome or is_draft(path)]
+        # Files first, then what is committed: a cycle that is committed in between leaves none behind.
+        imported = _imported_files(store)
         begun = sum(name not in imported for name in names)
         if not _in_flight(store):
             return begun
         known = {name for _, image in store.images() for name in (image.path, image.thumbnail)}
     except _ILLEGIBLE:
         return None
-    files = [path for path, genome in walk(store.folder) if genome or is_draft(path)]
     return begun + sum(path.relative_to(store.folder).as_posix() not in known for path in files)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from loop_crew import NO_GATES, RankCritic, Traits, crew, edges, rhythm, world_crew
 
+from gen_emerge.audit import verify_history
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.cli import rounds as cli_rounds
 from gen_emerge.preference import open_round
@@ -293,3 +294,16 @@ def test_a_round_s_id_is_taken_once(series):
     asked = cli_rounds.request_round(made.store, "keep", seed=7)
     assert not made.store.add_round(asked)
     assert [each.id for each in made.store.rounds()] == [asked.id]
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+@pytest.mark.parametrize("mute", ["critic", "duel"])
+def test_who_was_kept_and_waits_for_the_critic_is_no_contradiction(series, immediate, mute):
+    """Its last verdict says review for ever; then it waits like everybody whom the critic could not speak of."""
+    critic = RankCritic(lambda n: 0, immediate=immediate)
+    made = series(world_crew(traits, gates=QUALITY, critic=critic)).run(3)
+    critic.mute = {5} if mute == "critic" else {(5, 6)}
+    made.answer(made.ask_review(900, 5), "keep")
+    made.run(6)
+    assert made.status(5) == ("pending", mute)
+    assert verify_history(made.store) == []

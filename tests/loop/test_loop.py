@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from loop_crew import (
@@ -22,6 +24,7 @@ from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import all_emitters
 from gen_emerge.emitters.operators import Reseed
 from gen_emerge.filters import Rule
+from gen_emerge.hearing import RETURNING
 from gen_emerge.live import BEST_EVERY
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.state import replay
@@ -566,6 +569,28 @@ def test_an_immediate_critic_that_is_down_leaves_candidates_pending_too(series):
     assert made.state.statuses["pending"] == 8, "those of cycle 2 are asked again in 4, those of 1 and 3 in 5"
     made.run(5)
     assert made.state.statuses["pending"] == 0 and len(made.state.archive) == 3
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+def test_a_critic_that_is_down_for_long_costs_the_same_every_cycle_and_nobody_is_forgotten(series, immediate):
+    """Of all who wait a few batches are asked about in a cycle; when it answers again, everybody gets a place."""
+    asked = Counter()
+
+    class Counting(RankCritic):
+        def _hear(self, what):
+            asked[what] += 1
+            super()._hear(what)
+
+    critic = Counting(lambda n: 0, immediate=immediate, mute={"all"})
+    made = series(world_crew(table(), critic=critic)).run(20)
+    before = asked.total()
+    made.run(40)
+    assert made.state.statuses["pending"] == 160
+    assert asked.total() - before == 20 * (1 + RETURNING) * 4, "a cycle's own images, and so many batches again"
+    made.reopen()
+    critic.mute = set()
+    made.run(62)
+    assert made.state.statuses["pending"] <= 4 * 2 * 2, "those of the last cycles are asked about in the next"
 
 
 @pytest.mark.parametrize("immediate", [True, False])

@@ -109,7 +109,7 @@ def test_a_file_that_may_not_grow_counts_as_a_full_disk(
     house.call("run", "night", "--cycles", "3")
     error = house.call("run", "night", code=5, env={"STAND_IN_FILE_LIMIT": str(kilobytes * 1024)})["error"]
     assert error["code"] == "disk-full"
-    assert house.call("status", "night")["state"] == "stopped"
+    assert house.call("status", "night")["state"] == "paused"
     committed(house, house.committed("night"), reference)
     status = house.call("run", "night")
     assert (status["state"], status["digest"]) == ("done", reference["digest"])

@@ -391,7 +391,7 @@ def _probe_some(
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        printed: str | bytes = late.stdout or b""
+        printed = cast("str | bytes", late.stdout or b"")
         # Bytes, whatever `text` asked for, on all systems but one.
         lines = str(printed, errors="replace").splitlines() if isinstance(printed, bytes) else printed.splitlines()
         return lines.count("done"), f"no answer within {PROBE_SECONDS:.0f} s"

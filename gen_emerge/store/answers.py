@@ -1,7 +1,7 @@
 """Human answers out of their inputs. Takes inputs in order of arrival, gives what stands; touches nothing.
 
-Payloads: "answer" is `{"question", "answer", "rater", "confidence", "seconds"}`, "undo" is `{"question", "rater"}`
-(without a rater: whoever answered that question last).
+Payloads: "answer" is `{"question", "answer", "rater", "confidence", "seconds"}`, of a ranking with `"order"` besides;
+"undo" is `{"question", "rater"}` (without a rater: whoever answered that question last).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def answers_from(inputs: Iterable[Input]) -> Answers:
                 rater=payload["rater"],
                 confidence=payload.get("confidence", "sure"),
                 seconds=payload.get("seconds"),
+                order=tuple(payload.get("order", ())),
             )
             everything.append(answer)
             given.append((answer, each.id, each.first_cycle))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, select
 
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import reading
-from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from
+from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from, question_from
 from gen_emerge.store.write import last_committed
 from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Fate, Placement, Question, Resolution, Round
 
@@ -156,16 +156,12 @@ def rounds_between(connection: Connection, first: int, last: int) -> dict[int, R
     """Cycle -> the round opened at its commit."""
     r, q = t.RoundRow, t.QuestionRow
     asked: dict[str, list[Question]] = defaultdict(list)
-    columns = (q.round, q.id, q.kind, q.ask, q.prompt, q.images, q.attention)
+    columns = (q.round, q.id, q.kind, q.ask, q.prompt, q.images, q.attention, q.stream)
     statement = select(*columns).join(r, r.id == q.round).order_by(q.round, q.position)
-    for number, identity, kind, ask, prompt, images, attention in connection.execute(
-        _between(statement, r, first, last)
-    ):
-        asked[number].append(
-            Question(id=identity, kind=kind, ask=ask, prompt=prompt, images=from_json(images), attention=attention)  # pyright: ignore[reportArgumentType]
-        )
-    statement = select(r.cycle, r.id, r.round_cycle, r.reason).order_by(r.cycle)
+    for number, *values in connection.execute(_between(statement, r, first, last)):
+        asked[number].append(question_from(*values))
+    statement = select(r.cycle, r.id, r.round_cycle, r.reason, r.baseline).order_by(r.cycle)
     return {
-        cycle: Round(id=number, cycle=of, reason=reason, questions=tuple(asked[number]))
-        for cycle, number, of, reason in connection.execute(_between(statement, r, first, last))
+        cycle: Round(id=number, cycle=of, reason=reason, questions=tuple(asked[number]), baseline=tuple(from_json(ids)))
+        for cycle, number, of, reason, ids in connection.execute(_between(statement, r, first, last))
     }

@@ -14,6 +14,7 @@ import numpy as np
 
 from gen_emerge.errors import Damaged
 from gen_emerge.types import (
+    Ask,
     Axes,
     Bounds,
     Calibration,
@@ -25,8 +26,10 @@ from gen_emerge.types import (
     Image,
     Proposal,
     Question,
+    QuestionKind,
     Resolution,
     Round,
+    ShownAs,
 )
 
 Row = dict[str, Any]
@@ -233,6 +236,17 @@ def axes_from(version: int, kind: Any, names: str, low: str, high: str, dims: st
     )
 
 
+def round_row(cycle: int, asked: Round) -> Row:
+    """A row of `rounds`."""
+    return {
+        "id": asked.id,
+        "cycle": cycle,
+        "round_cycle": int(asked.cycle),
+        "reason": asked.reason,
+        "baseline": to_json([int(candidate) for candidate in asked.baseline]),
+    }
+
+
 def question_rows(asked: Round) -> list[Row]:
     """Rows of `questions`, in order."""
     return [
@@ -245,9 +259,19 @@ def question_rows(asked: Round) -> list[Row]:
             "prompt": q.prompt,
             "images": to_json({side: int(candidate) for side, candidate in q.images.items()}),
             "attention": bool(q.attention),
+            "stream": q.stream,
         }
         for position, q in enumerate(asked.questions)
     ]
+
+
+def question_from(
+    identity: str, kind: QuestionKind, ask: Ask, prompt: str, images: str, attention: bool, stream: ShownAs
+) -> Question:
+    """The question of a row of `questions`."""
+    return Question(
+        id=identity, kind=kind, ask=ask, prompt=prompt, images=from_json(images), attention=attention, stream=stream
+    )
 
 
 def round_payload(asked: Round) -> dict[str, Any]:
@@ -260,6 +284,7 @@ def round_payload(asked: Round) -> dict[str, Any]:
             "prompt": q.prompt,
             "images": dict(q.images),
             "attention": q.attention,
+            "stream": q.stream,
         }
         for q in asked.questions
     ]

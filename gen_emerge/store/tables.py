@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import DDL, Connection, Double, ForeignKey, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The schema this program reads and writes: the newest migration."""
 
 APPLICATION_ID = 0x47454D45
@@ -267,13 +267,14 @@ class AxesRow(Base):
 
 
 class RoundRow(Base):
-    """A round the loop opened. Rounds opened on request are inputs."""
+    """A round the loop opened. Rounds opened on request are inputs. `baseline`: JSON list of candidate ids."""
 
     __tablename__ = "rounds"
     id: Mapped[str] = mapped_column(primary_key=True)
     cycle: Mapped[int] = mapped_column(ForeignKey("cycles.cycle"), index=True)
     round_cycle: Mapped[int]
     reason: Mapped[str]
+    baseline: Mapped[Json] = mapped_column(server_default="[]")
 
 
 class QuestionRow(Base):
@@ -289,6 +290,7 @@ class QuestionRow(Base):
     prompt: Mapped[str]
     images: Mapped[Json]
     attention: Mapped[bool]
+    stream: Mapped[str] = mapped_column(server_default="")
 
 
 class ProposalRow(Base):

@@ -28,6 +28,7 @@ from gen_emerge.store.rows import (
     question_rows,
     recipe_json,
     resolution_rows,
+    round_row,
     to_json,
     vector_bytes,
 )
@@ -231,8 +232,7 @@ def _write_derived(connection: Connection, record: CycleRecord) -> None:
         _put(connection, t.AxesRow, [axes_row(cycle, record.axes)])
     if record.round:
         asked = record.round
-        row = {"id": asked.id, "cycle": cycle, "round_cycle": int(asked.cycle), "reason": asked.reason}
-        _put(connection, t.RoundRow, [row])
+        _put(connection, t.RoundRow, [round_row(cycle, asked)])
         _put(connection, t.QuestionRow, question_rows(asked))
     events = [
         {"cycle": cycle, "kind": e.kind, "message": e.message, "payload": to_json(e.payload)} for e in record.events

@@ -120,7 +120,8 @@ class Duel:
         question: "quality" or "adherence".
         outcome: left, right or tie.
         judge: the critic's name and version, or "human:RATER".
-        order: "both" when asked in both orders (a split is a tie), "single" when shown once.
+        order: "both" when asked in both orders (a split is a tie), "single" when shown once, "ranking" for one of the
+            pairs that a ranking of more images implies.
         purpose: "cell" (for a place), "best" (against the current best), "round" (a human's pair), "take" (a human's
             pair of two takes of one genome, which only says how well the selector chooses) or "withdrawn" (a human's
             earlier verdict, otherwise the same, counts no longer).
@@ -133,7 +134,7 @@ class Duel:
     question: str
     outcome: Side
     judge: str
-    order: Literal["both", "single"] = "both"
+    order: Literal["both", "single", "ranking"] = "both"
     purpose: Literal["cell", "best", "round", "take", "withdrawn"] = "cell"
     seconds: float | None = None
     attention: bool = False
@@ -161,16 +162,46 @@ class Calibration:
         )
 
 
+QuestionKind = Literal["pair", "keep", "review", "rank4", "ranking", "triplet"]
+
+
+Ask = Literal["quality", "adherence", "keep", "similarity"]
+
+
+ShownAs = Literal["", "raw", "elite", "survivor", "review", "baseline"]
+
+
+SINGLE: tuple[QuestionKind, ...] = ("keep", "review")
+"""Kinds of questions about one image."""
+
+
+RANKED: tuple[QuestionKind, ...] = ("rank4", "ranking")
+"""Kinds of questions whose answer is an order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One thing asked of a human. `images` maps "left" / "right" or "only" to candidate ids."""
+    """One thing asked of a human.
+
+    Args:
+        id: the round's, "-" and a number.
+        kind: "pair": which of two; "keep": of one; "review": of one that waits; "rank4", "ranking": four images, or
+            ten, in order; "triplet": which of two is more like a third.
+        ask: by what.
+        prompt: what it was made from; where the images differ, each one's after its name.
+        images: name -> candidate id: "left" and "right"; "only"; "a", "b", "c", ...; or "reference", "a", "b".
+        attention: True for an easy pair that was answered before, its sides swapped: it says how consistent a rater is.
+        stream: how the image came to be shown: "raw" was turned away by a gate, "elite" holds a cell, "survivor" was
+            accepted, "review" waits; of a pair, "baseline" where one of it is a baseline image; "" if nobody noted it.
+    """
 
     id: str
-    kind: Literal["pair", "keep", "review"]
-    ask: Literal["quality", "adherence", "keep"]
+    kind: QuestionKind
+    ask: Ask
     prompt: str
     images: Mapping[str, int]
     attention: bool = False
+    stream: ShownAs = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", frozen_map(self.images))
@@ -178,23 +209,36 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ..."""
+    """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ...
+
+    `baseline`: candidate ids, in the round that froze them; later rounds compare with one of them.
+    """
 
     id: str
     cycle: int
     reason: Literal["scheduled", "request"]
     questions: tuple[Question, ...]
+    baseline: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanAnswer:
-    """One recorded answer. Answering twice appends; the last that was not undone stands."""
+    """One recorded answer. Answering twice appends; the last that was not undone stands.
+
+    `order`: of a question that ranks, the names of its images, the best first; `answer` is "ranked" then.
+    """
 
     question: str
-    answer: Literal["left", "right", "tie", "skip", "keep", "discard", "unsure"]
+    answer: Literal["left", "right", "tie", "skip", "keep", "discard", "unsure", "a", "b", "ranked"]
     rater: str
     confidence: Literal["sure", "unsure"] = "sure"
     seconds: float | None = None
+    order: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What was said, in a word; of a ranking its order: "b > a > d > c"."""
+        return " > ".join(self.order) if self.order else self.answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

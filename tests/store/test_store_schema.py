@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,17 +26,27 @@ from gen_emerge.errors import BadInput, HeldByAnother, NotFound, WrongSchema
 from gen_emerge.store import Store, hold, upgrade
 from gen_emerge.store.database import engine, writing
 from gen_emerge.store.tables import SCHEMA, Base
+from gen_emerge.types import CycleOutcome
 
 ASSETS = Path(__file__).parents[1] / "assets"
 OLD = ASSETS / "series-0001.db"
-PINNED = ASSETS / "schema-0002.sql"
+LAST = ASSETS / "series-0002.db"
+PINNED = ASSETS / "schema-0003.sql"
 
 
-def old_series(tmp_path: Path) -> Path:
+def old_series(tmp_path: Path, file: Path = OLD) -> Path:
     folder = tmp_path / "elder"
     folder.mkdir()
-    shutil.copy(OLD, folder / "series.db")
+    shutil.copy(file, folder / "series.db")
     return folder
+
+
+def outcome(cycle: int) -> CycleOutcome:
+    """What an old series has of a cycle: nobody noted how images came to be shown, there were no baseline images."""
+    whole = record(cycle)
+    assert whole.round is not None
+    questions = tuple(replace(question, stream="") for question in whole.round.questions)
+    return replace(whole, round=replace(whole.round, questions=questions, baseline=())).outcome
 
 
 def schema_of(path: Path) -> str:
@@ -92,7 +103,7 @@ def test_an_upgraded_series_is_read_and_continued(tmp_path: Path) -> None:
     assert upgrade(folder) == (SCHEMA, SCHEMA)
     with Store.open(folder) as store:
         assert dict(store.facts) == {"seed": 7}
-        assert list(store.history()) == [record(1).outcome, record(2).outcome]
+        assert list(store.history()) == [outcome(1), outcome(2)]
         assert store.candidates(cycle=1) == list(record(1).candidates)
         assert store.pending_proposals(2)[3] == record(1).proposals
         assert [i.kind for i in store.inputs(0, 9)] == ["request"]
@@ -101,6 +112,17 @@ def test_an_upgraded_series_is_read_and_continued(tmp_path: Path) -> None:
         store.commit(record(3))
         assert list(store.history(2)) == [record(3).outcome]
         assert store.measures()[-1] == (3, dict(record(3).measures))
+
+
+def test_rounds_of_the_schema_before_are_read_and_new_ones_stand_beside_them(tmp_path: Path) -> None:
+    folder = old_series(tmp_path, LAST)
+    assert upgrade(folder) == ("0002", SCHEMA)
+    with Store.open(folder) as store:
+        assert list(store.history()) == [outcome(1), outcome(2)]
+        asked = [(each.id, each.baseline, [q.stream for q in each.questions]) for each in store.rounds()]
+        assert sorted(asked) == [("r1", (), ["", ""]), ("r2", (), ["", ""]), ("r2a", (), [""])]
+        store.commit(record(3))
+        assert store.rounds()[-1] == record(3).round
 
 
 def test_upgraded_and_new_series_have_the_same_tables(tmp_path: Path, store: Store) -> None:

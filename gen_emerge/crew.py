@@ -170,6 +170,7 @@ def rhythm_of(config: SeriesConfig) -> Rhythm:
         max_attempts=loop.max_attempts,
         checkin_every=loop.checkin_every,
         wait_at_checkin=loop.on_checkin == "wait",
+        checkin_screens=loop.checkin_screens,
         width=config.image.width,
         height=config.image.height,
         archive_kind=archive.kind,

@@ -10,7 +10,7 @@ change any more: inputs, the first halves of earlier cycles, and what stood when
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from gen_emerge import filters, sieve
@@ -38,8 +38,8 @@ from gen_emerge.types import (
     candidate_id,
 )
 
-NewAnswer = tuple[Question, Sequence[tuple[HumanAnswer | None, HumanAnswer | None]], int | str | None]
-"""A question that humans answered anew, what each of them said before and says now, and what that comes to."""
+NewAnswer = tuple[Question, Sequence[tuple[HumanAnswer | None, HumanAnswer | None]], Mapping[frozenset[int], int | str]]
+"""A question that humans answered anew, what each of them said before and says now, and what most say (`decisions`)."""
 
 
 class Draft:

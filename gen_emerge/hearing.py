@@ -18,8 +18,8 @@ from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft, NewAnswer
 from gen_emerge.imported import KIND
 from gen_emerge.placing import holder, put
-from gen_emerge.preference.answers import as_duel, majority, withdrawal
-from gen_emerge.preference.rounds import open_round
+from gen_emerge.preference.rounds import Material, Screens, open_round
+from gen_emerge.preference.verdicts import as_duels, decisions, withdrawal
 from gen_emerge.protocols import RoundKind
 from gen_emerge.recalibrate import recalibrate
 from gen_emerge.recall import recall
@@ -51,11 +51,11 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
     _return_pending(draft)
     if any(item.kind in ("answer", "undo") for item in inputs):
         draft.answers = _new_answers(draft)
-    for question, words, decision in draft.answers:
+    for question, words, decided in draft.answers:
         for was, says in words:
             _retell(draft, question, was, says)
-        if question.kind == "review" and decision is not None:
-            _decide_review(draft, question.images["only"], keep=decision == "keep")
+        for word in decided.values() if question.kind == "review" else ():
+            _decide_review(draft, question.images["only"], keep=word == "keep")
 
 
 def _settings_changed(draft: Draft) -> None:
@@ -116,14 +116,14 @@ def _new_answers(draft: Draft) -> list[NewAnswer]:
     changed: dict[str, list[str]] = defaultdict(list)
     for question, rater in {**before, **now}:
         was, says = before.get((question, rater)), now.get((question, rater))
-        if was is None or says is None or was.answer != says.answer:
+        if was is None or says is None or was.words != says.words:
             changed[question].append(rater)
     questions = {q.id: q for asked in store.rounds() for q in asked.questions}
     return [
         (
             question,
             [(before.get((question.id, rater)), now.get((question.id, rater))) for rater in changed[question.id]],
-            majority(question, standing, questions),
+            decisions(question, standing, questions),
         )
         for question in questions.values()
         if question.id in changed
@@ -133,23 +133,28 @@ def _new_answers(draft: Draft) -> list[NewAnswer]:
 def overrule(draft: Draft) -> None:
     """Human verdicts between images count as duels; one between a cell's holder and another image of it decides it."""
     draft.duels.extend(draft.told)
-    for question, _, decision in draft.answers:
-        if question.kind == "pair" and question.ask == "quality" and isinstance(decision, int):
-            (loser,) = set(question.images.values()) - {decision}
-            _override(draft, decision, loser)
+    for question, _, decided in draft.answers:
+        if question.ask != "quality":
+            continue
+        beaten: dict[int, set[int]] = defaultdict(set)
+        for pair, winner in decided.items():
+            if isinstance(winner, int):
+                beaten[winner] |= pair - {winner}
+        # Who beat most of a ranking comes first: of several that beat one holder, the best takes its cell.
+        for winner in sorted(beaten, key=lambda candidate: (-len(beaten[candidate]), candidate)):
+            _override(draft, winner, beaten[winner])
 
 
 def _retell(draft: Draft, question: Question, was: HumanAnswer | None, says: HumanAnswer | None) -> None:
     """One rater's word on one question, as duels: what was said before is withdrawn."""
     if was is not None:
-        told = f'{was.rater} took back "{was.answer}" on question {question.id}'
-        message = f'{told} and says "{says.answer}".' if says else f"{told}."
-        payload = {"question": question.id, "rater": was.rater, "was": was.answer, "is": says and says.answer}
+        told = f'{was.rater} took back "{was.words}" on question {question.id}'
+        message = f'{told} and says "{says.words}".' if says else f"{told}."
+        payload = {"question": question.id, "rater": was.rater, "was": was.words, "is": says and says.words}
         draft.events.append(Event(kind="withdrawn", message=message, payload=payload))
     takes = _between_takes(draft.live.store, question)
-    gone = was and as_duel(question, was, takes=takes)
-    duel = says and as_duel(question, says, takes=takes)
-    draft.told += ([withdrawal(gone)] if gone else []) + ([duel] if duel else [])
+    draft.told += [withdrawal(duel) for duel in as_duels(question, was, takes=takes)] if was else []
+    draft.told += as_duels(question, says, takes=takes) if says else []
 
 
 def _between_takes(store: Store, question: Question) -> bool:
@@ -174,15 +179,16 @@ def _decide_review(draft: Draft, candidate: int, *, keep: bool) -> None:
         draft.settle(subject, "rejected", cause)
 
 
-def _override(draft: Draft, winner: int, loser: int) -> None:
+def _override(draft: Draft, winner: int, losers: Collection[int]) -> None:
     """A human verdict between the holder of a cell and another image of the same cell decides it."""
     if draft.archive is None or winner not in draft.live.state.accepted:
         return
     # Recalled for its place alone: a winner of another cell, or one that lost its own since, challenges nobody again.
     (subject,) = recall(draft.live, [winner])
     draft.locate(subject)
-    if holder(draft, subject.cell) == loser:
-        put(draft, subject, "won", loser, "human")
+    incumbent = holder(draft, subject.cell)
+    if incumbent in losers:
+        put(draft, subject, "won", incumbent, "human")
 
 
 def check_in(draft: Draft) -> None:
@@ -202,7 +208,9 @@ def check_in(draft: Draft) -> None:
         reason="scheduled",
         rng=draw(rhythm.seed, draft.cycle, 0, "round"),
         earlier=_known_rounds(draft),
+        answers=live.store.answers(draft.cycle).standing,
         settled=decided | displaced,
+        ranked=rhythm.checkin_screens,
     )
 
 
@@ -228,7 +236,9 @@ def ask(
     reason: Literal["scheduled", "request"],
     rng: np.random.Generator,
     earlier: Sequence[Round],
+    answers: Sequence[HumanAnswer],
     settled: Collection[int | None] = (),
+    ranked: Screens = "pairs",
 ) -> Round | None:
     """A round about what a state holds; None when there is nothing to ask.
 
@@ -241,25 +251,24 @@ def ask(
         reason: why.
         rng: a generator of this round alone.
         earlier: every earlier round.
+        answers: every answer that stands.
         settled: candidates decided since: no longer in the review band, or no longer holding their cells.
+        ranked: whether a check-in ranks four elites at a time.
     """
-    places = _places(state)
     review = [c for c, (status, _) in state.waiting.items() if status == "review" and c not in settled]
     contests = [contest for contest in state.contests if contest.holder not in settled]
-    return open_round(
-        kind,
-        number=number,
-        cycle=cycle,
-        reason=reason,
-        elites=places,
-        review=review,
-        duels=state.duels,
+    material = Material(
+        elites=_places(state),
         prompts=_Prompts(store),
-        rng=rng,
+        review=review,
+        raw=list(state.turned_away),
         contests=contests,
         takes=state.choices,
+        duels=state.duels,
+        answers=answers,
         earlier=earlier,
     )
+    return open_round(kind, material, number=number, cycle=cycle, reason=reason, rng=rng, ranked=ranked)
 
 
 def _places(state: State) -> dict[int, list[float]]:

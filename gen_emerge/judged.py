@@ -13,7 +13,7 @@ import numpy as np
 
 from gen_emerge.calibration.posterior import Labels, Stream, faded
 from gen_emerge.store import Store
-from gen_emerge.types import GATES, Candidate, Gate
+from gen_emerge.types import GATES, SINGLE, Candidate, Gate, Question
 
 UNSURE_WEIGHT = 0.5
 """What an answer counts that its rater was not sure of."""
@@ -39,26 +39,26 @@ def judged(store: Store, *, held: Collection[int], last: int | None = None) -> l
         held: candidates that ever held a cell.
         last: only answers that the cycles up to this one may use; None for all.
     """
-    questions = {q.id: q for asked in store.rounds() for q in asked.questions if q.kind != "pair"}
-    said: dict[tuple[int, str], tuple[bool, str, str]] = {}
+    questions = {q.id: q for asked in store.rounds() for q in asked.questions if q.kind in SINGLE}
+    said: dict[tuple[int, str], tuple[bool, Question, str]] = {}
     for answer in store.answers(last).standing:
         question = questions.get(answer.question)
         if question is not None and answer.answer in ("keep", "discard"):
             who = (question.images["only"], answer.rater)
             said.pop(who, None)
-            said[who] = (answer.answer == "keep", question.kind, answer.confidence)
+            said[who] = (answer.answer == "keep", question, answer.confidence)
     ids = sorted({candidate for candidate, _ in said})
     candidates = {c.id: c for c in store.candidates(ids)} if ids else {}
     verdicts = store.verdicts(ids) if ids else {}
     found: list[Judged] = []
-    for (number, _), (good, kind, confidence) in said.items():
+    for (number, _), (good, question, confidence) in said.items():
         near = frozenset(v.gate for v in verdicts.get(number, ()) if v.kind == "gate" and v.outcome == "review")
         found.append(
             Judged(
                 candidate=number,
                 cycle=candidates[number].cycle,
                 good=good,
-                stream=_stream(candidates[number], kind, near, number in held),
+                stream=_stream(question, candidates[number], near, number in held),
                 weight=1.0 if confidence == "sure" else UNSURE_WEIGHT,
                 near=near,
             )
@@ -66,9 +66,11 @@ def judged(store: Store, *, held: Collection[int], last: int | None = None) -> l
     return found
 
 
-def _stream(candidate: Candidate, kind: str, near: Collection[str], held: bool) -> Stream:
-    """How an image came to be shown, by what had become of it in its own cycle."""
-    if kind == "review" or near:
+def _stream(question: Question, candidate: Candidate, near: Collection[str], held: bool) -> Stream:
+    """How an image came to be shown; where nobody noted it, by what had become of it in its own cycle."""
+    if question.stream in ("raw", "elite", "survivor", "review"):
+        return question.stream
+    if question.kind == "review" or near:
         return "review"
     if candidate.status == "rejected" and candidate.cause in GATES:
         return "raw"

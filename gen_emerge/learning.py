@@ -12,7 +12,7 @@ from collections import Counter
 from gen_emerge.cycle import Draft
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.recalibrate import KIND
-from gen_emerge.types import Event
+from gen_emerge.types import SINGLE, Event
 from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
 
 
@@ -59,5 +59,5 @@ def _round_answered(draft: Draft) -> bool:
     return any(
         is_complete(asked, now) and not is_complete(asked, before)
         for asked in store.rounds()
-        if any(question.kind != "pair" for question in asked.questions)
+        if any(question.kind in SINGLE for question in asked.questions)
     )

@@ -201,4 +201,4 @@ class Preference(Protocol):
         ...
 
 
-RoundKind = Literal["pairs", "keep", "review"]
+RoundKind = Literal["pairs", "rank4", "ranking", "triplets", "keep", "review"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gen_emerge.calibration.costs import LEARNING, Learning
 from gen_emerge.calibration.first import GateSetting
@@ -31,6 +32,7 @@ class Rhythm:
     dims: tuple[int, ...]
     cells: int
     best_of: int = 1
+    checkin_screens: Literal["pairs", "rank4"] = "pairs"
 
     @property
     def slots(self) -> int:

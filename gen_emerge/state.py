@@ -16,7 +16,7 @@ from gen_emerge.archive import Archive
 from gen_emerge.emitters import FRESH
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.errors import Damaged
-from gen_emerge.preference.rounds import Contest
+from gen_emerge.preference.pairs import Contest
 from gen_emerge.types import (
     GATES,
     Axes,
@@ -64,6 +64,7 @@ class State:
         self.bests: dict[int, int | None] = {}
         self.choices: dict[int, tuple[int, ...]] = {}
         self.asked: dict[int, int] = {}
+        self.turned_away: dict[int, None] = {}
         self.lately: dict[int, Lately] = {}
         self._now = Lately()
 
@@ -86,6 +87,8 @@ class State:
         if status == "rejected":
             self.rejections[cause] -= 1
         self._enter(resolution.candidate, resolution.status, resolution.cause)
+        if status == "review":
+            self.turned_away.pop(resolution.candidate, None)  # a human did that, who has seen it
 
     def fix(self, calibration: Calibration | None, axes: Axes | None) -> None:
         """New thresholds or axes come into force."""
@@ -219,6 +222,10 @@ class State:
         self.statuses[status] += 1
         if status == "rejected":
             self.rejections[cause] += 1
+        if status == "rejected" and cause in GATES:
+            self.turned_away[candidate] = None
+            if len(self.turned_away) > TURNED_AWAY_KEPT:
+                del self.turned_away[next(iter(self.turned_away))]
         if status in ("review", "pending"):
             self.waiting[candidate] = (status, cause)
         if status == "pending" and cause != WARMUP:
@@ -256,6 +263,9 @@ CHALLENGERS_KEPT = 4
 
 CHOICES_KEPT = 256
 """Of so many genomes the chosen take and the others are remembered, the newest."""
+
+TURNED_AWAY_KEPT = 1024
+"""So many images that a gate turned away are remembered, the newest: a human may be shown some of them."""
 
 SELECTOR = "selector"
 """The cause of a take that was good enough, and another take of its genome went on."""

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gen_emerge.chance import draw
 from gen_emerge.errors import BadInput
-from gen_emerge.preference import Contest, open_round
+from gen_emerge.preference import Contest, Material, open_round
+from gen_emerge.preference.fitted import Fitted
 from gen_emerge.types import Duel
 
 GRID = {10 + i: (float(i % 5), float(i // 5)) for i in range(25)}
 PROMPTS = {i: f"prompt {i}" for i in range(200)}
 
 
-def ask(kind="checkin", *, number=1, elites=GRID, review=(), duels=(), seed=1, **more):
-    return open_round(
-        kind,
-        number=number,
-        cycle=25,
-        reason="scheduled",
-        elites=elites,
-        review=review,
-        duels=duels,
-        prompts=PROMPTS,
-        rng=draw(seed, 25, 0, "round"),
-        **more,
-    )
+def ask(kind="checkin", *, number=1, elites=GRID, seed=1, size=5, ranked="pairs", **more):
+    material = Material(elites=elites, prompts=PROMPTS, **more)
+    rng = draw(seed, 25, 0, "round")
+    return open_round(kind, material, number=number, cycle=25, reason="scheduled", rng=rng, size=size, ranked=ranked)
 
 
 def pairs_of(asked):
@@ -83,10 +76,9 @@ def test_recently_accepted_images_may_be_asked_keep_and_waiting_ones_not():
     assert {q.images["only"] for q in asked.questions} == {1, 50}
 
 
-def test_a_round_spreads_over_the_images_before_it_comes_back_to_one():
-    asked = ask("pairs", size=12)
-    seen = [i for pair in pairs_of(asked) for i in pair]
-    assert len(set(seen)) >= 22
+def test_a_round_of_which_nothing_is_known_spreads_over_the_images():
+    asked = ask("pairs")
+    assert len({i for pair in pairs_of(asked) for i in pair}) >= 8
 
 
 def test_a_pair_a_human_answered_is_not_asked_again():
@@ -116,11 +108,27 @@ def test_pairs_go_to_images_that_were_rarely_compared():
     assert all(i >= 25 for pair in pairs_of(asked) for i in pair)
 
 
-def test_partners_are_neighbours_on_the_map():
-    wide = {i: (float(i), 0.0) for i in range(100)}
+def test_pairs_go_where_the_order_is_open():
+    """Four images whose order is known, and two of a known level that nobody has set against each other."""
+    duels = [human(a, b) for a, b in [(10, 11), (11, 12), (12, 13), (10, 12), (11, 13), (10, 13)] for _ in range(8)]
+    level = [human(a, b) for new in (14, 15) for a, b in [(11, new), (new, 12)] for _ in range(6)]
+    few = {i: GRID[i] for i in range(10, 16)}
     for seed in range(10):
-        for left, right in map(sorted, pairs_of(ask("pairs", elites=wide, seed=seed))):
-            assert right - left <= 8
+        first = pairs_of(ask("pairs", elites=few, duels=[*duels, *level], seed=seed))[0]
+        assert first == frozenset((14, 15)), "what is settled already teaches less"
+
+
+def test_critics_verdicts_and_withdrawn_ones_are_weighed_as_the_preference_model_does():
+    few = {i: GRID[i] for i in (10, 11, 12)}
+    said = [human(10, 11)] * 9
+    gone = [replace(duel, purpose="withdrawn") for duel in said]
+    fitted = [
+        Fitted(sorted(few), duels).gap(10, 11)
+        for duels in (said, [replace(d, judge="measured-1") for d in said], [*said, *gone], [*said, human(11, 10)])
+    ]
+    assert fitted[0] > fitted[3] > 0 and fitted[0] > fitted[1] > 0 and fitted[2] is None
+    skipped = [replace(d, attention=True) for d in said], [replace(d, purpose="take") for d in said]
+    assert [Fitted(sorted(few), duels).gap(10, 11) for duels in skipped] == [None, None]
 
 
 def test_keep_goes_to_those_asked_least():
@@ -159,17 +167,8 @@ def test_opening_a_round_over_a_large_map_stays_quick():
     rng = np.random.default_rng(0)
     started = time.process_time()
     elites = {i: tuple(rng.random(2)) for i in range(4000)}
-    asked = open_round(
-        "checkin",
-        number=1,
-        cycle=9,
-        reason="request",
-        elites=elites,
-        review=range(5000, 100_000),
-        duels=(),
-        prompts=dict.fromkeys(range(100_000), "p"),
-        rng=rng,
-    )
+    material = Material(elites=elites, review=range(5000, 100_000), prompts=dict.fromkeys(range(100_000), "p"))
+    asked = open_round("checkin", material, number=1, cycle=9, reason="request", rng=rng)
     assert len(asked.questions) == 5
     assert time.process_time() - started < 1.0
 

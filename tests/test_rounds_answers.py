@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gen_emerge.errors import BadInput
-from gen_emerge.preference import Undo, as_duel, is_complete, majority, parse_answers
-from gen_emerge.preference.answers import withdraw, withdrawal
+from gen_emerge.preference import Undo, as_duels, decisions, is_complete, parse_answers
+from gen_emerge.preference.verdicts import withdraw, withdrawal
 from gen_emerge.types import Duel, HumanAnswer, Question, Round
 
 PAIR = Question(id="r1-1", kind="pair", ask="quality", prompt="p", images={"left": 4, "right": 9})
@@ -95,6 +95,16 @@ def test_a_rater_without_a_name_is_refused():
         parse_answers([], QUESTIONS, rater=" ")
 
 
+def most(question, standing, questions):
+    """What most raters say of a question about one image or two."""
+    return next(iter(decisions(question, standing, questions).values()), None)
+
+
+def the_duel(question, given):
+    (duel,) = as_duels(question, given)
+    return duel
+
+
 def votes(*words, question=PAIR):
     return [answer(question.id, word, f"rater {n}") for n, word in enumerate(words)]
 
@@ -111,7 +121,7 @@ def votes(*words, question=PAIR):
     ],
 )
 def test_more_raters_decide_a_pair_and_ties_speak_for_neither(words, winner):
-    assert majority(PAIR, votes(*words), QUESTIONS) == winner
+    assert most(PAIR, votes(*words), QUESTIONS) == winner
 
 
 @pytest.mark.parametrize(
@@ -119,21 +129,21 @@ def test_more_raters_decide_a_pair_and_ties_speak_for_neither(words, winner):
     [(("keep", "discard"), None), (("keep", "unsure"), "keep"), (("discard", "keep", "discard"), "discard")],
 )
 def test_more_raters_decide_about_a_single_image(words, decision):
-    assert majority(REVIEW, votes(*words, question=REVIEW), QUESTIONS) == decision
+    assert most(REVIEW, votes(*words, question=REVIEW), QUESTIONS) == decision
 
 
 def test_a_rater_counts_once_by_the_last_answer_about_the_same_images():
     turned = Question(id="r2-1", kind="pair", ask="quality", prompt="p", images={"left": 9, "right": 4})
     questions = {**QUESTIONS, turned.id: turned}
     said = [answer("r1-1", "left"), answer("r1-1", "right", "bob"), answer("r2-1", "right")]
-    assert majority(PAIR, said, questions) is None
-    assert majority(PAIR, [*said, answer("r2-1", "right", "bob")], questions) == 4
-    assert majority(PAIR, [*said, answer("r2-1", "skip", "bob")], questions) is None
-    assert majority(FIT, said, questions) is None
+    assert most(PAIR, said, questions) is None
+    assert most(PAIR, [*said, answer("r2-1", "right", "bob")], questions) == 4
+    assert most(PAIR, [*said, answer("r2-1", "skip", "bob")], questions) is None
+    assert most(FIT, said, questions) is None
 
 
 def test_a_withdrawal_strikes_out_the_last_such_verdict_and_no_other():
-    first, other = as_duel(PAIR, answer("r1-1", "left")), as_duel(PAIR, answer("r1-1", "left", "bob"))
+    first, other = the_duel(PAIR, answer("r1-1", "left")), the_duel(PAIR, answer("r1-1", "left", "bob"))
     duels = [first, other, first, replace(first, outcome="right")]
     assert withdraw(duels, withdrawal(replace(first, seconds=9.0)))
     assert duels == [first, other, replace(first, outcome="right")]
@@ -152,14 +162,14 @@ def test_a_round_is_complete_when_every_question_has_a_standing_answer():
 
 
 def test_an_answered_pair_is_a_duel_of_its_rater():
-    assert as_duel(PAIR, answer("r1-1", "right")) == Duel(
+    assert the_duel(PAIR, answer("r1-1", "right")) == Duel(
         left=4, right=9, question="quality", outcome="right", judge="human:ann", order="single", purpose="round"
     )
-    shown = as_duel(FIT, HumanAnswer(question="r1-2", answer="tie", rater="bob", seconds=3.0))
+    shown = the_duel(FIT, HumanAnswer(question="r1-2", answer="tie", rater="bob", seconds=3.0))
     assert (shown.question, shown.outcome, shown.judge) == ("adherence", "tie", "human:bob")
     assert (shown.seconds, shown.attention) == (3.0, True)
 
 
 def test_a_skip_and_a_keep_are_no_duels():
-    assert as_duel(PAIR, answer("r1-1", "skip")) is None
-    assert as_duel(KEEP, answer("r1-3", "keep")) is None
+    assert as_duels(PAIR, answer("r1-1", "skip")) == []
+    assert as_duels(KEEP, answer("r1-3", "keep")) == []

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from gen_emerge.cli import keys
-from gen_emerge.types import HumanAnswer, Question
+from gen_emerge.types import RANKED, SINGLE, HumanAnswer, Question
 
 if TYPE_CHECKING:
     from gen_emerge.preference.answers import Undo
@@ -24,6 +24,8 @@ ASKS: Mapping[str, str] = {
     "adherence": "Which one fits its prompt better?",
     "keep": "Keep it?",
     "review": "It lies near a threshold. Let it in?",
+    "rank": "Rank them for the brief: the best first.",
+    "similarity": "Which one is more like the one in the middle?",
 }
 SAID: Mapping[str, str] = {"unsure": "cannot say"}
 TAKES = "Two takes of one genome: they differ by their seeds alone."
@@ -31,13 +33,29 @@ TAKES = "Two takes of one genome: they differ by their seeds alone."
 
 def asks(question: Question) -> str:
     """What is asked, as a sentence."""
+    if question.kind in RANKED:
+        return ASKS["rank"]
     return ASKS["review" if question.kind == "review" else question.ask]
+
+
+def shown_names(question: Question) -> list[str]:
+    """The names of its images from left to right: of a triplet the reference stands in the middle."""
+    return ["a", "reference", "b"] if question.kind == "triplet" else list(question.images)
 
 
 def prompts(question: Question) -> list[str]:
     """The prompt it is about, named; where the two sides differ, one for each."""
     left, sign, right = question.prompt.partition(" | right: ")
     return [left, f"right: {right}"] if sign and left.startswith("left: ") else [f"prompt: {question.prompt}"]
+
+
+class Said(NamedTuple):
+    """What a rater did with a question: an answer or "undo" or "quit"; of a ranking its order."""
+
+    word: str
+    sure: bool
+    seconds: float
+    order: tuple[str, ...] = ()
 
 
 class Book(Protocol):
@@ -68,6 +86,7 @@ def as_input(entry: HumanAnswer | Undo) -> tuple[str, dict[str, Any]]:
         "rater": entry.rater,
         "confidence": entry.confidence,
         "seconds": entry.seconds,
+        **({"order": list(entry.order)} if entry.order else {}),
     }
 
 
@@ -129,30 +148,31 @@ class Sitting:
             self._text(f"brief: {self._brief}")
         place = 0
         while place < len(self._questions):
-            word, sure, seconds = self._ask(self._questions[place], place + 1)
-            if word == "quit":
+            said = self._ask(self._questions[place], place + 1)
+            if said.word == "quit":
                 self.tally.quit = True
                 break
-            if word == "undo":
+            if said.word == "undo":
                 place = self._undo(place)
                 continue
-            self._keep(self._questions[place], word, sure, seconds)
+            self._keep(self._questions[place], said)
             self._answered.append(place)
             place += 1
         return self.tally
 
-    def _keep(self, question: Question, word: str, sure: bool, seconds: float) -> None:
-        answer = {
-            "question": question.id,
-            "answer": word,
-            "rater": self._rater,
-            "confidence": "sure" if sure else "unsure",
-            "seconds": round(seconds, 1),
-        }
-        self._book.add_inputs([("answer", answer)])
+    def _keep(self, question: Question, said: Said) -> None:
+        answer = HumanAnswer(
+            question=question.id,
+            answer=cast(Any, said.word),
+            rater=self._rater,
+            confidence="sure" if said.sure else "unsure",
+            seconds=round(said.seconds, 1),
+            order=said.order,
+        )
+        self._book.add_inputs([as_input(answer)])
         self.tally.answered += 1
         self.tally.left -= 1
-        self._say(f"  {SAID.get(word, word)}{'' if sure else ' (not sure)'}")
+        self._say(f"  {SAID.get(answer.words, answer.words)}{'' if said.sure else ' (not sure)'}")
 
     def _undo(self, place: int) -> int:
         """Take back the answer before; gives the question to ask next."""
@@ -168,30 +188,57 @@ class Sitting:
         self._say(f"Took back the answer to {undone}.")
         return place
 
-    def _ask(self, question: Question, number: int) -> tuple[str, bool, float]:
-        pair = question.kind == "pair"
+    def _ask(self, question: Question, number: int) -> Said:
         self._text(f"\n{number} of {len(self._questions)}  {asks(question)}")
-        if question.ask != "adherence" and self._brief and number > 1:
+        if question.ask not in ("adherence", "similarity") and self._brief and number > 1:
             self._text(f"brief: {self._brief}", indent=2)
-        if question.ask == "adherence" or not pair:
+        if question.ask == "adherence" or question.kind in SINGLE:
             for prompt in prompts(question):
                 self._text(prompt, indent=2)
         if question.id in self._takes:
             self._text(TAKES, indent=2)
-        sides = ("left", "right") if pair else ("only",)
-        self._say(self._show(question.id, [self._pictures[question.images[side]] for side in sides]))
-        self._text(keys.short(question.kind))
+        names = shown_names(question)
+        self._say(self._show(question.id, [self._pictures[question.images[name]] for name in names]))
+        letters = names if question.kind in RANKED else []
+        self._text(keys.short(question.kind, letters))
         began = self._clock()
+        if letters:
+            word, sure, order = self._ranked(question, letters)
+        else:
+            (word, sure), order = self._key_of(question, ()), ()
+        return Said(word, sure, self._clock() - began, order)
+
+    def _ranked(self, question: Question, letters: Sequence[str]) -> tuple[str, bool, tuple[str, ...]]:
+        """A key a place, the best first; the last place follows by itself."""
+        chosen: list[tuple[str, bool]] = []
+        while len(chosen) < len(letters) - 1:
+            left = [letter for letter in letters if letter not in dict(chosen)]
+            word, sure = self._key_of(question, letters)
+            if word in left:
+                chosen.append((word, sure))
+            elif word in letters:
+                self._text(f'"{word}" has its place already: u takes back the last one.')
+            elif word == "undo" and chosen:
+                chosen.pop()
+            else:
+                return word, sure, ()
+            self._say("  " + " > ".join([letter for letter, _ in chosen] + ["..."]))
+        (last,) = set(letters) - set(dict(chosen))
+        order = (*dict(chosen), last)
+        return "ranked", all(sure for _, sure in chosen), order
+
+    def _key_of(self, question: Question, letters: Sequence[str]) -> tuple[str, bool]:
+        """The next key that means something here, help given on the way."""
         while True:
             key = self._next_key()
-            said = keys.meaning(key, question.kind)
+            said = keys.meaning(key, question.kind, letters)
             if said is None:
                 self._text(keys.strange(key))
             elif said[0] == "help":
-                for line in keys.lines(question.kind):
+                for line in keys.lines(question.kind, letters):
                     self._text(line, indent=2)
             else:
-                return said[0], said[1], self._clock() - began
+                return said
 
     def _next_key(self) -> str:
         if not self._typed:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gen_emerge.protocols import RoundKind
-from gen_emerge.types import Question, Round
+from gen_emerge.types import SINGLE, Question, Round
 
 if TYPE_CHECKING:
     from gen_emerge.store import Store
 
+_SIDE = 11
+"""Letters of the longest side, "reference:", and a space."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -41,7 +43,7 @@ def round_object(store: Store, asked: Round | None) -> dict[str, Any]:
     from gen_emerge.standing import open_questions, open_rounds
 
     questions = asked.questions if asked else ()
-    given = {answer.question: answer.answer for answer in store.answers().standing}
+    given = {answer.question: list(answer.order) or answer.answer for answer in store.answers().standing}
     pictures, takes = pictures_of(store, questions), takes_among(store, questions)
     return {
         "round": asked.id if asked else None,
@@ -73,7 +75,7 @@ def round_text(series: str, brief: str, folder: Path, asked: Round, found: Mappi
         found: see `round_object`.
         columns: how broad a line may be; a path stays on one.
     """
-    from gen_emerge.cli.judging import TAKES, asks, prompts, wrapped
+    from gen_emerge.cli.judging import TAKES, asks, prompts, shown_names, wrapped
     from gen_emerge.cli.text import questions_open
 
     rows = [f"{series}: {questions_open(found['open_questions'])}"]
@@ -81,15 +83,17 @@ def round_text(series: str, brief: str, folder: Path, asked: Round, found: Mappi
         rows.append(wrapped(f"brief: {brief}", columns))
     rows.append(f"\nround {asked.id}, opened in cycle {asked.cycle}")
     for question, shown in zip(asked.questions, found["questions"], strict=True):
-        said = f"  (answered: {shown['answered']})" if shown["answered"] else ""
+        answered = shown["answered"]
+        words = " > ".join(answered) if isinstance(answered, list) else answered
+        said = f"  (answered: {words})" if words else ""
         rows += ["", f"  {question.id:<8}{asks(question)}{said}"]
-        if question.kind != "pair" or question.ask == "adherence":
+        if question.kind in SINGLE or question.ask == "adherence":
             rows += [wrapped(prompt, columns, indent=10) for prompt in prompts(question)]
         if shown.get("takes"):
             rows.append(wrapped(TAKES, columns, indent=10))
         rows += [
-            " " * 10 + ("" if side == "only" else f"{side + ':':<7}") + str(folder / path)
-            for side, path in shown["images"].items()
+            " " * 10 + ("" if side == "only" else f"{side + ':':<{_SIDE}}") + str(folder / shown["images"][side])
+            for side in shown_names(question)
         ]
     own = sum(shown["answered"] is None for shown in found["questions"])
     if rest := found["open_questions"] - own:
@@ -120,6 +124,7 @@ def request_round(store: Store, kind: RoundKind, *, seed: int) -> Round | None:
             reason="request",
             rng=draw(seed, state.cycle, len(requested), "request"),
             earlier=earlier,
+            answers=store.answers().standing,
         )
         if asked is None:
             return None

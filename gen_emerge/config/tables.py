@@ -51,6 +51,7 @@ class LoopConfig(Table):
     cycles: int = Field(default=50, ge=1, le=10_000_000)
     checkin_every: int = Field(default=25, ge=0, le=10_000_000)
     on_checkin: Literal["continue", "wait"] = "continue"
+    checkin_screens: Literal["pairs", "rank4"] = "pairs"
 
     @model_validator(mode="after")
     def _fits_in_memory(self) -> LoopConfig:

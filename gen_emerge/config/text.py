@@ -29,6 +29,7 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "loop.cycles": ("Where the series ends; raise it later to go on.",),
     "loop.checkin_every": ("A round of questions for you after so many cycles; 0 for never.",),
     "loop.on_checkin": ('"continue" goes on beside an open round, "wait" stops until it is answered.',),
+    "loop.checkin_screens": ('How a round compares elites: in "pairs", or four to a screen, to be ranked ("rank4").',),
     "image.width": ("Pixels; at most 8192 a side and 33 megapixels.",),
     "prompts.bank": ("The words prompts are made of; a path inside the studio folder.",),
     "generator.use": ("Who paints.",),

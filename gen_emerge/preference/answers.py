@@ -1,27 +1,30 @@
-"""Takes lines of answers; gives checked answers, and what they say together. Touches no store and no file.
+"""Takes lines of answers; gives checked answers. Touches no store and no file.
 
-A line is one JSON object: `{"question": "r3-1", "answer": "left", "confidence": "sure", "seconds": 2.5}` or
-`{"undo": "r3-1"}`. One bad line refuses all of them, so half a file is never taken.
+A line is one JSON object: `{"question": "r3-1", "answer": "left", "confidence": "sure", "seconds": 2.5}`, of a question
+that ranks `{"question": "r3-2", "order": ["b", "a", "d", "c"]}`, or `{"undo": "r3-1"}`. One bad line refuses all of
+them, so half a file is never taken.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from gen_emerge.errors import BadInput, nearest
-from gen_emerge.types import Duel, HumanAnswer, Question, Round
+from gen_emerge.types import RANKED, HumanAnswer, Question, Round
 
 _FITTING: Mapping[str, tuple[str, ...]] = {
     "pair": ("left", "right", "tie", "skip"),
     "keep": ("keep", "discard", "unsure", "skip"),
     "review": ("keep", "discard", "unsure", "skip"),
+    "triplet": ("a", "b", "unsure", "skip"),
+    "rank4": ("skip",),
+    "ranking": ("skip",),
 }
-_KEYS = ("question", "answer", "confidence", "seconds")
+_KEYS = ("question", "answer", "order", "confidence", "seconds")
 _CONFIDENCE = ("sure", "unsure")
 
 
@@ -58,72 +61,6 @@ def is_complete(asked: Round, answered: Mapping[str, HumanAnswer]) -> bool:
     return all(question.id in answered for question in asked.questions)
 
 
-def as_duel(question: Question, answer: HumanAnswer, *, takes: bool = False) -> Duel | None:
-    """The duel an answer to a pair is; None for a skip and for questions about one image.
-
-    Args:
-        question: what was asked.
-        answer: what was said.
-        takes: whether one of the pair is a take that the selector passed over.
-    """
-    if question.kind != "pair" or answer.answer not in ("left", "right", "tie"):
-        return None
-    return Duel(
-        left=question.images["left"],
-        right=question.images["right"],
-        question=question.ask,
-        outcome=answer.answer,
-        judge=f"human:{answer.rater}",
-        order="single",
-        purpose="take" if takes else "round",
-        seconds=answer.seconds,
-        attention=question.attention,
-    )
-
-
-def majority(
-    question: Question, standing: Iterable[HumanAnswer], questions: Mapping[str, Question]
-) -> int | str | None:
-    """What more raters say than the contrary: the candidate they prefer, or "keep" or "discard"; None for a draw.
-
-    A rater counts once, by their last answer about these images, in whatever round it was asked. Tie and unsure speak
-    for neither side, and a skip says nothing.
-
-    Args:
-        question: what is to be decided.
-        standing: the answers that stand, in order of arrival.
-        questions: id -> question, of all of them.
-    """
-    said: dict[str, int | str] = {}
-    for answer in standing:
-        other = questions.get(answer.question)
-        if other is not None and answer.answer != "skip" and _matter(other) == _matter(question):
-            said[answer.rater] = other.images.get(answer.answer, answer.answer)
-    one, two = question.images.values() if question.kind == "pair" else ("keep", "discard")
-    votes = Counter(said.values())
-    if votes[one] == votes[two]:
-        return None
-    return one if votes[one] > votes[two] else two
-
-
-def withdrawal(duel: Duel) -> Duel:
-    """The record that a verdict counts no longer: its rater took it back, or now says something else."""
-    return replace(duel, purpose="withdrawn")
-
-
-def withdraw(duels: list[Duel], gone: Duel) -> bool:
-    """Strike out the last verdict that a withdrawal speaks of; False when there is none."""
-    for place in range(len(duels) - 1, -1, -1):
-        if withdrawal(replace(duels[place], seconds=gone.seconds)) == gone:
-            del duels[place]
-            return True
-    return False
-
-
-def _matter(question: Question) -> tuple[str, str, frozenset[int]]:
-    return question.kind, question.ask, frozenset(question.images.values())
-
-
 def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater: str) -> HumanAnswer | Undo:
     entry = _object(number, line)
     if "undo" in entry:
@@ -133,17 +70,56 @@ def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater
     for key in entry:
         if key not in _KEYS:
             _refuse(number, f'unknown key "{key}"', hint=nearest(key, [*_KEYS, "undo"]))
-    for key in ("question", "answer"):
-        if key not in entry:
-            _refuse(number, f'"{key}" is missing', hint=f"Wanted {', '.join(_KEYS)} (the last two may be left out).")
-    question = _question(number, "question", entry["question"], questions)
+    question = _question(number, "question", _given(number, entry, "question"), questions)
+    word, order = _said(number, entry, question)
     return HumanAnswer(
         question=question.id,
-        answer=cast(Any, _word(number, "answer", entry["answer"], _FITTING[question.kind], f"for a {question.kind}")),
+        answer=cast(Any, word),
         rater=rater,
         confidence=cast(Any, _word(number, "confidence", entry.get("confidence", "sure"), _CONFIDENCE, "")),
         seconds=_seconds(number, entry.get("seconds")),
+        order=order,
     )
+
+
+def _given(number: int, entry: Mapping[str, Any], key: str) -> Any:
+    if key not in entry:
+        said = "answer" if key != "order" else "order"
+        rest = "confidence, seconds (the last two may be left out)"
+        _refuse(number, f'"{key}" is missing', hint=f"Wanted question, {said}, {rest}.")
+    return entry[key]
+
+
+def _said(number: int, entry: Mapping[str, Any], question: Question) -> tuple[str, tuple[str, ...]]:
+    """The word of an answer, and of a ranking its order."""
+    known = _FITTING[question.kind]
+    if question.kind not in RANKED:
+        if "order" in entry:
+            _refuse(number, f"an order for a {question.kind}", hint=f'Wanted "answer": one of {", ".join(known)}.')
+        return _word(number, "answer", _given(number, entry, "answer"), known, f"for a {question.kind}"), ()
+    names = list(question.images)
+    if "answer" in entry:
+        if "order" in entry:
+            _refuse(number, '"order" and "answer" both came', hint='Give the order, or "answer": "skip".')
+        if entry["answer"] not in known:
+            _refuse(number, f'"answer" is {_shown(entry["answer"])} for a {question.kind}', hint=_full_order(names))
+        return "skip", ()
+    order = _given(number, entry, "order")
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in cast("list[Any]", order)):
+        _refuse(number, f'"order" is {_shown(order)}; wanted a list of names', hint=_full_order(names))
+    given = cast("list[str]", order)
+    for name in given:
+        if name not in names:
+            _refuse(number, f'"order" names {_shown(name)}, which was not shown', hint=_full_order(names))
+        if given.count(name) > 1:
+            _refuse(number, f'"order" names {_shown(name)} twice', hint=_full_order(names))
+    if left := [name for name in names if name not in given]:
+        _refuse(number, f'"order" leaves out {", ".join(left)}', hint=_full_order(names))
+    return "ranked", tuple(given)
+
+
+def _full_order(names: list[str]) -> str:
+    return f'Wanted all of {", ".join(names)} once, the best first: "order": {json.dumps(names)}; or "answer": "skip".'
 
 
 def _object(number: int, line: str) -> dict[str, Any]:

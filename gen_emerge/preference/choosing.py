@@ -14,6 +14,7 @@ chosen pair lowers the covariance by what an answer brings on average, so that n
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,14 @@ _HOULSBY = math.pi * math.log(2.0) / 2.0
 """C^2 of Houlsby et al.'s equation 3."""
 
 
-def choose_pairs(fit: Fit, k: int, *, rng: np.random.Generator) -> list[tuple[int, int]]:
+def choose_pairs(
+    fit: Fit,
+    k: int,
+    *,
+    rng: np.random.Generator,
+    among: Sequence[int] | None = None,
+    without: Collection[tuple[int, int]] = (),
+) -> list[tuple[int, int]]:
     """The k different pairs to ask next, as (left, right); the sides are drawn by chance.
 
     Args:
@@ -46,31 +54,41 @@ def choose_pairs(fit: Fit, k: int, *, rng: np.random.Generator) -> list[tuple[in
         k: how many pairs, 0 .. n (n - 1) / 2; of more than 100 items, at most the pairs
             of those that are looked at (190 or more).
         rng: draws the sides, who comes first of equals, and, of more than 100 items, those that are looked at.
+        among: different items to choose from; None for all.
+        without: pairs (i < j) not to choose; where `among` or `without` leaves fewer than k pairs, those are all.
 
     Raises:
-        BadInput: k is below 0 or more than there are pairs.
+        BadInput: k is below 0, or more than there are pairs of all items.
     """
-    items = _looked_at(fit.utilities, int(fit.compared.sum()), rng)
+    items = _looked_at(fit, among, rng)
     i, j = (side.astype(np.int64) for side in np.triu_indices(len(items), 1))
-    if not 0 <= k <= len(i):
+    if k < 0 or (k > len(i) and among is None and not without):
         raise BadInput(
             f"{k} pairs of {len(fit.utilities)} items; wanted 0 .. {len(i)}.", hint="Ask for fewer, or give more items."
         )
     gap = fit.utilities[items[i]] - fit.utilities[items[j]]
     covariance = fit.covariance(items) if k else np.zeros((len(items), len(items)))
-    free = np.ones(len(i), dtype=bool)
+    free = _free(items, without)[i, j]
     chosen: list[tuple[int, int]] = []
-    for _ in range(k):
+    for _ in range(min(k, int(free.sum()))):
         variance = _of_differences(covariance, i, j)
         best = _best(covariance, i, j, gap, variance, free)
         free[best] = False
         chosen.append((int(items[i[best]]), int(items[j[best]])))
         covariance = _after(covariance, int(i[best]), int(j[best]), float(gap[best]), float(variance[best]))
-    turned = rng.random(k) < 0.5
+    turned = rng.random(len(chosen)) < 0.5
     return [(b, a) if turn else (a, b) for (a, b), turn in zip(chosen, turned, strict=True)]
 
 
-def choose_groups(fit: Fit, k: int, *, size: int = 4, rng: np.random.Generator) -> list[tuple[int, ...]]:
+def choose_groups(
+    fit: Fit,
+    k: int,
+    *,
+    size: int = 4,
+    rng: np.random.Generator,
+    among: Sequence[int] | None = None,
+    without: Collection[tuple[int, int]] = (),
+) -> list[tuple[int, ...]]:
     """The k groups of `size` different items to have ranked next, each in an order drawn by chance.
 
     A group begins with the pair of most information and takes in, one by one, the item whose pairs with those in it
@@ -81,21 +99,24 @@ def choose_groups(fit: Fit, k: int, *, size: int = 4, rng: np.random.Generator) 
         k: how many groups.
         size: items a group, 2 .. n.
         rng: draws the orders, who comes first of equals, and, of more than 100 items, those looked at.
+        among: different items to choose from; None for all.
+        without: pairs (i < j) that bring nothing new; where there are no others, no group is chosen.
 
     Raises:
         BadInput: k is below 0, or a group larger than there are items.
     """
-    items = _looked_at(fit.utilities, int(fit.compared.sum()), rng)
+    items = _looked_at(fit, among, rng)
     if k < 0 or not 2 <= size <= len(items):
         raise BadInput(f"{k} groups of {size} of {len(fit.utilities)} items; wanted k >= 0, size 2 .. {len(items)}.")
     mean = fit.utilities[items]
     gap = mean[:, None] - mean
     covariance = fit.covariance(items) if k else np.zeros_like(gap)
     found: list[tuple[int, ...]] = []
-    for _ in range(k):
+    free = _free(items, without)
+    for _ in range(k if free.any() else 0):
         own = np.diag(covariance)
         variance = np.maximum(own[:, None] + own - 2.0 * covariance, 1e-12)
-        bits = mutual_information(gap, variance)
+        bits = np.where(free, mutual_information(gap, variance), 0.0)
         np.fill_diagonal(bits, -np.inf)
         group = [int(place) for place in np.unravel_index(int(np.argmax(bits)), bits.shape)]
         while len(group) < size:
@@ -168,12 +189,27 @@ def _after(covariance: Floats, i: int, j: int, gap: float, variance: float) -> F
     return covariance - np.outer(column, column) / (1.0 / max(weight, 1e-300) + variance)
 
 
-def _looked_at(utilities: Floats, compared: int, rng: np.random.Generator) -> Ints:
+def _free(items: Ints, without: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
+    """(k, k) which pairs of (k,) items may be chosen: two different ones, and none of those left out."""
+    place = {int(item): at for at, item in enumerate(items)}
+    free = ~np.eye(len(items), dtype=bool)
+    for i, j in without:
+        if i in place and j in place:
+            free[place[i], place[j]] = free[place[j], place[i]] = False
+    return free
+
+
+def _looked_at(fit: Fit, among: Sequence[int] | None, rng: np.random.Generator) -> Ints:
     """The items in an order drawn by chance; of many, half drawn, and to each the one that stands next to it.
 
     Neighbours in the order are where an answer can change it; who is drawn must not depend on what is known already,
     or an image once rated low would never be asked about again.
     """
+    able = np.arange(len(fit.utilities)) if among is None else np.asarray(among, dtype=np.int64)
+    return able[_drawn(fit.utilities[able], int(fit.compared.sum()), rng)]
+
+
+def _drawn(utilities: Floats, compared: int, rng: np.random.Generator) -> Ints:
     n = len(utilities)
     order = rng.permutation(n)
     if n <= ITEMS:

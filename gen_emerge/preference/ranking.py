@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from gen_emerge.preference.answers import withdraw
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
 from gen_emerge.preference.comparisons import Comparisons
 from gen_emerge.preference.evidence import PSEUDO_SD
+from gen_emerge.preference.verdicts import withdraw
 from gen_emerge.types import Duel, Side
 
 HUMAN_WEIGHT = 1.0
@@ -64,9 +64,10 @@ class DuelPreference:
         """Take in one duel, in the order in which they happened.
 
         Once a verdict is withdrawn, all is as if it had never been said. A verdict between takes of one genome judges
-        the selector, not images that could ever meet: nothing is learned from it.
+        the selector, not images that could ever meet: nothing is learned from it. Nor from a pair that was repeated to
+        see whether its rater is consistent: the first answer counts, and once.
         """
-        if duel.question != "quality" or duel.purpose == "take":
+        if duel.question != "quality" or duel.purpose == "take" or duel.attention:
             return
         if duel.purpose != "withdrawn":
             self._duels.append(duel)
@@ -83,7 +84,8 @@ class DuelPreference:
         decisive = duel.outcome != "tie"
         if human:
             self._keep_verdict(duel)
-            if decisive and not duel.attention:
+            # The pairs of one ranking foretell each other: a model that saw some has not earned the others.
+            if decisive and duel.order != "ranking":
                 self._predict(duel)
         for candidate in (duel.left, duel.right):
             if candidate not in self._place:

@@ -19,6 +19,7 @@ from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 if TYPE_CHECKING:
     from gen_emerge.cli.judging import Tally
     from gen_emerge.store import Store
+    from gen_emerge.types import Question
 
 
 @click.command("judge")
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(app: App, series: str, answers: Path | None, rater: str | None) -> None:
-    """Answer the open questions of a series: which of two is better, or whether to keep one.
+    """Answer the open questions of a series: which of two is better, how four rank, whether to keep one.
 
     In the terminal it is one key an answer, a letter or an arrow; "?" lists the keys, and a capital letter says that
     you are not sure. Pictures are shown where the terminal can. Every answer is kept at once, so that you may leave at
@@ -39,10 +40,12 @@ def command(app: App, series: str, answers: Path | None, rater: str | None) -> N
     \b
         {"question": "r25-1", "answer": "left", "seconds": 2.5}
         {"question": "r25-4", "answer": "keep"}
+        {"question": "r25a-1", "order": ["b", "a", "d", "c"]}
         {"undo": "r25-1"}
 
-    A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip. "confidence" (sure or unsure)
-    and "seconds" may be left out.
+    A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip; a triplet a, b, unsure or
+    skip. A ranking takes an order, the best first, or the answer skip. "confidence" (sure or unsure) and "seconds" may
+    be left out.
 
     \b
     Example:
@@ -157,6 +160,7 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
         app.note(f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs")
         return
     app.note(f"{series}: {questions_open(len(questions))}. You answer as {rater}.")
+    by_id = {question.id: question for question in questions}
     sitting = Sitting(
         store,
         questions,
@@ -164,7 +168,7 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
         rater=rater,
         key=_key,
         say=lambda text: click.echo(text),
-        show=lambda question, pictures: _shown(store, series, question, pictures),
+        show=lambda question, pictures: _shown(store, series, by_id[question], pictures),
         brief=brief,
         takes=takes_among(store, questions),
         columns=shutil.get_terminal_size().columns,
@@ -177,15 +181,17 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
     click.echo(f"\n{_kept(sitting.tally)}")
 
 
-def _shown(store: Store, series: str, question: str, pictures: Sequence[Path]) -> str:
-    from gen_emerge.cli.inline import show, side_by_side
+def _shown(store: Store, series: str, question: Question, pictures: Sequence[Path]) -> str:
+    from gen_emerge.cli.inline import show
+    from gen_emerge.cli.screens import BROAD, screen
 
     try:
-        sheet = side_by_side([store.folder / picture for picture in pictures])
+        sheet = screen(question, [store.folder / picture for picture in pictures])
     except OSError as error:
         raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
     drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
-    return show(sheet, drawer / f"{series}-{question}.png", columns=min(shutil.get_terminal_size().columns, 80))
+    most = 80 if len(pictures) < BROAD else 160
+    return show(sheet, drawer / f"{series}-{question.id}.png", columns=min(shutil.get_terminal_size().columns, most))
 
 
 def _key() -> str:

@@ -12,15 +12,28 @@ from gen_emerge.cli.app import App, OneOf, json_option
 
 @click.command("rounds")
 @click.argument("series")
-@click.option("--open", "kind", type=OneOf(["pairs", "keep", "review"]), help="Ask for a round now.")
+@click.option(
+    "--open",
+    "kind",
+    type=OneOf(["pairs", "rank4", "ranking", "triplets", "keep", "review"]),
+    help="Ask for a round now.",
+)
 @json_option
 @click.pass_obj
 def command(app: App, series: str, kind: str | None) -> None:
     """Show the oldest open round of a series, with its pictures' files, and how many questions are open in all.
 
-    The loop opens a round every checkin_every cycles. With --open you get one now: pairs of elites to compare, single
-    images to keep or discard, or images that wait in a gate's review band. Works beside a running series. As JSON,
-    pictures are named relative to the series' folder.
+    The loop opens a round every checkin_every cycles. With --open you get one now, which works beside a running series:
+
+    \b
+        pairs     two elites: which is better?
+        rank4     four elites: rank them, the best first
+        ranking   a calibration round: ten elites, ranked
+        triplets  which of two is more like a third?
+        keep      single images to keep or discard
+        review    images that wait in a gate's review band
+
+    As JSON, pictures are named relative to the series' folder.
 
     \b
     Example:

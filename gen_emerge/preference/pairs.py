@@ -6,6 +6,7 @@ most (`choosing.py`). One pair may set takes of a genome side by side, one compa
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -37,10 +38,13 @@ class Contest(NamedTuple):
 
 def contested(contests: Iterable[Contest], asked: Asked, wanted: int, rng: np.random.Generator) -> list[Pair]:
     """The closest decisions nobody was asked about: ties first, then the newest; equals by chance, one a holder."""
-    open_ones = sorted(c for c in contests if frozenset((c.holder, c.challenger)) not in asked.pairs)
+    alike: dict[tuple[bool, int], list[Contest]] = defaultdict(list)
+    for contest in contests:
+        if frozenset((contest.holder, contest.challenger)) not in asked.pairs:
+            alike[not contest.tie, -contest.cycle].append(contest)
     chosen: dict[int, Pair] = {}
-    if open_ones:
-        for contest in sorted(shuffled(open_ones, rng), key=lambda c: (not c.tie, -c.cycle)):
+    for key in sorted(alike):
+        for contest in shuffled(sorted(alike[key]), rng) if len(chosen) < wanted else ():
             if len(chosen) < wanted:
                 chosen.setdefault(contest.holder, (contest.holder, contest.challenger))
     return list(chosen.values())

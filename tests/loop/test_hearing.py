@@ -8,10 +8,12 @@ from loop_crew import NO_GATES, RankCritic, Traits, crew, edges, rhythm, world_c
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.cli import rounds as cli_rounds
+from gen_emerge.judged import judged
 from gen_emerge.preference import open_round
 from gen_emerge.preference import rounds as preference_rounds
 from gen_emerge.state import CHALLENGERS_KEPT, replay
 from gen_emerge.store import Store
+from gen_emerge.types import Question, Round
 
 QUALITY = {**NO_GATES, "quality": GateSetting(lower=0.3, review=0.2)}
 
@@ -307,3 +309,175 @@ def test_who_was_kept_and_waits_for_the_critic_is_no_contradiction(series, immed
     made.run(6)
     assert made.status(5) == ("pending", mute)
     assert verify_history(made.store) == []
+
+
+# ---- rankings, triplets, pairs asked again -----------------------------------------------------------------------
+
+
+def ask_ranking(made, number, *candidates):
+    """A requested round that ranks these, by letters."""
+    images = dict(zip("abcdefghij", candidates, strict=False))
+    question = Question(id=f"r{number}-1", kind="rank4", ask="quality", prompt="", images=images)
+    made.store.add_round(Round(id=f"r{number}", cycle=made.state.cycle, reason="request", questions=(question,)))
+    return question.id
+
+
+def rank(made, question, order, *, rater="anna", cycle):
+    payload = {"question": question, "answer": "ranked", "order": list(order), "rater": rater, "confidence": "sure"}
+    made.store.add_input("answer", payload, first_cycle=cycle)
+
+
+def test_a_ranking_gives_the_cell_to_the_best_that_beats_its_holder(series):
+    made = series(plan()).run(3)
+    question = ask_ranking(made, 900, 6, 7, 8, 9)
+    rank(made, question, "cbad", cycle=4)
+    made.run(5)
+    assert made.holder(1) == 8
+    assert [p for p in made.placements(8) if p[3] == "human"] == [(4, "won", 6, "human")]
+    assert not [p for p in made.placements(7) if p[3] == "human"], "7 beats 6, and 8 beats 7"
+    said = {(d.left, d.right) if d.outcome == "left" else (d.right, d.left) for r in made.records for d in r.duels
+            if d.judge == "human:anna"}  # fmt: skip
+    assert said == {(8, 7), (8, 6), (8, 9), (7, 6), (7, 9), (6, 9)}
+    assert made.live.preference.sure(7, 6) == "left" and made.live.preference.sure(9, 7) == "right"
+    assert same_after_a_restart(made)
+
+
+def test_a_ranking_changed_or_undone_is_withdrawn_pair_by_pair(series):
+    made = series(plan()).run(3)
+    question = ask_ranking(made, 900, 6, 7, 8, 9)
+    rank(made, question, "bacd", cycle=4)
+    rank(made, question, "abcd", cycle=5)
+    made.run(5)
+    assert [len([t for t in told(made) if t[0] == c and t[-1] == p]) for c, p in
+            [(4, "round"), (5, "withdrawn"), (5, "round")]] == [6, 6, 6]  # fmt: skip
+    assert made.live.preference.sure(7, 6) == "right"
+    assert made.holder(1) == 6 and made.placements(6)[-1] == (5, "won", 7, "human")
+    (event,) = [e for e in made.record(5).events if e.kind == "withdrawn"]
+    assert event.payload == {"question": question, "rater": "anna", "was": "b > a > c > d", "is": "a > b > c > d"}
+    for cycle in (6, 7):
+        undo(made, question, cycle=cycle)
+    made.run(7)
+    assert made.live.preference.sure(7, 6) is None and made.live.preference.sure(9, 6) is None
+    assert same_after_a_restart(made)
+
+
+@pytest.mark.parametrize(
+    ("orders", "pair", "holder"),
+    [
+        (["bacd", "abcd"], None, 6),
+        (["bacd", "bdac", "abcd"], None, 7),
+        (["bacd"], "left", 6),
+        (["bacd", "bacd"], "left", 7),
+    ],
+)
+def test_raters_of_rankings_and_pairs_are_counted_together(series, orders, pair, holder):
+    made = series(plan()).run(3)
+    question, other = ask_ranking(made, 900, 6, 7, 8, 9), made.ask_pair(901, 6, 7)
+    for number, order in enumerate(orders):
+        rank(made, question, order, rater=f"rater {number}", cycle=4)
+    if pair:
+        made.answer(other, pair, rater="di", cycle=4)
+    made.run(5)
+    assert made.holder(1) == holder
+
+
+def test_a_triplet_is_kept_and_changes_nothing(series):
+    digests = set()
+    for answered in (True, False):
+        made = series(plan()).run(3)
+        images = {"reference": 6, "a": 7, "b": 8}
+        question = Question(id="r900-1", kind="triplet", ask="similarity", prompt="", images=images)
+        made.store.add_round(Round(id="r900", cycle=3, reason="request", questions=(question,)))
+        if answered:
+            made.answer("r900-1", "b", cycle=4)
+        made.run(6)
+        assert told(made) == []
+        digests.add(made.state.digest())
+    assert len(digests) == 1
+    assert [a.answer for a in series(plan()).store.answers().standing] == []
+
+
+def test_a_pair_asked_again_is_no_evidence(series):
+    made = series(plan()).run(3)
+    first = made.ask_pair(900, 6, 8)
+    made.answer(first, "right", cycle=4)
+    made.run(4)
+    assert made.holder(1) == 8
+    before = made.live.preference.best(), made.live.preference.held_out()
+    again = Question(id="r901-1", kind="pair", ask="quality", prompt="", images={"left": 8, "right": 6}, attention=True)
+    made.store.add_round(Round(id="r901", cycle=4, reason="request", questions=(again,)))
+    made.answer("r901-1", "right", cycle=5)
+    made.run(5)
+    assert told(made)[-1] == (5, 8, 6, "right", "anna", "round") and made.record(5).duels[0].attention
+    assert made.holder(1) == 8 and made.live.preference.sure(8, 6) == "left"
+    assert (made.live.preference.best(), made.live.preference.held_out()) == before
+    assert same_after_a_restart(made)
+
+
+# ---- what check-ins ask ------------------------------------------------------------------------------------------
+
+
+def raw_traits(number):
+    """As `traits`, and every third image of later cycles is turned away by the quality gate."""
+    return Traits(x=edges(number) if number <= 4 else 0.5, quality=0.1 if number > 4 and number % 3 == 0 else 0.5)
+
+
+def test_check_ins_show_what_a_gate_turned_away_and_it_is_noted(series):
+    plan = world_crew(
+        raw_traits, gates=QUALITY, critic=RankCritic(lambda n: 0, immediate=True), rhythm={"checkin_every": 5}
+    )
+    made = series(plan).run(15)
+    shown = []
+    for cycle in (5, 10, 15):
+        asked = made.record(cycle).round
+        raw = [q for q in asked.questions if q.stream == "raw"]
+        assert 1 <= len(raw) <= 2 and all((q.kind, q.ask) == ("keep", "keep") for q in raw)
+        assert all(made.status(q.images["only"]) == ("rejected", "quality") for q in raw)
+        shown += [q.images["only"] for q in raw]
+    assert len(set(shown)) == len(shown)
+    assert made.state.turned_away.keys() == replay(made.store.history()).turned_away.keys()
+    question = next(q for q in made.record(10).round.questions if q.stream == "raw")
+    made.answer(question.id, "keep", cycle=16)
+    made.run(16)
+    (said,) = judged(made.store, held=made.state.archive.ever_held(1))
+    assert (said.candidate, said.stream, said.good) == (question.images["only"], "raw", True)
+
+
+def test_how_an_image_was_shown_is_taken_from_the_question_not_guessed(series):
+    made = series(plan()).run(3)
+    for number, stream in enumerate(("survivor", "elite", ""), start=900):
+        question = Question(
+            id=f"r{number}-1", kind="keep", ask="keep", prompt="", images={"only": 6 + number - 900}, stream=stream
+        )
+        made.store.add_round(Round(id=f"r{number}", cycle=3, reason="request", questions=(question,)))
+        made.answer(question.id, "keep", cycle=4)
+    said = {j.candidate: j.stream for j in judged(made.store, held=[6])}
+    assert said == {6: "survivor", 7: "elite", 8: "survivor"}
+
+
+def test_a_discarded_review_image_is_not_shown_as_a_raw_one(series):
+    made = series(plan()).run(3)
+    made.answer(made.ask_review(900, 5), "discard", cycle=4)
+    made.run(4)
+    assert made.status(5) == ("rejected", "quality") and 5 not in made.state.turned_away
+
+
+@pytest.mark.parametrize("screens", ["pairs", "rank4"])
+def test_a_kill_between_an_answer_and_its_effect_changes_no_later_round(series, screens):
+    rounds = []
+    for stops in ((), (6, 7, 11)):
+        beat = rhythm(checkin_every=5, dims=(4, 4), cells=16, checkin_screens=screens)
+        made = series(crew(rhythm=beat, critic=RankCritic(immediate=True))).run(5)
+        for question in made.record(5).round.questions:
+            if question.kind == "rank4":
+                rank(made, question.id, "bdca", cycle=7)
+            else:
+                made.answer(question.id, "left" if question.kind == "pair" else "keep", cycle=7)
+        for stop in (*stops, 20):
+            made.run(stop).reopen()
+        rounds.append(made.store.rounds())
+    assert rounds[0] == rounds[1] and len(rounds[0]) == 4
+    baselines = {c for q in rounds[0][1].questions if q.stream == "baseline" for c in q.images.values()}
+    assert len(baselines & set(rounds[0][0].baseline)) == 1
+    assert rounds[0][1].baseline == ()
+    assert ("rank4" in {q.kind for q in rounds[0][1].questions}) == (screens == "rank4")

@@ -15,6 +15,8 @@ from typing import Any
 
 from gen_emerge.asking import as_plain
 from gen_emerge.errors import BadInput, NotFound
+from gen_emerge.favourites import KIND as FAVOURITE
+from gen_emerge.favourites import favourites
 from gen_emerge.filters import NAMES
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.state import SELECTOR, WARMUP, State
@@ -237,6 +239,7 @@ def in_full(store: Store, account: Account) -> dict[str, Any]:
     signals = store.signals([candidate.id]).get(candidate.id, {})
     critique = store.critiques([candidate.id]).get(candidate.id)
     parents = store.candidates_of(genome.parents)
+    mark = favourites(store.inputs_of(FAVOURITE)).get(candidate.id)
     return {
         **dict.fromkeys(("cell", "holder", "reason", "value", "bound")),
         **account.row(),
@@ -244,6 +247,7 @@ def in_full(store: Store, account: Account) -> dict[str, Any]:
         "status": candidate.status,
         "cause": candidate.cause,
         "on_map": account.outcome == "placed",
+        "favourite": mark.level if mark else None,
         "genome": genome.hash,
         "prompt": genome.prompt,
         "negative": genome.negative,

@@ -18,6 +18,7 @@ from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import NotFound
+from gen_emerge.favourites import KIND, favourites
 from gen_emerge.reports.sheet import (
     CalibrationNote,
     Credit,
@@ -34,7 +35,7 @@ from gen_emerge.reports.sheet import (
 from gen_emerge.state import SELECTOR, State, replay
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Signal
+from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Favourite, Signal
 
 NEWEST = 24
 SHARE_WINDOW = 25
@@ -78,6 +79,7 @@ def _inspection(
     signals = store.signals(list(known)) if store and known else {}
     axes = state.archive.axes if state.archive else None
     clipped = _clipped_per_axis(placed, axes) if axes else []
+    marks = favourites(store.inputs_of(KIND)) if store else {}
     counts = store.gate_counts() if store else {}
     gates: list[dict[str, Any]] = []
     for gate in GATES:
@@ -99,7 +101,11 @@ def _inspection(
         "series": config.name,
         "state": word,
         "cycle": state.cycle,
-        "elites": [_elite(elite, known[elite.candidate], signals.get(elite.candidate, {})) for elite in elites],
+        "elites": [
+            _elite(elite, known[elite.candidate], signals.get(elite.candidate, {}), marks.get(elite.candidate))
+            for elite in elites
+        ],
+        "favourites": [{"candidate": f.candidate, "level": f.level, "rater": f.rater} for f in marks.values()],
         "axes": [
             {"name": n, "low": low, "high": high, "clipped": count}
             for n, low, high, count in zip(axes.names, axes.low, axes.high, clipped, strict=True)
@@ -117,7 +123,7 @@ def _inspection(
     }
 
 
-def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal]) -> dict[str, Any]:
+def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal], mark: Favourite | None) -> dict[str, Any]:
     return {
         "cell": elite.cell,
         "candidate": elite.candidate,
@@ -131,6 +137,7 @@ def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal]) ->
         "descriptor": list(elite.descriptor),
         "signals": {name: signal.value for name, signal in signals.items()},
         "cycle": candidate.cycle,
+        "favourite": mark.level if mark else None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from gen_emerge.cli import inline, keys, live
 from gen_emerge.cli.judging import Sitting, as_input
 from gen_emerge.cli.next_steps import going_on, looking
+from gen_emerge.cli.screens import screen
 from gen_emerge.cli.text import bar, matrix_text, questions_open, series_table, status_text
 from gen_emerge.preference.answers import parse_answers
 from gen_emerge.standing import Plan
@@ -350,7 +352,7 @@ def _sitting(sent: Sequence[str], *questions: Question, **more: Any) -> tuple[_B
     sitting = Sitting(
         book,
         questions,
-        {1: Path("1.png"), 2: Path("2.png"), 3: Path("3.png")},
+        more.pop("pictures", {1: Path("1.png"), 2: Path("2.png"), 3: Path("3.png")}),
         rater="anna",
         key=lambda: next(waiting),
         say=said.append,
@@ -442,3 +444,92 @@ def test_lines_of_a_file_become_the_same_entries() -> None:
     entries = [as_input(entry) for entry in parse_answers(lines, {"r1-1": _question(1)}, rater="anna")]
     answer = {"question": "r1-1", "answer": "left", "rater": "anna", "confidence": "sure", "seconds": 2.0}
     assert entries == [("answer", answer), ("undo", {"question": "r1-1", "rater": "anna"})]
+
+
+# ---- rankings and triplets ---------------------------------------------------------------------------------------
+
+
+def _rank(number: int, letters: str = "abcd") -> Question:
+    images = {letter: 10 + place for place, letter in enumerate(letters)}
+    kind = "rank4" if len(letters) == 4 else "ranking"
+    return Question(id=f"r1-{number}", kind=kind, ask="quality", prompt="a print", images=images)
+
+
+def _triplet(number: int) -> Question:
+    images = {"reference": 10, "a": 11, "b": 12}
+    return Question(id=f"r1-{number}", kind="triplet", ask="similarity", prompt="a print", images=images)
+
+
+PICTURES = {n: Path(f"{n}.png") for n in range(1, 30)}
+
+
+def test_a_ranking_is_one_key_a_place_and_the_last_follows() -> None:
+    book, said, tally = _sit("bdA" + "cabd", _rank(1), _rank(2), pictures=PICTURES)
+    entries = [entry for _, entry in book.items]
+    assert [(e["answer"], e["order"], e["confidence"]) for e in entries] == [
+        ("ranked", ["b", "d", "a", "c"], "unsure"),
+        ("ranked", ["c", "a", "b", "d"], "sure"),
+    ]
+    assert "10.png+11.png+12.png+13.png" in said and "Rank them for the brief: the best first." in said[0]
+    assert [s for s in said if s.endswith("...")][:3] == ["  b > ...", "  b > d > ...", "  b > d > a > ..."]
+    assert "  b > d > a > c (not sure)" in said and tally.left == 0
+    assert not any("prompt" in text for text in said), "what they were made from would tell them apart"
+
+
+def test_undo_takes_back_the_last_place_then_the_answer_before() -> None:
+    book, _, tally = _sit("lbauud" + "u" * 2 + "r" + "abc", _question(1), _rank(2), pictures=PICTURES)
+    assert [(kind, e["question"], e.get("order", e.get("answer"))) for kind, e in book.items] == [
+        ("answer", "r1-1", "left"),
+        ("undo", "r1-1", None),
+        ("answer", "r1-1", "right"),
+        ("answer", "r1-2", ["a", "b", "c", "d"]),
+    ]
+    assert (tally.answered, tally.undone) == (2, 1)
+
+
+def test_a_letter_that_has_its_place_is_told_so_and_a_ranking_may_be_skipped_or_left() -> None:
+    book, said, tally = _sit(["a", "a", "x", "s", "b", "q"], _rank(1), _rank(2), pictures=PICTURES)
+    assert '"a" has its place already: u takes back the last one.' in said
+    assert '"x" means nothing here: ? lists the keys.' in said
+    assert [(e["answer"], e.get("order")) for _, e in book.items] == [("skip", None)]
+    assert tally.quit and tally.left == 1
+
+
+def test_ten_are_ranked_by_letters_that_mean_other_things_elsewhere() -> None:
+    book, said, _ = _sit("?hjdcabgfei"[:10], _rank(1, "abcdefghij"), pictures=PICTURES)
+    assert book.items[0][1]["order"] == list("hjdcabgfei")
+    lines = keys.lines("ranking", "abcdefghij")
+    assert lines[0].startswith("a ... j") and "(A ... J)" in lines[-1]
+    assert [f"  {line}" for line in lines] == said[3 : 3 + len(lines)]
+
+
+def test_a_triplet_shows_the_reference_in_the_middle_and_takes_a_letter_or_an_arrow() -> None:
+    book, said, _ = _sit(["a", "\x1b[C", "c", "B"], *map(_triplet, range(1, 5)), pictures=PICTURES, brief="Prints.")
+    assert [(e["answer"], e["confidence"]) for _, e in book.items] == [
+        ("a", "sure"), ("b", "sure"), ("unsure", "sure"), ("b", "unsure"),
+    ]  # fmt: skip
+    assert said.count("11.png+10.png+12.png") == 4
+    assert sum("brief:" in text for text in said) == 1, "likeness has nothing to do with it"
+
+
+@pytest.mark.parametrize(("kind", "count"), [("rank4", 4), ("ranking", 10), ("ranking", 7), ("triplet", 3)])
+def test_a_screen_shows_every_picture_whole_at_one_height(tmp_path: Path, kind: Any, count: int) -> None:
+    colours = [(20 * n + 30, 240 - 20 * n, 90) for n in range(count)]
+    shapes = [(120, 80) if n % 2 else (80, 120) for n in range(count)]
+    files = [tmp_path / f"{n}.png" for n in range(count)]
+    for file, colour, shape in zip(files, colours, shapes, strict=True):
+        Image.new("RGB", shape, colour).save(file)
+    question = _triplet(1) if kind == "triplet" else _rank(1, "abcdefghij"[:count])
+    sheet = screen(replace(question, kind=kind), files)
+    boxes = []
+    pixels = np.asarray(sheet)
+    for colour in colours:
+        rows, columns = np.nonzero((pixels == colour).all(axis=2))
+        boxes.append((rows.min(), columns.min(), rows.max() + 1, columns.max() + 1))
+    assert len({bottom - top for top, _, bottom, _ in boxes}) == 1, "one height"
+    for (top, left, bottom, right), (wide, high) in zip(boxes, shapes, strict=True):
+        assert (right - left) / (bottom - top) == pytest.approx(wide / high, rel=0.01)
+        below = pixels[bottom : bottom + 80, left:right]
+        assert (below.astype(int).sum(axis=2) < 3 * 160).any(), "its letter stands below it"
+    assert [box[:2] for box in boxes] == sorted(box[:2] for box in boxes), "in reading order"
+    assert len({top for top, *_ in boxes}) == (2 if count > 5 else 1)

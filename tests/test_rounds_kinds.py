@@ -135,6 +135,21 @@ def test_one_or_two_of_five_screens_are_raw(review, raw, wanted):
     assert all(q.images["only"] in raw and q.ask == "keep" for q in asked.questions if q.stream == "raw")
 
 
+def test_once_there_is_a_baseline_a_round_asks_one_of_each():
+    first = ask()
+    contest = [Contest(holder=10, challenger=110, tie=True, cycle=3)]
+    more = {"number": 2, "earlier": [first], "review": (150, 151), "raw": RAW, "contests": contest}
+    asked = ask(**more)
+    assert kinds(asked) == [("pair", ""), ("pair", ""), ("pair", "baseline"), ("review", "review"), ("keep", "raw")]
+    assert frozenset((10, 110)) in shown(asked)[:2]
+    assert [kind for kind, _ in kinds(ask(**more, ranked="rank4"))] == ["pair", "rank4", "pair", "review", "keep"]
+    takes = {200: (201, 202)}
+    with_takes = ask(**more, takes=takes)
+    assert [kind for kind, _ in kinds(with_takes)] == ["pair", "pair", "pair", "review", "keep"]
+    assert any(max(images) in (201, 202) for images in shown(with_takes))
+    assert "rank4" in [kind for kind, _ in kinds(ask(**more, takes=takes, ranked="rank4"))]
+
+
 def test_raw_images_are_drawn_by_chance_and_shown_once():
     seen, earlier = set(), []
     for number in range(1, 12):

@@ -28,6 +28,8 @@ def account_text(found: Mapping[str, Any], folder: Path) -> str:
         folder: of the series, where its picture lies.
     """
     head = f"{found['series']}  candidate {found['candidate']}  {_WORDS[found['outcome']]}"
+    if found["favourite"]:
+        head += f", {found['favourite']}"
     lines = [f"{head}  cycle {found['cycle']}, slot {found['slot']}", "", *_folded(found["said"])]
     if found["outcome"] == "review":
         lines += _folded(f"gen-emerge judge {found['series']} asks about it.")

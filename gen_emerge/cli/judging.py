@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from gen_emerge.cli import keys
-from gen_emerge.types import RANKED, SINGLE, HumanAnswer, Question
+from gen_emerge.types import RANKED, SINGLE, Favourite, HumanAnswer, Question
 
 if TYPE_CHECKING:
-    from gen_emerge.preference.answers import Undo
+    from gen_emerge.preference.answers import Entry
 
 ASKS: Mapping[str, str] = {
     "quality": "Which one is better for the brief?",
@@ -76,8 +76,10 @@ class Tally:
     quit: bool = False
 
 
-def as_input(entry: HumanAnswer | Undo) -> tuple[str, dict[str, Any]]:
-    """One answer or undo as the store keeps it."""
+def as_input(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """One line, or one answer, as the store keeps it."""
+    if isinstance(entry, Favourite):
+        return "favourite", {"candidate": entry.candidate, "level": entry.level, "rater": entry.rater}
     if not isinstance(entry, HumanAnswer):
         return "undo", {"question": entry.question, "rater": entry.rater}
     return "answer", {

@@ -17,8 +17,6 @@ from gen_emerge.types import SINGLE, Question, Round
 if TYPE_CHECKING:
     from gen_emerge.store import Store
 
-_SIDE = 11
-"""Letters of the longest side, "reference:", and a space."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -38,12 +36,16 @@ def takes_among(store: Store, questions: Iterable[Question]) -> set[str]:
 def round_object(store: Store, asked: Round | None) -> dict[str, Any]:
     """The object `gen-emerge rounds` prints; pictures are relative to the series folder.
 
-    A question has `takes` only where it sets two takes of one genome side by side.
+    A question has `takes` only where it sets two takes of one genome side by side. `raters`: how many easy pairs each
+    was asked twice, and how many of them were answered the same.
     """
+    from gen_emerge.preference.attention import consistency
     from gen_emerge.standing import open_questions, open_rounds
 
     questions = asked.questions if asked else ()
-    given = {answer.question: list(answer.order) or answer.answer for answer in store.answers().standing}
+    standing = store.answers().standing
+    known = {question.id: question for each in store.rounds() for question in each.questions}
+    given = {answer.question: list(answer.order) or answer.answer for answer in standing}
     pictures, takes = pictures_of(store, questions), takes_among(store, questions)
     return {
         "round": asked.id if asked else None,
@@ -61,6 +63,9 @@ def round_object(store: Store, asked: Round | None) -> dict[str, Any]:
         ],
         "open_rounds": len(open_rounds(store)),
         "open_questions": len(open_questions(store)),
+        "raters": [
+            {"rater": each.rater, "repeats": each.repeats, "same": each.same} for each in consistency(known, standing)
+        ],
     }
 
 
@@ -91,14 +96,19 @@ def round_text(series: str, brief: str, folder: Path, asked: Round, found: Mappi
             rows += [wrapped(prompt, columns, indent=10) for prompt in prompts(question)]
         if shown.get("takes"):
             rows.append(wrapped(TAKES, columns, indent=10))
+        sides = shown_names(question)
+        wide = max(map(len, sides)) + 2
         rows += [
-            " " * 10 + ("" if side == "only" else f"{side + ':':<{_SIDE}}") + str(folder / shown["images"][side])
-            for side in shown_names(question)
+            " " * 10 + ("" if side == "only" else f"{side + ':':<{wide}}") + str(folder / shown["images"][side])
+            for side in sides
         ]
     own = sum(shown["answered"] is None for shown in found["questions"])
     if rest := found["open_questions"] - own:
         others = found["open_rounds"] - (own > 0)
         rows.append(f"\n{rest} more in {'another round' if others == 1 else f'{others} other rounds'}.")
+    for each in found["raters"]:
+        asked_again = "1 easy pair" if each["repeats"] == 1 else f"{each['repeats']} easy pairs"
+        rows.append(f"\n{each['rater']} was asked {asked_again} twice, and answered {each['same']} the same.")
     return "\n".join([*rows, f"\nAnswer: gen-emerge judge {series}"])
 
 

@@ -22,7 +22,7 @@ BROAD = 3
 _IN_A_ROW = 5
 _MARGIN, _GAP, _TALL, _SMALLER = 40, 32, 560, 440
 _LETTER, _BELOW = 44, 92
-_MIDDLE = "more like this one?"
+_MIDDLE = "which is more like this one?"
 
 
 def screen(question: Question, pictures: Sequence[Path]) -> Picture:

@@ -1,8 +1,8 @@
 """Takes lines of answers; gives checked answers. Touches no store and no file.
 
 A line is one JSON object: `{"question": "r3-1", "answer": "left", "confidence": "sure", "seconds": 2.5}`, of a question
-that ranks `{"question": "r3-2", "order": ["b", "a", "d", "c"]}`, or `{"undo": "r3-1"}`. One bad line refuses all of
-them, so half a file is never taken.
+that ranks `{"question": "r3-2", "order": ["b", "a", "d", "c"]}`; `{"undo": "r3-1"}`; or
+`{"favourite": 41, "level": "interesting"}`. One bad line refuses all of them, so half a file is never taken.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from gen_emerge.errors import BadInput, nearest
-from gen_emerge.types import RANKED, HumanAnswer, Question, Round
+from gen_emerge.types import RANKED, Favourite, HumanAnswer, Question, Round
 
 _FITTING: Mapping[str, tuple[str, ...]] = {
     "pair": ("left", "right", "tie", "skip"),
@@ -26,6 +26,8 @@ _FITTING: Mapping[str, tuple[str, ...]] = {
 }
 _KEYS = ("question", "answer", "order", "confidence", "seconds")
 _CONFIDENCE = ("sure", "unsure")
+_LEVELS = ("interesting", "breakthrough")
+_FAVOURITE = ("favourite", "level", "move")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,10 @@ class Undo:
     rater: str
 
 
-def parse_answers(lines: Iterable[str], questions: Mapping[str, Question], *, rater: str) -> list[HumanAnswer | Undo]:
+Entry = HumanAnswer | Undo | Favourite
+
+
+def parse_answers(lines: Iterable[str], questions: Mapping[str, Question], *, rater: str) -> list[Entry]:
     """Check every line and give the answers in order. Blank lines are skipped; no lines give no answers.
 
     Args:
@@ -49,7 +54,7 @@ def parse_answers(lines: Iterable[str], questions: Mapping[str, Question], *, ra
     """
     if not rater.strip():
         raise BadInput("The rater has no name.", hint="Give one, such as --rater anna.")
-    answers: list[HumanAnswer | Undo] = []
+    answers: list[Entry] = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             answers.append(_parse_line(number, line, questions, rater))
@@ -61,15 +66,17 @@ def is_complete(asked: Round, answered: Mapping[str, HumanAnswer]) -> bool:
     return all(question.id in answered for question in asked.questions)
 
 
-def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater: str) -> HumanAnswer | Undo:
+def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater: str) -> Entry:
     entry = _object(number, line)
+    if "favourite" in entry:
+        return _favourite(number, entry, rater)
     if "undo" in entry:
         if len(entry) > 1:
             _refuse(number, "an undo stands alone", hint='Write {"undo": "r1-1"} on a line of its own.')
         return Undo(question=_question(number, "undo", entry["undo"], questions).id, rater=rater)
     for key in entry:
         if key not in _KEYS:
-            _refuse(number, f'unknown key "{key}"', hint=nearest(key, [*_KEYS, "undo"]))
+            _refuse(number, f'unknown key "{key}"', hint=nearest(key, [*_KEYS, "undo", "favourite"]))
     question = _question(number, "question", _given(number, entry, "question"), questions)
     word, order = _said(number, entry, question)
     return HumanAnswer(
@@ -80,6 +87,22 @@ def _parse_line(number: int, line: str, questions: Mapping[str, Question], rater
         seconds=_seconds(number, entry.get("seconds")),
         order=order,
     )
+
+
+def _favourite(number: int, entry: Mapping[str, Any], rater: str) -> Favourite:
+    """A mark; whether there is such an image, and whether the breakthrough may move, only the store knows."""
+    for key in entry:
+        if key not in _FAVOURITE:
+            _refuse(number, f'unknown key "{key}"', hint=nearest(key, _FAVOURITE))
+    candidate, move = entry["favourite"], entry.get("move", False)
+    if isinstance(candidate, bool) or not isinstance(candidate, int) or candidate < 1:
+        _refuse(number, f'"favourite" is {_shown(candidate)}; wanted the id of a candidate, a whole number')
+    if "level" not in entry:
+        _refuse(number, '"level" is missing', hint=f"Wanted {', '.join(_LEVELS)}, or null to take it away.")
+    level = entry["level"] if entry["level"] is None else _word(number, "level", entry["level"], _LEVELS, "null or")
+    if not isinstance(move, bool) or (move and level != "breakthrough"):
+        _refuse(number, f'"move" is {_shown(move)}; wanted true, beside "level": "breakthrough"')
+    return Favourite(candidate=candidate, level=cast(Any, level), rater=rater, move=move)
 
 
 def _given(number: int, entry: Mapping[str, Any], key: str) -> Any:

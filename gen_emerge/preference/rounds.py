@@ -143,10 +143,10 @@ class _Choice:
         """Comparisons, then images of the review band, then raw ones; what one cannot fill goes to the next."""
         waiting = len(set(self._material.review))
         single = min(1, size - 1)
-        # A contest, the baseline, a pair of takes and a ranking are asked before images of the review band.
-        kept = 1 + bool(self._frozen) + bool(self._material.takes) + (ranked == "rank4")
-        few = min(CHECKIN_REVIEWS, waiting, max(0, size - single - kept))
-        raw = self.raws(min(single if few else RAW, size - few - 1))
+        # A contest, elites, the baseline and a pair of takes are asked before a second image of the review band.
+        kept = 2 + bool(self._frozen) + bool(self._material.takes)
+        few = min(CHECKIN_REVIEWS, waiting, max(size - single - kept, ranked == "pairs"), max(size - single - 1, 0))
+        raw = self.raws(min(single if waiting else RAW, size - few - 1))
         single = max(len(raw), single)
         compared = self.compared(size - few - single, baseline=True, ranked=ranked)
         left = size - len(compared) - len(raw)

@@ -171,9 +171,18 @@ class Store(TrialReader):
         """
         return self._add_inputs([(kind, payload)], first_cycle)[0]
 
-    def add_inputs(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Input]:
-        """Store several inputs: all of them or none."""
-        return self._add_inputs(items, None)
+    def add_inputs(
+        self, items: Sequence[tuple[str, Mapping[str, Any]]], *, unless: tuple[str, int] | None = None
+    ) -> list[Input]:
+        """Store several inputs: all of them or none.
+
+        Args:
+            items: (kind, payload), in order.
+            unless: (kind, id): none are stored, and [] is given, where an input of this kind has come after that one.
+        """
+        i = t.InputRow
+        newer = None if unless is None else select(i.id).where(i.kind == unless[0], i.id > unless[1])
+        return self._add_inputs(items, None, unless=newer)
 
     def add_round(self, asked: Round) -> bool:
         """Store a requested round, unless there is one of its id; False then."""

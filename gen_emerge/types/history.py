@@ -111,6 +111,7 @@ InputKind = Literal[
     "import",
     "tried",
     "calibration",
+    "favourite",
 ]
 
 

@@ -242,6 +242,19 @@ class HumanAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Favourite:
+    """A mark on one image, "interesting" or the series' one "breakthrough"; `level` None takes it away.
+
+    `move`: the rater knows that another image is the breakthrough, and means this one from now on.
+    """
+
+    candidate: int
+    level: Literal["interesting", "breakthrough"] | None
+    rater: str
+    move: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BankQuestion:
     """One yes/no question of a bank. `good` is the answer that speaks for the image."""
 

@@ -18,8 +18,9 @@ from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
 
 if TYPE_CHECKING:
     from gen_emerge.cli.judging import Tally
+    from gen_emerge.preference.answers import Entry
     from gen_emerge.store import Store
-    from gen_emerge.types import Question
+    from gen_emerge.types import Input, Question
 
 
 @click.command("judge")
@@ -42,10 +43,12 @@ def command(app: App, series: str, answers: Path | None, rater: str | None) -> N
         {"question": "r25-4", "answer": "keep"}
         {"question": "r25a-1", "order": ["b", "a", "d", "c"]}
         {"undo": "r25-1"}
+        {"favourite": 41, "level": "breakthrough"}
 
     A pair takes left, right, tie or skip; a single picture keep, discard, unsure or skip; a triplet a, b, unsure or
     skip. A ranking takes an order, the best first, or the answer skip. "confidence" (sure or unsure) and "seconds" may
-    be left out.
+    be left out. Any image can be marked as a favourite: "interesting", "breakthrough" (one a series; "move": true moves
+    it), or null to take the mark away.
 
     \b
     Example:
@@ -111,17 +114,65 @@ def _refuse_idle_undo(
     for given in sorted(stored, key=lambda each: each.id):
         if given.payload.get("rater") in (None, rater):
             counted(str(given.payload["question"]), undo=given.kind == "undo")
-    numbers = (number for number, line in enumerate(lines, start=1) if line.strip())
-    for number, (kind, payload) in zip(numbers, entries, strict=True):
-        if not counted(payload["question"], undo=kind == "undo"):
+    for number, (kind, payload) in zip(_numbers(lines), entries, strict=True):
+        if kind != "favourite" and not counted(payload["question"], undo=kind == "undo"):
             raise BadInput(
                 f'Line {number}: {rater} has no answer to "{payload["question"]}" to take back.',
                 hint="Leave that line out, or give the name of the one who answered: --rater NAME",
             )
 
 
-def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str, file: Path) -> None:
+def _numbers(lines: Sequence[str]) -> list[int]:
+    """The numbers of the lines that are not blank."""
+    return [number for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _refuse_favourites(store: Store, lines: Sequence[str], parsed: Sequence[Entry], known: Sequence[Input]) -> None:
+    """A mark is of an image there is; the one breakthrough moves only where that is said."""
+    from gen_emerge.favourites import breakthrough, favourites, mark
+    from gen_emerge.types import Favourite
+
+    found = favourites(known)
+    given = [(n, each) for n, each in zip(_numbers(lines), parsed, strict=True) if isinstance(each, Favourite)]
+    ids = sorted({each.candidate for _, each in given})
+    pictures = {c.id: c.image for c in store.candidates(ids)} if ids else {}
+    for number, each in given:
+        if each.candidate not in pictures:
+            hint = "Ids stand in what `inspect --json` and `rounds --json` print."
+            raise BadInput(f"Line {number}: there is no candidate {each.candidate}.", hint=hint)
+        if pictures[each.candidate] is None:
+            raise BadInput(f"Line {number}: candidate {each.candidate} has no picture.", hint="Leave that line out.")
+        held = breakthrough(found)
+        if each.level == "breakthrough" and held is not None and held.candidate != each.candidate and not each.move:
+            raise BadInput(
+                f"Line {number}: candidate {held.candidate} is the breakthrough of this series, and there is at most "
+                f"one.",
+                hint=f'To move it, add "move": true; or take it back first: {{"favourite": {held.candidate}, '
+                f'"level": null}}',
+            )
+        mark(found, each)
+
+
+def _stored(store: Store, lines: Sequence[str], parsed: Sequence[Entry], rater: str) -> list[str]:
+    """Check what only the store knows, and store all lines or none; gives their kinds."""
     from gen_emerge.cli.judging import as_input
+    from gen_emerge.favourites import KIND
+
+    entries = [as_input(entry) for entry in parsed]
+    _refuse_idle_undo(store, lines, entries, rater)
+    kinds = [kind for kind, _ in entries]
+    if KIND not in kinds:
+        store.add_inputs(entries)
+        return kinds
+    while True:
+        known = store.inputs_of(KIND)
+        _refuse_favourites(store, lines, parsed, known)
+        if store.add_inputs(entries, unless=(KIND, known[-1].id if known else 0)):
+            return kinds
+        # Somebody else marked an image at this moment: it is looked at anew what may be marked.
+
+
+def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater: str, file: Path) -> None:
     from gen_emerge.cli.text import questions_open
     from gen_emerge.preference.answers import parse_answers
     from gen_emerge.standing import open_questions, open_rounds
@@ -132,21 +183,20 @@ def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater
     except BadInput as error:
         hint = error.hint or f"Correct that line of {file}; nothing was stored."
         raise BadInput(error.message, hint=hint) from None
-    entries = [as_input(entry) for entry in parsed]
-    _refuse_idle_undo(store, lines, entries, rater)
-    store.add_inputs(entries)
-    kinds = [kind for kind, _ in entries]
+    kinds = _stored(store, lines, parsed, rater)
     result: dict[str, Any] = {
         "series": series,
         "rater": rater,
         "answers": kinds.count("answer"),
         "undone": kinds.count("undo"),
+        "favourites": kinds.count("favourite"),
         "open_rounds": len(open_rounds(store)),
         "open_questions": len(open_questions(store)),
     }
     answers = "1 answer" if result["answers"] == 1 else f"{result['answers']} answers"
     rest = questions_open(result["open_questions"])
-    app.give(result, f"{answers} by {rater}, {result['undone']} taken back; {rest}.")
+    marked = f", {result['favourites']} marked" if result["favourites"] else ""
+    app.give(result, f"{answers} by {rater}, {result['undone']} taken back{marked}; {rest}.")
 
 
 def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:

@@ -403,6 +403,148 @@ def test_rounds_can_be_asked_for(call: Callable[..., Outcome], night: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("kind", "of", "names"),
+    [
+        ("rank4", "rank4", ["a", "b", "c", "d"]),
+        ("ranking", "ranking", list("abcdefghij")),
+        ("triplets", "triplet", ["reference", "a", "b"]),
+    ],
+)
+def test_rankings_and_triplets_are_asked_and_answered(
+    call: Callable[..., Outcome], night: Path, kind: str, of: str, names: list[str]
+) -> None:
+    said = _json(call("--root", night, "--json", "rounds", "night", "--open", kind))
+    assert {question["kind"] for question in said["questions"]} == {of}
+    first = said["questions"][0]
+    assert list(first["images"]) == names and first["ask"] == ("similarity" if of == "triplet" else "quality")
+    for path in first["images"].values():
+        assert (night / "archive" / "night" / path).is_file()
+    order = names[::-1]
+    line = {"question": first["id"], "answer": "b"} if of == "triplet" else {"question": first["id"], "order": order}
+    path = _write(night / "a.jsonl", line, *({"question": q["id"], "answer": "skip"} for q in said["questions"][1:]))
+    assert _json(call("--root", night, "--json", "judge", "night", "--answers", path, "--rater", "anna"))["answers"]
+    with Store.open(night / "archive" / "night", readonly=True) as store:
+        (answer,) = store.answers().of(first["id"])
+    assert (answer.answer, answer.order) == (("b", ()) if of == "triplet" else ("ranked", tuple(order)))
+    _json(call("--root", night, "--json", "run", "night", "--cycles", "13"))
+    with Store.open(night / "archive" / "night", readonly=True) as store:
+        (thirteenth,) = store.history(12)
+    told = [duel for duel in thirteenth.duels if duel.judge == "human:anna"]
+    assert len(told) == {"rank4": 6, "ranking": 45, "triplet": 0}[of]
+    assert _json(call("--root", night, "--json", "verify", "night"))["ok"]
+    text = call("--root", night, "rounds", "night")[1]
+    assert "Traceback" not in text
+
+
+def test_a_rank_that_is_wrong_says_what_was_wanted(call: Callable[..., Outcome], night: Path) -> None:
+    first = _json(call("--root", night, "--json", "rounds", "night", "--open", "rank4"))["questions"][0]
+    path = _write(night / "a.jsonl", {"question": first["id"], "order": ["a", "b", "c", "c"]})
+    error = _json(call("--root", night, "--json", "judge", "night", "--answers", path, "--rater", "anna"), 2)["error"]
+    assert 'Line 1: "order" names "c" twice.' in error["message"] and "all of a, b, c, d once" in error["hint"]
+    assert _answers(night) == []
+
+
+def test_a_check_in_can_rank_four_at_a_time(call: Callable[..., Outcome], night: Path) -> None:
+    _settings(night / "experiments" / "series" / "night.toml", checkin_screens="rank4")
+    _json(call("--root", night, "--json", "run", "night", "--cycles", "18"))
+    with Store.open(night / "archive" / "night", readonly=True) as store:
+        asked = store.rounds()[-1]
+    assert (asked.id, len(asked.questions)) == ("r18", 5)
+    assert "rank4" in {question.kind for question in asked.questions}
+
+
+# ---- favourites --------------------------------------------------------------------------------------------------
+
+
+def _mark(call: Callable[..., Outcome], night: Path, *lines: Any, code: int = 0, rater: str = "anna") -> Any:
+    path = _write(night / "marks.jsonl", *lines)
+    said = _json(call("--root", night, "--json", "judge", "night", "--answers", path, "--rater", rater), code)
+    return said["error"] if code else said
+
+
+def _marks(call: Callable[..., Outcome], night: Path) -> dict[int, str]:
+    found = _json(call("--root", night, "--json", "inspect", "night"))
+    marked = {f["candidate"]: f["level"] for f in found["favourites"]}
+    assert all(e["favourite"] == marked.get(e["candidate"]) for e in found["elites"])
+    return marked
+
+
+def test_favourites_are_kept_shown_and_taken_away(call: Callable[..., Outcome], night: Path) -> None:
+    one, two, *_ = (e["candidate"] for e in _json(call("--root", night, "--json", "inspect", "night"))["elites"])
+    digest = _json(call("--root", night, "--json", "status", "night"))["digest"]
+    assert _marks(call, night) == {}
+    said = _mark(call, night, {"favourite": one, "level": "interesting"}, {"favourite": two, "level": "breakthrough"})
+    assert (said["favourites"], said["answers"]) == (2, 0)
+    assert _marks(call, night) == {one: "interesting", two: "breakthrough"}
+    account = _json(call("--root", night, "--json", "inspect", "night", "--candidate", two))
+    assert account["favourite"] == "breakthrough"
+    text = call("--root", night, "inspect", "night", "--candidate", two)[1]
+    assert f"candidate {two}  on the map, breakthrough" in text
+    _mark(call, night, {"favourite": two, "level": None}, rater="ben")
+    assert _marks(call, night) == {one: "interesting"}, "the last word stands, whoever said it"
+    assert _json(call("--root", night, "--json", "status", "night"))["digest"] == digest
+    _json(call("--root", night, "--json", "run", "night", "--cycles", "13"))
+    assert _marks(call, night) == {one: "interesting"}
+
+
+def test_there_is_one_breakthrough_and_moving_it_is_asked(call: Callable[..., Outcome], night: Path) -> None:
+    one, two, three, *_ = (e["candidate"] for e in _json(call("--root", night, "--json", "inspect", "night"))["elites"])
+    _mark(call, night, {"favourite": one, "level": "breakthrough"})
+    _mark(call, night, {"favourite": one, "level": "breakthrough"})
+    lines = [{"favourite": two, "level": "interesting"}, {"favourite": three, "level": "breakthrough"}]
+    error = _mark(call, night, *lines, code=2)
+    assert error["message"].startswith(f"Line 2: candidate {one} is the breakthrough of this series")
+    assert '"move": true' in error["hint"] and f'{{"favourite": {one}, "level": null}}' in error["hint"]
+    assert _marks(call, night) == {one: "breakthrough"}, "one bad line refuses the file"
+    _mark(call, night, {"favourite": two, "level": "breakthrough", "move": True})
+    assert _marks(call, night) == {one: "interesting", two: "breakthrough"}
+    _mark(call, night, {"favourite": two, "level": None}, {"favourite": three, "level": "breakthrough"})
+    assert _marks(call, night) == {one: "interesting", three: "breakthrough"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"favourite": 99_999, "level": "interesting"}, "there is no candidate 99999"),
+        ({"favourite": 0, "level": "interesting"}, '"favourite" is 0; wanted the id of a candidate'),
+        ({"favourite": True, "level": "interesting"}, '"favourite" is true'),
+        ({"favourite": "r6-1", "level": "interesting"}, '"favourite" is "r6-1"'),
+        ({"favourite": 1}, '"level" is missing'),
+        ({"favourite": 1, "level": "intresting"}, 'Did you mean "interesting"'),
+        ({"favourite": 1, "level": "interesting", "move": True}, '"move" is true; wanted true, beside'),
+        ({"favourite": 1, "level": "breakthrough", "move": "yes"}, '"move" is "yes"'),
+        ({"favourite": 1, "level": None, "why": "it glows"}, 'unknown key "why"'),
+    ],
+)
+def test_a_mark_that_cannot_be_kept_is_refused(
+    call: Callable[..., Outcome], night: Path, line: dict[str, Any], said: str
+) -> None:
+    error = _mark(call, night, {"question": "r6-1", "answer": "skip"}, line, code=2)
+    assert "Line 2" in error["message"] and said in f"{error['message']} {error['hint']}"
+    assert _answers(night) == [] and _marks(call, night) == {}
+
+
+def test_two_who_mark_at_the_same_moment_do_not_take_it_from_each_other(
+    call: Callable[..., Outcome], night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, *_ = (e["candidate"] for e in _json(call("--root", night, "--json", "inspect", "night"))["elites"])
+    add, others = Store.add_inputs, []
+
+    def overtaken(store: Store, items: Any, **more: Any) -> Any:
+        if not others:
+            others.append(None)
+            with Store.open(store.folder) as beside:
+                mark = {"candidate": one, "level": "breakthrough", "rater": "ben"}
+                add(beside, [("favourite", mark)])
+        return add(store, items, **more)
+
+    monkeypatch.setattr(Store, "add_inputs", overtaken)
+    error = _mark(call, night, {"favourite": two, "level": "breakthrough"}, code=2)
+    assert f"candidate {one} is the breakthrough" in error["message"]
+    assert _marks(call, night) == {one: "breakthrough"}
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ('{"question": "r6-1"', "Line 2"),

@@ -1,7 +1,7 @@
 """Takes what was asked and answered; gives an easy pair to ask again, and how consistent each rater is. Pure.
 
-Who does not look answers an easy pair at random the second time. Twenty such repeats tell a rater who clicks at random
-from one who looks (99%); twenty repeats of any pairs do not, because close pairs are close.
+Who looks answers an easy pair the same again, who clicks at random half of the time. Repeats of any pairs would tell
+less: of two images that are close, everybody says now this and now that.
 """
 
 from __future__ import annotations

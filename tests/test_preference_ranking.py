@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gen_emerge.preference import DuelPreference
+from gen_emerge.preference import DuelPreference, from_ranking
 from gen_emerge.preference import ranking as module
 from gen_emerge.types import Duel
 
@@ -163,3 +163,23 @@ def test_an_answer_said_anew_counts_once():
 def test_a_withdrawal_of_what_was_never_said_changes_nothing():
     model = told([duel(1, 2, "left", "human:ann"), duel(1, 2, "left", "human:bob", purpose="withdrawn")])
     assert model.sure(1, 2) == "left"
+
+
+def test_the_pairs_of_a_ranking_are_learned_from_and_earn_no_belief():
+    """One ranking of ten is 45 pairs, and whoever has seen some of them foretells the rest."""
+    pairs = from_ranking(list(range(1, 11)))
+    ranked = [duel(p.left, p.right, p.outcome, "human:ann", order="ranking", purpose="round") for p in pairs]
+    model = told(ranked)
+    assert model.best() == 1 and model.sure(2, 7) == "left"
+    assert model.held_out() is None and not model.believed
+    apart = told([replace(each, order="single") for each in ranked])
+    assert apart.held_out() is not None and apart.best() == 1
+    assert told([*ranked, *(replace(each, purpose="withdrawn") for each in ranked)]).best() is None
+
+
+def test_a_pair_asked_again_teaches_nothing():
+    first = duel(1, 2, "left", "human:ann")
+    again = duel(2, 1, "left", "human:ann", attention=True)
+    assert told([first, again]).sure(1, 2) == "left"
+    assert told([first, again]).best() == 1 == told([first]).best()
+    assert told([first, again, replace(again, purpose="withdrawn")]).sure(1, 2) == "left"

@@ -6,7 +6,7 @@ import pytest
 from loop_crew import Series, crew, rhythm
 
 from gen_emerge.calibration.first import GateSetting
-from gen_emerge.state import State, funnel, replay
+from gen_emerge.state import TURNED_AWAY_KEPT, State, funnel, replay
 from gen_emerge.types import GATES, Axes, CycleOutcome, Fate, Placement, Resolution
 
 CYCLES = 25
@@ -214,3 +214,23 @@ def test_a_candidate_outside_the_ranges_is_counted_once_however_often_it_is_plac
     assert [len(fold(first).clipped), len(fold(first, second).clipped)] == [2, 2]
     assert fold(first, second).contested[2][1] == 2
     assert len(fold(first, second, third).clipped) == 2 and not fold(first, second, third).contested
+
+
+def test_images_that_a_gate_turned_away_are_remembered_the_newest_and_no_others():
+    state = State()
+
+    def enter(number, status, cause):
+        genome = f"{number:064x}"
+        state.add_fate(
+            Fate(id=number, slot=0, genome=genome, pixels="", operator="fresh", parents=(), status=status, cause=cause)
+        )
+
+    count = TURNED_AWAY_KEPT + 40
+    for number in range(1, count + 1):
+        enter(number, "rejected", "quality" if number % 2 else "novelty")
+    for number, cause in enumerate(("blank", "selector", "rule: dark"), start=count + 1):
+        enter(number, "rejected", cause)
+    assert list(state.turned_away) == list(range(41, count + 1))
+    enter(9000, "review", "quality")
+    state.resolve(Resolution(candidate=9000, status="rejected", cause="quality"))
+    assert 9000 not in state.turned_away

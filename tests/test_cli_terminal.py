@@ -485,6 +485,8 @@ def test_undo_takes_back_the_last_place_then_the_answer_before() -> None:
         ("answer", "r1-2", ["a", "b", "c", "d"]),
     ]
     assert (tally.answered, tally.undone) == (2, 1)
+    book, _, _ = _sit("baudc", _rank(1), pictures=PICTURES)
+    assert [e["order"] for _, e in book.items] == [["b", "d", "c", "a"]]
 
 
 def test_a_letter_that_has_its_place_is_told_so_and_a_ranking_may_be_skipped_or_left() -> None:

@@ -207,6 +207,17 @@ def test_whom_the_baseline_meets_is_chance_alone():
     assert len(met) >= 22 and max(met.values()) <= 12
 
 
+def test_where_only_baseline_images_hold_cells_they_meet_each_other_until_all_have_met():
+    few = {i: GRID[i] for i in (10, 11, 12)}
+    earlier, met = [ask("checkin", elites=few, size=1)], set()
+    assert earlier[0].baseline == (10, 11, 12)
+    for number in range(2, 6):
+        asked = ask(number=number, elites=few, earlier=earlier, review=[150, 151], seed=number)
+        met |= {images for q, images in zip(asked.questions, shown(asked), strict=True) if q.stream == "baseline"}
+        earlier.append(asked)
+    assert met and all(images <= set(few) for images in met)
+
+
 def test_the_frozen_images_are_spread_over_the_map():
     rng = np.random.default_rng(0)
     crowd = {i: tuple(rng.normal(0, 0.01, 2)) for i in range(300)}

@@ -88,13 +88,15 @@ def pair_of_takes(takes: Mapping[int, Sequence[int]], asked: Asked, rng: np.rand
 def baseline_pair(frozen: Sequence[int], elites: Iterable[int], asked: Asked, rng: np.random.Generator) -> list[Pair]:
     """A baseline image, those compared least first, against one of today's elites by chance; [] where all have met.
 
-    By chance alone: then how often elites are preferred to the baseline means the same in every check-in.
+    By chance alone: then how often elites are preferred to the baseline means the same in every check-in. Another
+    baseline image that still holds its cell is met only where there are no other elites.
     """
-    today = sorted(set(elites) - set(frozen))
-    for baseline in least(shuffled(frozen, rng), asked.baselines):
-        able = [elite for elite in today if frozenset((baseline, elite)) not in asked.pairs]
-        if able:
-            return [(baseline, able[int(rng.integers(len(able)))])]
+    today, order = set(elites), least(shuffled(frozen, rng), asked.baselines)
+    for pool in (sorted(today - set(frozen)), sorted(today)):
+        for baseline in order:
+            able = [e for e in pool if e != baseline and frozenset((baseline, e)) not in asked.pairs]
+            if able:
+                return [(baseline, able[int(rng.integers(len(able)))])]
     return []
 
 

@@ -397,3 +397,50 @@ def test_a_keep_at_a_later_look_changes_nothing_twice(open_house: House) -> None
         query = "SELECT count(*) FROM resolutions WHERE candidate = ?"
         assert connection.execute(query, (candidate,)).fetchone() == (1,)
     house.healthy("night")
+
+
+def test_a_ranking_counts_and_the_next_check_ins_are_the_same_wherever_the_process_was_killed(
+    open_house: House, build: Callable[[Path], House], tmp_path: Path
+) -> None:
+    other = build(tmp_path / "other")
+    shutil.copytree(open_house.folder("night"), other.folder("night"))
+    loop = {**LOOP, "checkin_screens": "rank4"}
+    rounds: list[list[Any]] = []
+    for house, kills in ((open_house, 0), (other, 3)):
+        house.series("night", loop=loop)
+        ranked = questions(house, "rank4")
+        assert {q["kind"] for q in ranked} == {"rank4"}
+        triplets = questions(house, "triplets")
+        with house.store("night") as store:
+            (checkin,) = (asked for asked in store.rounds() if asked.reason == "scheduled")
+        judge(
+            house,
+            [
+                *({"question": q["id"], "order": ["c", "a", "d", "b"]} for q in ranked),
+                *({"question": q["id"], "answer": "a"} for q in triplets),
+                *({"question": q.id, "answer": "left" if q.kind == "pair" else "keep"} for q in checkin.questions),
+                {"favourite": candidate_of(house, ranked[0]["images"]["c"]), "level": "breakthrough"},
+            ],
+        )
+        for kill in range(kills):
+            running = house.start("run", "night", env={"TROUBLED_SLEEP": "0.1"})
+            if kill:
+                goal = 6 + 3 * kill
+                house.until(running, lambda house=house, goal=goal: house.committed("night") >= goal)
+            else:
+                house.until(running, lambda house=house: started(house) > 6)
+            assert running.kill()
+        house.call("run", "night")
+        with house.store("night") as store:
+            rounds.append(store.rounds())
+            told = [(o.cycle, d.order) for o in store.history() for d in o.duels if d.judge == "human:anna"]
+        assert told.count((7, "ranking")) == 6 * len(ranked), "heard once, at the next boundary"
+        house.healthy("night")
+    assert rounds[0] == rounds[1]
+    assert open_house.history("night") == other.history("night")
+    checkins = [asked for asked in rounds[0] if asked.reason == "scheduled"]
+    assert len(checkins) == 3 and checkins[0].baseline and not checkins[1].baseline
+    for asked in checkins[1:]:
+        baseline = [set(q.images.values()) for q in asked.questions if q.stream == "baseline"]
+        assert len(baseline) <= 1 and all(pair & set(checkins[0].baseline) for pair in baseline)
+        assert len(asked.questions) == 5

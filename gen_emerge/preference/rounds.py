@@ -119,14 +119,13 @@ def open_round(
     numbered = tuple(replace(question, id=f"r{number}-{k}") for k, question in enumerate(questions, start=1))
     if not numbered:
         return None
-    baseline = choice.baseline if kind == "checkin" else ()
-    return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=numbered, baseline=baseline)
+    return Round(id=f"r{number}", cycle=cycle, reason=reason, questions=numbered, baseline=choice.baseline)
 
 
 class _Choice:
     """The choice of one round's questions.
 
-    `baseline`: the images to freeze in this round if it is a check-in; () when some are frozen already.
+    `baseline`: the images that this round freezes.
     """
 
     def __init__(self, material: Material, number: int, rng: np.random.Generator) -> None:
@@ -137,10 +136,12 @@ class _Choice:
         self._asked = Asked(material.duels, material.earlier)
         self._fitted = Fitted(self._ids, material.duels)
         self._frozen = next((asked.baseline for asked in material.earlier if asked.baseline), ())
-        self.baseline = () if self._frozen else pairs.spread_out(material.elites, pairs.BASELINES, rng)
+        self.baseline: tuple[int, ...] = ()
 
     def check_in(self, size: int, ranked: Screens) -> list[Question]:
         """Comparisons, then images of the review band, then raw ones; what one cannot fill goes to the next."""
+        if not self._frozen:
+            self.baseline = pairs.spread_out(self._material.elites, pairs.BASELINES, self._rng)
         waiting = len(set(self._material.review))
         single = min(1, size - 1)
         # A contest, elites, the baseline and a pair of takes are asked before a second image of the review band.

@@ -169,7 +169,8 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
         status = standing.status_of(config, folder, store, state)
         axes = state.archive.axes if state.archive else None
         elites = list(state.archive) if state.archive else []
-        cells = _map_cells(store, folder, elites, axes) if axes else ()
+        marks = favourites(store.inputs_of(KIND))
+        cells = _map_cells(store, folder, elites, axes, marks) if axes else ()
         measures = store.measures()
         clipped = _clipped_per_axis(placed, axes) if axes else []
         waiting = len(standing.open_questions(store))
@@ -224,7 +225,9 @@ def _map_axes(axes: Axes, clipped: Sequence[int]) -> tuple[MapAxis, ...]:
     )
 
 
-def _map_cells(store: Store, folder: Path, elites: Sequence[Elite], axes: Axes) -> tuple[MapCell, ...]:
+def _map_cells(
+    store: Store, folder: Path, elites: Sequence[Elite], axes: Axes, marks: Mapping[int, Favourite]
+) -> tuple[MapCell, ...]:
     known = {c.id: c for c in store.candidates([elite.candidate for elite in elites])} if elites else {}
     cells: list[MapCell] = []
     for elite in elites:
@@ -244,6 +247,7 @@ def _map_cells(store: Store, folder: Path, elites: Sequence[Elite], axes: Axes) 
                 descriptor=elite.descriptor,
                 emitter=candidate.genome.operator,
                 wins=elite.wins,
+                favourite=str(marks[elite.candidate].level) if elite.candidate in marks else "",
             )
         )
     return tuple(cells)

@@ -480,6 +480,9 @@ def test_favourites_are_kept_shown_and_taken_away(call: Callable[..., Outcome], 
     assert account["favourite"] == "breakthrough"
     text = call("--root", night, "inspect", "night", "--candidate", two)[1]
     assert f"candidate {two}  on the map, breakthrough" in text
+    assert call("--root", night, "inspect", "night", "--html", night / "map.html")[0] == 0
+    page = (night / "map.html").read_text(encoding="utf-8")
+    assert page.count("<strong>Breakthrough.</strong>") == page.count("<strong>Interesting.</strong>") == 1
     _mark(call, night, {"favourite": two, "level": None}, rater="ben")
     assert _marks(call, night) == {one: "interesting"}, "the last word stands, whoever said it"
     assert _json(call("--root", night, "--json", "status", "night"))["digest"] == digest

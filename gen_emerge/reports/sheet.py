@@ -51,6 +51,7 @@ class MapCell:
         descriptor: (axes,) its own coordinates, in the axes' raw units.
         emitter: the emitter that proposed it ("" when unknown).
         wins: successive wins in its cell. Bookkeeping only: no report draws it, because it is not quality.
+        favourite: "interesting", "breakthrough", or "" where nobody marked it.
     """
 
     cell: int
@@ -63,6 +64,7 @@ class MapCell:
     descriptor: tuple[float, ...] = ()
     emitter: str = ""
     wins: int = 0
+    favourite: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What else can go wrong slowly: rates, taste, variety. Sequences of plain numbers -> what moved and since when.
+"""What else can go wrong slowly: taste, variety. Sequences of plain numbers -> what moved and since when.
 
 Takes flags and figures in the order in which they came; pure functions, no chance, no clock. What is done about an
 alarm is decided elsewhere.
@@ -12,13 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.calibration.drift import THRESHOLD
-
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-RATE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400)
-RATE_REFERENCE = 1000
 TASTE_ALPHA = 0.001
 """A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
 RECENT = 25
@@ -27,63 +23,6 @@ FALL = -3.3
 """Standard errors (Mann-Whitney) by which a figure must have fallen."""
 VENDI_FALL = 0.9
 """Share of its highest value below which a Vendi score has fallen: it cannot fall by adding images that differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateShift:
-    """A share of yes moved.
-
-    Args:
-        named: how many flags had come when it was noticed.
-        since: place of the first that is thought to have moved, from 0.
-        before: the share until then.
-        after: the share since.
-        score: standard errors (signed root of the likelihood ratio).
-    """
-
-    named: int
-    since: int
-    before: float
-    after: float
-    score: float
-
-
-def rate_shift(flags: Flags, *, least: int = 200, every: int = 8, threshold: float = THRESHOLD) -> RateShift | None:
-    """The first moment at which the newest flags say yes at another rate than the first ones did.
-
-    For the share of images in review; with a `least` of about 40, for answers in which human and gates agreed. A
-    likelihood ratio of two binomials (Wilks 1938) over windows of many lengths.
-
-    Args:
-        flags: (n,) bool, in order.
-        least: flags without which nothing is said.
-        every: flags between two looks.
-        threshold: standard errors.
-    """
-    sums = np.concatenate([[0], np.cumsum(flags)])
-    for n in range(every, len(flags) + 1, every):
-        best: RateShift | None = None
-        for m in RATE_LENGTHS:
-            size = min(n - m, RATE_REFERENCE)
-            if size < least:
-                break
-            yes, all_yes = int(sums[n] - sums[n - m]), int(sums[size])
-            score = _rates_apart(all_yes, size, yes, m)
-            if abs(score) >= threshold and (best is None or abs(score) > abs(best.score)):
-                best = RateShift(named=n, since=n - m, before=all_yes / size, after=yes / m, score=score)
-        if best is not None:
-            return best
-    return None
-
-
-def _rates_apart(yes: int, of: int, other_yes: int, other_of: int) -> float:
-    pooled = (yes + other_yes) / (of + other_of)
-
-    def likelihood(k: int, n: int, p: float) -> float:
-        return (k * np.log(p) if k else 0.0) + ((n - k) * np.log1p(-p) if n > k else 0.0)
-
-    ratio = sum(likelihood(k, n, k / n) - likelihood(k, n, pooled) for k, n in ((yes, of), (other_yes, other_of)))
-    return float(np.sign(other_yes / other_of - yes / of) * np.sqrt(max(2 * ratio, 0.0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

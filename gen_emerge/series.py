@@ -14,7 +14,7 @@ from typing import Any
 
 from gen_emerge import standing
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load, parse
-from gen_emerge.config.tables import CalibrationConfig
+from gen_emerge.config.tables import AlarmsConfig, CalibrationConfig
 from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, HeldByAnother, OutOfBudget
@@ -352,6 +352,8 @@ def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank
         del table["detectors"]
     if config.calibration == CalibrationConfig():
         del table["calibration"]
+    if config.alarms == AlarmsConfig():
+        del table["alarms"]
     banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
     return {"settings": table, "banks": banks}
 

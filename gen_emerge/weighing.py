@@ -23,7 +23,7 @@ from gen_emerge.judged import Judged, judged, labels_of
 from gen_emerge.remeasure import of_version
 from gen_emerge.store import Store
 from gen_emerge.subject import DERIVED
-from gen_emerge.tried import tried
+from gen_emerge.tried import novelty_since, tried
 from gen_emerge.types import GATES, Bounds, Calibration, Embedding, Gate, Outcome
 
 Values = NDArray[np.float64]
@@ -172,7 +172,7 @@ def _numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -> di
     Novelty's are distances to who was accepted then: those of before another scorer came in are left out.
     """
     if gate == "novelty":
-        since = _first_cycle_of(store, version)
+        since = novelty_since(store, version)
         found = store.numbers("novelty", DERIVED)
     else:
         since = 0
@@ -186,18 +186,6 @@ def _numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -> di
         return found
     inside = {number for number, cycle in store.cycles_of(found).items() if cycle >= since}
     return {number: value for number, value in found.items() if number in inside}
-
-
-def _first_cycle_of(store: Store, version: str) -> int:
-    """The first cycle since which novelty's scorer has not changed."""
-    first = 0
-    for item in reversed(store.inputs_of("config")):
-        if item.payload.get("versions", {}).get("novelty", version) != version:
-            break
-        first = item.first_cycle
-    else:
-        return 0
-    return first
 
 
 def _side(

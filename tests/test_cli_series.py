@@ -33,7 +33,7 @@ COUNTS = ("passed", "review", "pending", "failed")
 STATUS_KEYS = {
     "series", "state", "cycle", "candidates", "passed", "review", "pending", "failed", "rejected", "accepted",
     "cells_filled", "cells_total", "coverage", "mean_pairwise_distance", "vendi", "images_per_minute", "open_rounds",
-    "open_questions", "digest",
+    "open_questions", "alarms", "digest",
 }  # fmt: skip
 
 

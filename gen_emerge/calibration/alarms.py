@@ -19,10 +19,16 @@ TASTE_ALPHA = 0.001
 """A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
 RECENT = 25
 """Cycles that are compared, with twice as many before them, when variety is looked at."""
+LEAST_MOMENT = 4
+"""Cycles without which no moment of change is told."""
 FALL = -3.3
 """Standard errors (Mann-Whitney) by which a figure must have fallen."""
+RECOVERED = -1.65
+"""Standard errors above which one that had fallen has come back."""
 VENDI_FALL = 0.9
 """Share of its highest value below which a Vendi score has fallen: it cannot fall by adding images that differ."""
+VENDI_RECOVERED = 0.95
+"""Share of it above which it has come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,9 @@ class Narrowing:
     signs: tuple[str, ...]
 
 
+SELF_SIMILARITY, FEWER_CELLS, LOWER_VENDI = "self-similarity is up", "fewer new cells", "the Vendi score is down"
+
+
 def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float]) -> Narrowing | None:
     """Two of three signs at least, None otherwise: cells become rare in any series that goes on for long.
 
@@ -87,25 +96,92 @@ def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Seq
         new_cells: cells opened in every cycle, as many.
         vendi: Vendi scores of all elites, as they were taken.
     """
-    signs = [
+    since = len(distances) - RECENT
+    if since < 2 * RECENT:
+        return None
+    signs = _signs(distances, new_cells, vendi, since=since, fall=FALL, share=VENDI_FALL)
+    if len(signs) < 2:
+        return None
+    return Narrowing(since=_moment(distances if SELF_SIMILARITY in signs else new_cells), signs=signs)
+
+
+def _moment(figures: Sequence[float]) -> int:
+    """Since when figures are lower: among the last, where what was lost is most for its length."""
+    before, after = (np.array(part, dtype=np.float64) for part in (figures[-3 * RECENT : -RECENT], figures[-RECENT:]))
+    lengths = np.arange(1, RECENT + 1)
+    lost = np.cumsum(float(before.mean()) - after[::-1]) / np.sqrt(lengths)
+    return len(figures) - int(lengths[LEAST_MOMENT - 1 :][lost[LEAST_MOMENT - 1 :].argmax()])
+
+
+def narrow_still(
+    distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float], *, since: int
+) -> tuple[str, ...]:
+    """The signs that still hold of a narrowing that began at `since`; it has ended when fewer than two do.
+
+    The last cycles against those before it, by looser bounds than those that named it: what hovers at a bound shall not
+    come and go.
+    """
+    return _signs(distances, new_cells, vendi, since=since, fall=RECOVERED, share=VENDI_RECOVERED)
+
+
+def _signs(
+    distances: Sequence[float],
+    new_cells: Sequence[float],
+    vendi: Sequence[float],
+    *,
+    since: int,
+    fall: float,
+    share: float,
+) -> tuple[str, ...]:
+    """What has fallen: the last cycles against twice as many before `since`."""
+    found = [
         name
-        for name, figures in (("self-similarity is up", distances), ("fewer new cells", new_cells))
-        if _fallen(np.asarray(figures, dtype=np.float64))
+        for name, figures in ((SELF_SIMILARITY, distances), (FEWER_CELLS, new_cells))
+        if lower(figures[max(since - 2 * RECENT, 0) : since], figures[-RECENT:]) <= fall
     ]
-    if len(vendi) >= 3 and vendi[-1] < VENDI_FALL * max(vendi):
-        signs.append("the Vendi score is down")
-    return Narrowing(since=max(len(distances) - RECENT, 0), signs=tuple(signs)) if len(signs) >= 2 else None
+    if len(vendi) >= 3 and vendi[-1] < share * max(vendi):
+        found.append(LOWER_VENDI)
+    return tuple(found)
 
 
-def _fallen(figures: Values) -> bool:
-    """Mann-Whitney, with its correction for ties: the last cycles against twice as many before."""
-    if len(figures) < 3 * RECENT:
-        return False
-    from scipy.stats import rankdata
-
-    both = figures[-3 * RECENT :]
-    ranks = np.asarray(rankdata(both), dtype=np.float64)
-    variance = float(ranks.var(ddof=1)) * (1 / RECENT + 1 / (2 * RECENT))
+def lower(before: Sequence[float], after: Sequence[float]) -> float:
+    """Standard errors by which `after` lies above `before`, negative below: Mann-Whitney, corrected for ties."""
+    both = np.array([*before, *after], dtype=np.float64)
+    # Mid-ranks, from 1.
+    _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    variance = float(ranks.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if before and after else 0.0
     if variance == 0:
-        return False
-    return bool((ranks[-RECENT:].mean() - ranks[:-RECENT].mean()) / np.sqrt(variance) <= FALL)
+        return 0.0
+    return float((ranks[len(before) :].mean() - ranks[: len(before)].mean()) / np.sqrt(variance))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarms:
+    """What is watched, and what an alarm may do by itself: `[alarms]` of a series file.
+
+    Args:
+        drift: signals and detectors.
+        review_rate: the share of images that wait for a human.
+        agreement: human and automated verdicts.
+        taste: what humans prefer, early and late.
+        narrowing: self-similarity, new cells and the Vendi score.
+        clipping: images beyond the ends of the axes.
+        rounds: an alarm opens a round.
+        explore_on_narrowing: share of the genomes, 0 to 1, that goes to emitters which begin from no elite.
+        review_queue: images waiting from which on a round of reviews is opened; 0 for never.
+    """
+
+    drift: bool = True
+    review_rate: bool = True
+    agreement: bool = True
+    taste: bool = True
+    narrowing: bool = True
+    clipping: bool = True
+    rounds: bool = True
+    explore_on_narrowing: float = 0.3
+    review_queue: int = 100
+
+
+ALARMS = Alarms()
+"""What a series watches that says nothing of it."""

@@ -103,9 +103,7 @@ class RateWatch:
             score /= np.sqrt(_alike(self._head[:size]))
             if abs(score) >= self._threshold and (best is None or abs(score) > abs(best.score)):
                 named = self.start + self.count
-                best = RateShift(
-                    named=named, since=named - m, before=all_yes / size, after=yes / m, score=float(score)
-                )
+                best = RateShift(named=named, since=named - m, before=all_yes / size, after=yes / m, score=float(score))
         return best
 
 

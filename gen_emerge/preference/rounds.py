@@ -54,7 +54,7 @@ def open_round(
     *,
     number: int,
     cycle: int,
-    reason: Literal["scheduled", "request"],
+    reason: Literal["scheduled", "request", "alarm"],
     elites: Mapping[int, Sequence[float]],
     review: Sequence[int],
     duels: Iterable[Duel],

@@ -178,11 +178,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ..."""
+    """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ...
+
+    `reason`: "scheduled" (every so many cycles), "request" (somebody asked for it) or "alarm" (evidence did).
+    """
 
     id: str
     cycle: int
-    reason: Literal["scheduled", "request"]
+    reason: Literal["scheduled", "request", "alarm"]
     questions: tuple[Question, ...]
 
 

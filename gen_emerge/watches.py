@@ -23,6 +23,7 @@ from gen_emerge.tried import novelty_since
 from gen_emerge.types import candidate_id
 
 NARROWING, REVIEW_RATE, REVIEW_QUEUE, CLIPPING = "narrowing", "review-rate", "review-queue", "clipping"
+AGREEMENT, TASTE = "agreement", "taste"
 """Names of alarms."""
 SIGNALS = ("quality", "prompt", "style")
 """Novelty is not watched: it falls by design."""

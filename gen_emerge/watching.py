@@ -11,18 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
+from gen_emerge.agreeing import agreements, taste
 from gen_emerge.calibration.drift import LEAST_REFERENCE, Shift
-from gen_emerge.calibration.rates import RateShift
+from gen_emerge.calibration.rates import RateShift, RateWatch
 from gen_emerge.cycle import Draft
 from gen_emerge.hearing import known_rounds, open_one
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.state import Alarm, ends_at_the_gates
 from gen_emerge.telling import CLIPPED_ALARM, clipped
 from gen_emerge.types import Event, Round
-from gen_emerge.watches import CLIPPING, NARROWING, REVIEW_QUEUE, REVIEW_RATE, Since, drift_of
+from gen_emerge.watches import AGREEMENT, CLIPPING, NARROWING, REVIEW_QUEUE, REVIEW_RATE, TASTE, Since, drift_of
 
 ENOUGH = 5
 """Fewer images than the limit by so many, a round's worth, and the review queue is no longer too long."""
+LEAST_ANSWERS = 40
+"""Answers without which agreement is not watched."""
 RESPONSE = "response"
 """The kind of an event that says what an alarm did by itself."""
 
@@ -61,6 +66,8 @@ def watch(draft: Draft) -> None:
     if draft.live.state.archive is None:
         return  # the warm-up, or the cycle that ends it
     news = [*_drift(draft), *_review_rate(draft), *_narrowing(draft), *_clipping(draft), *_review_queue(draft)]
+    if draft.answers:
+        news += [*_agreement(draft), *_taste(draft)]
     told = {each.name for each in news}
     news += [each for each in _switched_off(draft) if each.name not in told]
     for each in news:
@@ -237,6 +244,46 @@ def _review_queue(draft: Draft) -> Iterator[Raised | Ended]:
         yield Ended(name=REVIEW_QUEUE, message=f"{count} images wait for you, which is below {limit} again.")
 
 
+def _agreement(draft: Draft) -> Iterator[Raised | Ended]:
+    """How often the answers of a boundary are what the machine said, against the first that were given."""
+    live = draft.live
+    if not live.crew.alarms.agreement:
+        return
+    last, standing = live.state.alarms.get(AGREEMENT), live.state.alarm(AGREEMENT)
+    since = int(last.payload["since"]) if last is not None else 0
+    heard = [each for each in agreements(live.store, live.state.duels, draft.cycle) if each[0] >= since]
+    known = np.array([agreed for cycle, agreed in heard if cycle < draft.cycle], dtype=np.bool_)
+    watch = RateWatch(known, least=LEAST_ANSWERS, every=1)
+    found = watch.extend(np.array([agreed for cycle, agreed in heard if cycle >= draft.cycle], dtype=np.bool_))
+    for shift in found[-1:]:
+        cycle = heard[shift.since][0]
+        yield Raised(
+            name=AGREEMENT,
+            message=f"You and the machine agree in {shift.after:.0%} of your answers since cycle {cycle}, "
+            f"{shift.before:.0%} before.",
+            figures={"since": cycle, "answers": shift.named - shift.since, "score": shift.score, **_share(shift)},
+            asks="checkin" if shift.score < 0 else None,
+        )
+    if standing is not None and not found and len(heard) - standing.payload["answers"] >= LEAST_ANSWERS:
+        message = f"You agreed as often in {LEAST_ANSWERS} answers since: from now on that is what is usual."
+        yield Ended(name=AGREEMENT, message=message)
+
+
+def _taste(draft: Draft) -> Iterator[Raised | Ended]:
+    live = draft.live
+    if not live.crew.alarms.taste:
+        return
+    found, standing = taste(live.store, draft.cycle), live.state.alarm(TASTE)
+    if found is not None and standing is None:
+        shift, images, since = found
+        moved = [[images[place], by] for place, by in shift.moved]
+        message = f"What you prefer since cycle {since} is not what you preferred before."
+        figures = {"since": since, "p": shift.p, "moved": moved, "by": moved[0][1], "images": len(images)}
+        yield Raised(name=TASTE, message=message, figures=figures, asks="checkin")
+    elif found is None and standing is not None:
+        yield Ended(name=TASTE, message="The earlier and the later half of your answers agree again.")
+
+
 def _waiting(draft: Draft) -> int:
     """Images in the review band once this cycle is committed."""
     state = draft.live.state
@@ -252,6 +299,8 @@ def _switched_off(draft: Draft) -> Iterator[Ended]:
     on = {
         NARROWING: alarms.narrowing,
         REVIEW_RATE: alarms.review_rate,
+        AGREEMENT: alarms.agreement,
+        TASTE: alarms.taste,
         CLIPPING: alarms.clipping,
         REVIEW_QUEUE: alarms.review_queue > 0,
         **{drift_of(name): True for name in watched.signals},

@@ -134,11 +134,12 @@ class Watch:
     def _look(self, ends: Sequence[int]) -> tuple[int, What, int, float] | None:
         """The first of some looks at which a window differs: its end, what moved, the window, standard errors."""
         sizes = [min((self.count - m) // STEP * STEP, REFERENCE) for m in LENGTHS]
-        best: list[tuple[NDArray[np.float64], What, int]] = []
+        best: list[tuple[Values, What, int]] = []
         for size in sorted({size for size in sizes if size >= LEAST_REFERENCE}):
             own = np.flatnonzero(np.array(sizes) == size)
             for what, scores in self._reference(size).scores(self._tail, self.count, ends, _LENGTHS[own]):
-                best += [(column, what, LENGTHS[place]) for column, place in zip(scores.T, own, strict=True)]
+                for column, place in enumerate(own):
+                    best.append((scores[:, column], what, LENGTHS[place]))
         if not best:
             return None
         table = np.abs(np.stack([column for column, _, _ in best], axis=1))
@@ -204,7 +205,7 @@ class _Reference:
 
     def scores(
         self, tail: Values, count: int, ends: Sequence[int], lengths: NDArray[np.intp]
-    ) -> list[tuple[What, NDArray[np.float64]]]:
+    ) -> list[tuple[What, Values]]:
         """(ends, lengths) windows of the newest images against the reference, in standard errors.
 
         Args:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gen_emerge.calibration.drift import BLOCK, PRIOR_BLOCKS, REFERENCE, THRESHOLD
 
 Flags = NDArray[np.bool_]
+Counts = NDArray[np.intp]
 
 RATE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400)
 """Windows of the newest flags that are compared."""
@@ -88,10 +89,10 @@ class RateWatch:
         return found
 
     def _look(self) -> RateShift | None:
-        best: RateShift | None = None
+        best, window = 0.0, 0
         if self.count < self._least + RATE_LENGTHS[0]:
             return None
-        first, newest = np.cumsum(self._head), np.cumsum(self._tail[::-1])
+        first, newest = (np.cumsum(flags, dtype=np.intp) for flags in (self._head, self._tail[::-1]))
         for m in RATE_LENGTHS:
             size = min(self.count - m, REFERENCE)
             if size < self._least:
@@ -101,10 +102,27 @@ class RateWatch:
             if abs(score) < self._threshold:
                 continue
             score /= np.sqrt(_alike(self._head[:size]))
-            if abs(score) >= self._threshold and (best is None or abs(score) > abs(best.score)):
-                named = self.start + self.count
-                best = RateShift(named=named, since=named - m, before=all_yes / size, after=yes / m, score=float(score))
-        return best
+            if abs(score) >= self._threshold and abs(score) > abs(best):
+                best, window = float(score), m
+        return self._named(best, window, first, newest) if window else None
+
+    def _named(self, score: float, m: int, first: Counts, newest: Counts) -> RateShift:
+        """The moment is the one that fits best, looked for near the window that told of it."""
+        lengths = range(max(4, m // 2), min(2 * m, len(newest), self.count - self._least) + 1)
+
+        def fit(length: int) -> float:
+            size = min(self.count - length, REFERENCE)
+            return abs(_apart(int(first[size - 1]), size, int(newest[length - 1]), length))
+
+        length = max(lengths, key=fit)
+        size, named = min(self.count - length, REFERENCE), self.start + self.count
+        return RateShift(
+            named=named,
+            since=named - length,
+            before=int(first[size - 1]) / size,
+            after=int(newest[length - 1]) / length,
+            score=score,
+        )
 
 
 def rate_shift(flags: Flags, *, least: int = 200, every: int = 8, threshold: float = THRESHOLD) -> RateShift | None:

@@ -14,7 +14,8 @@ from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import EXPLORERS
 from gen_emerge.state import replay
-from gen_emerge.types import Reading, Signal
+from gen_emerge.store import round_payload
+from gen_emerge.types import Question, Reading, Round, Signal
 
 BATCH = 8
 QUIET = replace(ALARMS, narrowing=False, review_queue=0)
@@ -295,3 +296,71 @@ def test_images_beyond_the_axes_are_an_alarm_that_is_said_once(series):
 
     made = begin(series, beyond, alarms=replace(QUIET, drift=False)).run(125)
     assert alarms(made) == [(25, "clipping", "raised")]
+
+
+# ---- what people say ---------------------------------------------------------------------------------------------
+
+
+def asked(made: Series, kind: str, number: int, images: list[dict[str, int]]) -> list[str]:
+    """Questions put into a requested round; gives their ids."""
+    questions = tuple(
+        Question(id=f"r{number}-{n}", kind=kind, ask="quality" if kind == "pair" else "keep", prompt="p", images=each)
+        for n, each in enumerate(images, start=1)
+    )
+    made.store.add_input(
+        "round", round_payload(Round(id=f"r{number}", cycle=made.state.cycle, reason="request", questions=questions))
+    )
+    return [question.id for question in questions]
+
+
+def graded(number: int) -> Traits:
+    """Every other picture of good quality, the others turned away."""
+    return Traits(x=(number % 3) / 2, quality=0.2 + 0.6 * (number % 2))
+
+
+def test_answers_that_no_longer_agree_with_the_gates_are_said(series):
+    gates = {**NO_GATES, "quality": GateSetting(lower=0.5, review=0.0)}
+    made = begin(series, graded, alarms=replace(QUIET, drift=False), gates=gates).run(8)
+    ids = [c.id for c in made.store.candidates()][16:]
+    first, second = (
+        asked(made, "keep", 900, [{"only": n} for n in ids]),
+        asked(made, "keep", 901, [{"only": n} for n in ids]),
+    )
+    for number, question in zip(ids, first, strict=True):
+        made.answer(question, "keep" if number % 2 else "discard")
+    made.run(12)
+    assert alarms(made) == []
+    for number, question in zip(ids[:20], second, strict=False):
+        made.answer(question, "discard" if number % 2 else "keep", rater="ben")
+    made.reopen().run(15)
+    ((raised, name, state),) = alarms(made)
+    figures = made.state.alarms["agreement"].payload
+    assert (name, state, raised) == ("agreement", "raised", figures["since"]) and figures["by"] == -1.0
+    assert [r.reason for r in made.store.rounds() if r.cycle == raised and r.id == f"r{raised}"] == ["alarm"]
+    made.reopen(alarms=replace(QUIET, drift=False, agreement=False)).run(16)
+    assert alarms(made)[-1] == (16, "agreement", "ended")
+
+
+def test_taste_that_turns_round_is_said_once(series):
+    made = begin(series, steady, alarms=replace(QUIET, drift=False)).run(8)
+    ids = [c.id for c in made.store.candidates()][16:22]
+    pairs = [{"left": a, "right": b} for a in ids for b in ids if a != b]
+    for number, better in ((900, max), (901, min)):
+        for question, images in zip(asked(made, "pair", number, pairs), pairs, strict=True):
+            answer = "left" if images["left"] == better(images.values()) else "right"
+            made.answer(question, answer)
+        made.run(made.state.cycle + 3)
+    assert [(name, state) for _, name, state in alarms(made)] == [("taste", "raised")]
+    figures = made.state.alarms["taste"].payload
+    assert figures["p"] < 1e-3 and figures["moved"][0][0] in (ids[0], ids[-1])
+
+
+def test_a_steady_rater_raises_nothing(series):
+    made = begin(series, steady, alarms=replace(QUIET, drift=False)).run(8)
+    ids = [c.id for c in made.store.candidates()][16:22]
+    pairs = [{"left": a, "right": b} for a in ids for b in ids if a != b]
+    for number in (900, 901, 902):
+        for question, images in zip(asked(made, "pair", number, pairs), pairs, strict=True):
+            made.answer(question, "left" if images["left"] == max(images.values()) else "right")
+        made.run(made.state.cycle + 3)
+    assert alarms(made) == []

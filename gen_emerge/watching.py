@@ -237,7 +237,7 @@ def _review_queue(draft: Draft) -> Iterator[Raised | Ended]:
         return
     count = _waiting(draft)
     if count >= limit and standing is None:
-        message = f"{count} images wait for you, {limit} or more are many (review_queue)."
+        message = f"{count} images wait for you, {limit} or more are too many (review_queue)."
         figures = {"since": draft.cycle, "images": count, "limit": limit}
         yield Raised(name=REVIEW_QUEUE, message=message, figures=figures, asks="review")
     elif standing is not None and count < max(limit - ENOUGH, 1):

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH = 96
+WIDTH = 72
 """Columns; sentences are folded."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STATES = {"running": "green", "done": "green", "waiting": "yellow", "failed": "red", "paused": "yellow"}

@@ -25,16 +25,14 @@ class WatchReader(Snapshots):
     def measured_since(self, first: int, names: Collection[str]) -> dict[str, list[tuple[int, str, float]]]:
         """Signal -> (candidate id, the scorer's version, raw value) of the candidates >= `first`, by id."""
         s, w, c = t.SignalRow, t.ScorerRow, t.CandidateRow
-        statement = (
-            select(w.name, s.candidate, w.version, s.value)
-            .join(w, w.id == s.scorer)
-            .join(c, c.id == s.candidate)
-            .where(s.candidate >= first, w.name.in_(list(names)), c.operator != IMPORT)
-            .order_by(s.candidate, s.scorer)
-        )
+        scorers = {row[0]: row[1:] for row in self._all(select(w.id, w.name, w.version).where(w.name.in_(list(names))))}
+        foreign = {row[0] for row in self._all(select(c.id).where(c.id >= first, c.operator == IMPORT))}
+        rows = select(s.candidate, s.scorer, s.value).where(s.candidate >= first, s.scorer.in_(list(scorers)))
         found: dict[str, list[tuple[int, str, float]]] = {name: [] for name in names}
-        for name, number, version, value in self._all(statement):
-            found[name].append((number, version, value))
+        for number, scorer, value in self._all(rows.order_by(s.candidate, s.scorer)):
+            if number not in foreign:
+                name, version = scorers[scorer]
+                found[name].append((number, version, value))
         return found
 
     def ends_since(self, first: int) -> list[tuple[int, str, str]]:

@@ -192,7 +192,7 @@ def _narrowing(draft: Draft) -> Iterator[Raised | Ended]:
     figures.add(draft.cycle, draft.figures, float(opened))
     if standing is not None:
         signs = figures.narrow_still(int(standing.payload["since"]))
-        if len(signs) < 2:
+        if len(signs) < min(2, len(standing.payload["signs"])):
             yield Ended(name=NARROWING, message=_widened(standing, signs))
         return
     found = figures.narrowing()

@@ -63,14 +63,14 @@ def still_variety(rng: np.random.Generator) -> Iterator[tuple[int, dict[str, flo
 
 def narrowings(figures: Iterator[tuple[int, dict[str, float], float]]) -> list[int]:
     """The cycles at which a narrowing is raised, each after the one before has ended."""
-    seen, raised, since = Figures(), list[int](), None
+    seen, raised, since, enough = Figures(), list[int](), None, 2
     for cycle, found, opened in figures:
         seen.add(cycle, found, opened)
         if since is not None:
-            since = since if len(seen.narrow_still(since)) >= 2 else None
+            since = since if len(seen.narrow_still(since)) >= enough else None
         elif (narrow := seen.narrowing()) is not None:
             raised.append(cycle)
-            since = narrow[1]
+            since, enough = narrow[1], min(2, len(narrow[0].signs))
     return raised
 
 

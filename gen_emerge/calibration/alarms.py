@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.calibration.drift import THRESHOLD
+
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -23,6 +25,8 @@ LEAST_MOMENT = 4
 """Cycles without which no moment of change is told."""
 FALL = -3.3
 """Standard errors (Mann-Whitney) by which a figure must have fallen."""
+FALL_ALONE = -THRESHOLD
+"""Standard errors by which self-similarity says enough by itself: the bound at which a signal's shift is named."""
 RECOVERED = -1.65
 """Standard errors above which one that had fallen has come back."""
 VENDI_FALL = 0.9
@@ -89,7 +93,10 @@ SELF_SIMILARITY, FEWER_CELLS, LOWER_VENDI = "self-similarity is up", "fewer new 
 
 
 def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float]) -> Narrowing | None:
-    """Two of three signs at least, None otherwise: cells become rare in any series that goes on for long.
+    """Two of three signs, or self-similarity alone where it is far up; None otherwise.
+
+    Cells become rare in any series that goes on for long, so that alone says nothing; and once they are rare they
+    cannot become rarer, so that a second sign would never come to a late narrowing.
 
     Args:
         distances: mean pairwise distance of every cycle's batch, oldest first.
@@ -100,7 +107,8 @@ def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Seq
     if since < 2 * RECENT:
         return None
     signs = _signs(distances, new_cells, vendi, since=since, fall=FALL, share=VENDI_FALL)
-    if len(signs) < 2:
+    alone = lower(distances[-3 * RECENT : since], distances[since:]) <= FALL_ALONE
+    if len(signs) < 2 and not alone:
         return None
     return Narrowing(since=_moment(distances if SELF_SIMILARITY in signs else new_cells), signs=signs)
 
@@ -116,7 +124,7 @@ def _moment(figures: Sequence[float]) -> int:
 def narrow_still(
     distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float], *, since: int
 ) -> tuple[str, ...]:
-    """The signs that still hold of a narrowing that began at `since`; it has ended when fewer than two do.
+    """The signs that still hold of a narrowing that began at `since`; it has ended when fewer do than name one.
 
     The last cycles against those before it, by looser bounds than those that named it: what hovers at a bound shall not
     come and go.
@@ -150,7 +158,7 @@ def lower(before: Sequence[float], after: Sequence[float]) -> float:
     # Mid-ranks, from 1.
     _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    variance = float(ranks.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if before and after else 0.0
+    variance = float(ranks.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if len(before) and len(after) else 0.0
     if variance == 0:
         return 0.0
     return float((ranks[len(before) :].mean() - ranks[: len(before)].mean()) / np.sqrt(variance))

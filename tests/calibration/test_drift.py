@@ -162,3 +162,11 @@ def test_a_series_narrows_when_two_signs_agree():
     assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [10.0, 11.0, 12.0]) is None
     assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [10.0, 12.0, 9.0]) is not None
     assert narrowing(list(close), list(few), [10.0, 12.0, 9.0]) is None
+
+
+def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone():
+    rng = np.random.default_rng(4)
+    wide, somewhat, far = rng.normal(0.6, 0.02, 50), rng.normal(0.58, 0.02, 25), rng.normal(0.5, 0.02, 25)
+    found = narrowing([*wide, *far], np.zeros(75), [])
+    assert found is not None and found.signs == ("self-similarity is up",) and abs(found.since - 50) <= 1
+    assert narrowing([*wide, *somewhat], np.zeros(75), []) is None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gen_emerge.banks import check_words, load_prompts
+from gen_emerge.calibration.alarms import Alarms
 from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
@@ -145,6 +146,7 @@ def assemble(
         selector=load_selector(config, (measures, *scorers)),
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
+        alarms=alarms_of(config),
     )
 
 
@@ -198,6 +200,11 @@ def learning_of(config: SeriesConfig) -> Learning:
     return Learning(
         costs=costs, half_life=table.half_life, auto=table.auto, cap=table.cap, most_review=table.most_review
     )
+
+
+def alarms_of(config: SeriesConfig) -> Alarms:
+    """What the series file says of alarms."""
+    return Alarms(**config.alarms.model_dump())
 
 
 def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Generator:

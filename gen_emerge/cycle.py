@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
+from functools import cached_property
 
 from gen_emerge import filters, sieve
 from gen_emerge.archive import Archive
@@ -20,7 +21,7 @@ from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
 from gen_emerge.recall import recall
 from gen_emerge.subject import Subject
-from gen_emerge.telling import clipping_alarm, figures
+from gen_emerge.telling import figures
 from gen_emerge.types import (
     Calibration,
     Critique,
@@ -221,6 +222,12 @@ class Draft:
             return self.live.state.archive.first_as_of(self.since)
         return best
 
+    @cached_property
+    def figures(self) -> Mapping[str, float]:
+        """Of the series as a whole, once its places are given."""
+        opened = sum(1 for placement in self.placements if placement.outcome == "new")
+        return figures(self.live, self.cycle, self.batch, opened)
+
     # ---- the record ----------------------------------------------------------------------------------------------
 
     def record(self, *, seconds: float) -> CycleRecord:
@@ -229,8 +236,6 @@ class Draft:
         state = self.live.state
         new_calibration = self.calibration if self.calibration is not state.calibration else None
         new_axes = self.archive.axes if self.archive is not None and self.archive is not state.archive else None
-        alarm = clipping_alarm(state, self.cycle)
-        opened = sum(1 for placement in self.placements if placement.outcome == "new")
         return CycleRecord(
             cycle=self.cycle,
             candidates=tuple(subject.candidate() for subject in self.batch),
@@ -244,8 +249,8 @@ class Draft:
             calibration=new_calibration,
             axes=new_axes,
             round=self.round,
-            events=(*self.events, *((alarm,) if alarm else ())),
-            measures=figures(self.live, self.cycle, self.batch, opened),
+            events=tuple(self.events),
+            measures=self.figures,
             render_seconds=self.render_seconds,
             cycle_seconds=seconds,
             takes=self.live.crew.rhythm.best_of,

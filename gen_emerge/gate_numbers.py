@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gen_emerge.remeasure import of_version
 from gen_emerge.store import Store
 from gen_emerge.subject import DERIVED
-from gen_emerge.tried import tried
+from gen_emerge.tried import novelty_since, tried
 from gen_emerge.types import Embedding, Gate
 
 
@@ -26,7 +26,7 @@ def gate_numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -
         asked: candidates that are wanted also where only a trial measured them by this version.
     """
     if gate == "novelty":
-        since = _first_cycle_of(store, version)
+        since = novelty_since(store, version)
         found = store.numbers("novelty", DERIVED)
     else:
         since = 0
@@ -40,15 +40,3 @@ def gate_numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -
         return found
     inside = {number for number, cycle in store.cycles_of(found).items() if cycle >= since}
     return {number: value for number, value in found.items() if number in inside}
-
-
-def _first_cycle_of(store: Store, version: str) -> int:
-    """The first cycle since which novelty's scorer has not changed."""
-    first = 0
-    for item in reversed(store.inputs_of("config")):
-        if item.payload.get("versions", {}).get("novelty", version) != version:
-            break
-        first = item.first_cycle
-    else:
-        return 0
-    return first

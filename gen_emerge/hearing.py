@@ -197,17 +197,23 @@ def check_in(draft: Draft) -> None:
     rhythm = live.crew.rhythm
     if not rhythm.checkin_every or draft.cycle % rhythm.checkin_every or live.state.archive is None:
         return
+    draft.round = open_one(draft, "checkin", "scheduled")
+
+
+def open_one(draft: Draft, kind: RoundKind | Literal["checkin"], reason: Literal["scheduled", "alarm"]) -> Round | None:
+    """The round that a cycle opens, of which it has one at most; None when there is nothing to ask."""
+    live, rhythm = draft.live, draft.live.crew.rhythm
     decided = {resolution.candidate for resolution in draft.resolutions}
     displaced = {placement.incumbent for placement in draft.placements if placement.outcome == "won"}
-    draft.round = ask(
-        "checkin",
+    return ask(
+        kind,
         live.state,
         live.store,
         number=draft.cycle,
         cycle=draft.cycle,
-        reason="scheduled",
-        rng=draw(rhythm.seed, draft.cycle, 0, "round"),
-        earlier=_known_rounds(draft),
+        reason=reason,
+        rng=draw(rhythm.seed, draft.cycle, 0, "round" if reason == "scheduled" else "alarm"),
+        earlier=known_rounds(draft),
         answers=live.store.answers(draft.cycle).standing,
         settled=decided | displaced,
         ranked=rhythm.checkin_screens,
@@ -233,7 +239,7 @@ def ask(
     *,
     number: int,
     cycle: int,
-    reason: Literal["scheduled", "request"],
+    reason: Literal["scheduled", "request", "alarm"],
     rng: np.random.Generator,
     earlier: Sequence[Round],
     answers: Sequence[HumanAnswer],
@@ -280,7 +286,7 @@ def _places(state: State) -> dict[int, list[float]]:
     return {e.candidate: [v / s for v, s in zip(e.descriptor, spread, strict=True)] for e in state.archive}
 
 
-def _known_rounds(draft: Draft) -> list[Round]:
+def known_rounds(draft: Draft) -> list[Round]:
     """Every round this cycle may know of: requested ones count from their first cycle, whenever they arrived."""
     requested = {i.payload["id"]: i.first_cycle for i in draft.live.store.inputs_of("round")}
     return [asked for asked in draft.live.store.rounds() if requested.get(asked.id, 0) <= draft.cycle]

@@ -35,7 +35,8 @@ from gen_emerge.reports.sheet import (
 from gen_emerge.state import SELECTOR, State, replay
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Favourite, Signal
+from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Event, Favourite, Signal
+from gen_emerge.watching import in_words
 
 NEWEST = 24
 SHARE_WINDOW = 25
@@ -206,15 +207,24 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
             open_questions=OpenQuestions(questions=waiting, command=f"gen-emerge judge {config.name}")
             if waiting
             else None,
-            notices=tuple(
-                Notice(cycle=cycle, kind=event.kind, message=event.message, alarm=event.kind in ("alarm", "quarantine"))
-                for cycle, event in store.events()
-            ),
+            notices=tuple(_notice(cycle, event, state) for cycle, event in store.events()),
             calibrations=tuple(
                 CalibrationNote(version=c.version, cycle=_made_in(history, c.version), reason=c.reason)
                 for c in store.calibrations()
             ),
         )
+
+
+def _notice(cycle: int, event: Event, state: State) -> Notice:
+    """An alarm wants an eye while it stands; those that never end always do."""
+    standing = state.alarm(event.payload["alarm"]) if event.stands_or_ends else None
+    wanted = standing is not None and standing.raised == cycle and event.payload["state"] == "raised"
+    if not event.stands_or_ends:
+        wanted = event.kind in ("alarm", "quarantine")
+    did = "; ".join(in_words(response) for response in event.payload.get("responses", ())) if wanted else ""
+    return Notice(
+        cycle=cycle, kind=event.kind, message=f"{event.message} So {did}." if did else event.message, alarm=wanted
+    )
 
 
 def _map_axes(axes: Axes, clipped: Sequence[int]) -> tuple[MapAxis, ...]:

@@ -38,6 +38,7 @@ from gen_emerge.types import (
     Proposal,
     Status,
 )
+from gen_emerge.watches import NARROWING, Watches
 
 if TYPE_CHECKING:
     from gen_emerge.cycle import Draft
@@ -79,6 +80,7 @@ class Live:
         for duel in state.duels:
             self.preference.add(duel)
         self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
+        self.watches = Watches(crew, store, state)
         self.ahead: dict[int, Draft] = {}
         self.sitting = Sitting(
             crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
@@ -130,7 +132,10 @@ class Live:
             rhythm = self.crew.rhythm
             pixels = room(rhythm.batch, rhythm.width, rhythm.height)
             imports = self.imports.due(self.state.cycle, rhythm.batch, pixels=pixels, known=self._proposed_before)
-        self.proposals[cycle] = self.proposer.propose(cycle, self.state, waiting=waiting, imports=imports)
+        explore = self.crew.alarms.explore_on_narrowing if self.state.alarm(NARROWING) else 0.0
+        self.proposals[cycle] = self.proposer.propose(
+            cycle, self.state, waiting=waiting, imports=imports, explore=explore
+        )
         self.unsaved.extend(self.proposals[cycle])
 
     def _proposed_before(self, genome: str) -> bool:

@@ -19,6 +19,7 @@ from gen_emerge.learning import learn
 from gen_emerge.live import Live
 from gen_emerge.placing import challenge
 from gen_emerge.types import CycleRecord
+from gen_emerge.watching import watch
 
 
 def run(
@@ -52,12 +53,13 @@ def run(
         challenge(draft)  # duels -> cells
         check_in(draft)  # now and then -> a round
         learn(draft)  # a round that was answered -> thresholds to come
+        watch(draft)  # what moved -> alarms, and what follows from them
         now = time.perf_counter()
         record = live.advance(draft.record(seconds=now - clock))  # -> the next proposals
         live.store.commit(record)
         clock = now
         tell(record)
-        if stop() or (record.round is not None and live.crew.rhythm.wait_at_checkin):
+        if stop() or (live.crew.rhythm.wait_at_checkin and record.round and record.round.reason == "scheduled"):
             return
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from gen_emerge.chance import draw
-from gen_emerge.emitters import FRESH
+from gen_emerge.emitters import EXPLORERS, FRESH
 from gen_emerge.emitters.operators import SEEDS, begun_from, completed, kept
 from gen_emerge.errors import GenEmergeError
 from gen_emerge.protocols import Emitter, Generator
@@ -72,7 +72,13 @@ class Proposer:
         self._parents: dict[str, Genome] = {}
 
     def propose(
-        self, cycle: int, state: State, *, waiting: Collection[str], imports: Sequence[Genome] = ()
+        self,
+        cycle: int,
+        state: State,
+        *,
+        waiting: Collection[str],
+        imports: Sequence[Genome] = (),
+        explore: float = 0.0,
     ) -> tuple[Proposal, ...]:
         """The genomes of one cycle, in slot order: what the emitters draw, then the imported pictures.
 
@@ -83,9 +89,12 @@ class Proposer:
             state: as of the commit they are made from.
             waiting: hashes of genomes proposed for earlier cycles and not rendered yet.
             imports: imported pictures whose turn it is, no more than there are slots.
+            explore: share of the genomes, 0 to 1, that emitters draw which begin from no elite; beyond what the bandit
+                gives them.
         """
         sources = self._sources(cycle, state)
         names = self._offered if cycle > self._warmup_cycles else [FRESH]
+        explorers = [name for name in names if name in EXPLORERS]
         taken = {*waiting, *(genome.hash for genome in imports)}
         proposals: list[Proposal] = []
 
@@ -94,7 +103,8 @@ class Proposer:
 
         drawn = (self._batch - len(imports)) * self._takes
         for slot in range(0, drawn, self._takes):
-            name = state.bandit.choose(names, draw(self._seed, cycle, slot, "bandit"))
+            rng = draw(self._seed, cycle, slot, "bandit")
+            name = state.bandit.choose(names, rng, explore=explore, explorers=explorers)
             first = Proposal(cycle=cycle, slot=slot, genome=self._draw(cycle, slot, name, sources, known))
             proposals.append(first)
             taken.add(first.genome.hash)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gen_emerge.calibration.alarms import ALARMS, Alarms
 from gen_emerge.calibration.costs import LEARNING, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
@@ -63,6 +64,7 @@ class Crew:
         selector: chooses among the takes of one genome, where `rhythm.best_of` is above 1.
         imports: gives the pictures of imported genomes, or None where there can be none.
         learning: how judgements move thresholds.
+        alarms: what is watched, and what an alarm may do.
     """
 
     rhythm: Rhythm
@@ -83,6 +85,7 @@ class Crew:
     selector: Selector = BY_PROMPT
     imports: Generator | None = None
     learning: Learning = LEARNING
+    alarms: Alarms = ALARMS
 
     @property
     def versions(self) -> dict[str, str]:

@@ -23,10 +23,11 @@ from gen_emerge.errors import BadInput, GenEmergeError
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
-from gen_emerge.state import State, funnel, replay
+from gen_emerge.state import Alarm, State, funnel, replay
 from gen_emerge.store import DATABASE, Store, holder
 from gen_emerge.studio_folder import series_file, series_names
 from gen_emerge.types import GATES, CycleRecord, HumanAnswer, Question, Round
+from gen_emerge.watching import in_words
 
 RECENT_CYCLES = 20
 """Cycles from which images per minute are counted."""
@@ -113,9 +114,17 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "images_per_minute": images_per_minute(store) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
         "open_questions": len(open_questions(store)) if store else 0,
+        "alarms": [_alarm(alarm) for alarm in state.standing],
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
     }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    """An alarm that stands, with its figures and what it did, as its event has them."""
+    figures = {key: value for key, value in alarm.payload.items() if key not in ("alarm", "state", "responses")}
+    did = [{**response, "said": in_words(response)} for response in alarm.payload.get("responses", ())]
+    return {"alarm": alarm.name, "raised": alarm.raised, "message": alarm.message, **figures, "responses": did}
 
 
 def progress(state: State, record: CycleRecord, target: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from gen_emerge.archive import Archive
@@ -23,6 +23,7 @@ from gen_emerge.types import (
     Calibration,
     CycleOutcome,
     Duel,
+    Event,
     Fate,
     Placement,
     Resolution,
@@ -66,6 +67,7 @@ class State:
         self.asked: dict[int, int] = {}
         self.turned_away: dict[int, None] = {}
         self.lately: dict[int, Lately] = {}
+        self.alarms: dict[str, Alarm] = {}
         self._now = Lately()
 
     # ---- the parts of a cycle ------------------------------------------------------------------------------------
@@ -121,6 +123,8 @@ class State:
         own = any(fate.operator != IMPORT for fate in outcome.fates)
         self.bandit.learn(*self._results(outcome), fade=own or not outcome.fates)
         self.bests[outcome.cycle] = outcome.best
+        for event in outcome.alarms:
+            self._hear(event, outcome.cycle)
         self._now.duels = len(outcome.duels)
         self.lately[outcome.cycle], self._now = self._now, Lately()
         for kept in (self.bests, self.lately):
@@ -163,7 +167,24 @@ class State:
             self.place(placement, outcome.cycle)
         self.close(outcome)
 
+    def _hear(self, event: Event, cycle: int) -> None:
+        name = event.payload["alarm"]
+        if event.payload["state"] == "raised":
+            self.alarms[name] = Alarm(name=name, raised=cycle, message=event.message, payload=event.payload)
+        else:
+            self.alarms[name] = replace(self.alarms[name], ended=cycle)
+
     # ---- what it says --------------------------------------------------------------------------------------------
+
+    def alarm(self, name: str) -> Alarm | None:
+        """An alarm of that name that stands."""
+        found = self.alarms.get(name)
+        return found if found is not None and found.ended is None else None
+
+    @property
+    def standing(self) -> list[Alarm]:
+        """The alarms that stand, in the order in which they were raised."""
+        return sorted((a for a in self.alarms.values() if a.ended is None), key=lambda a: (a.raised, a.name))
 
     @property
     def contests(self) -> list[Contest]:
@@ -242,6 +263,25 @@ class State:
             self.operators.pop(candidate, None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """The last alarm of one name.
+
+    Args:
+        name: such as "narrowing" or "drift:quality".
+        raised: the cycle that raised it.
+        message: what it said.
+        payload: its figures.
+        ended: the cycle that ended it, None while it stands.
+    """
+
+    name: str
+    raised: int
+    message: str
+    payload: Mapping[str, Any]
+    ended: int | None = None
+
+
 @dataclass(slots=True)
 class Lately:
     """What one of the last cycles left behind for those that were begun before it was committed.
@@ -292,7 +332,12 @@ def gone_on(takes: Sequence[Fate]) -> Fate:
 
 def reached_the_gates(fate: Fate) -> bool:
     """Whether a candidate was neither turned away nor failed before the gates."""
-    return fate.status not in ("rejected", "failed") or (fate.status == "rejected" and fate.cause in GATES)
+    return ends_at_the_gates(fate.status, fate.cause)
+
+
+def ends_at_the_gates(status: str, cause: str) -> bool:
+    """The same of what became of it."""
+    return status not in ("rejected", "failed") or (status == "rejected" and cause in GATES)
 
 
 def replay(history: Iterable[CycleOutcome]) -> State:

@@ -1,4 +1,4 @@
-"""What a cycle tells about the series as a whole: figures for the report, and alarms. Nothing is decided here.
+"""What a cycle tells about the series as a whole: figures for the report and for alarms. Nothing is decided here.
 
 Takes the live series and the cycle's subjects; gives plain numbers.
 """
@@ -13,7 +13,6 @@ from gen_emerge.live import Live
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import SELECTOR, State
 from gen_emerge.subject import Subject
-from gen_emerge.types import Event
 
 VENDI_EVERY = 10
 """Cycles between Vendi scores: an eigenvalue decomposition each."""
@@ -51,14 +50,7 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Ma
     return {name: value for name, value in found.items() if value is not None}
 
 
-def clipping_alarm(state: State, cycle: int) -> Event | None:
-    """An alarm when the axes no longer span what is placed, None otherwise."""
+def clipped(state: State, cycle: int) -> float | None:
+    """Share of the last placements that lay outside the axis ranges; None in a cycle that does not look."""
     recent = state.clipped
-    if len(recent) < LEAST_PLACEMENTS or cycle % ALARM_EVERY or sum(recent) / len(recent) <= CLIPPED_ALARM:
-        return None
-    share = sum(recent) / len(recent)
-    return Event(
-        kind="alarm",
-        message=f"{share:.0%} of the last {len(recent)} placements lay outside the axis ranges.",
-        payload={"clipped": share},
-    )
+    return None if len(recent) < LEAST_PLACEMENTS or cycle % ALARM_EVERY else sum(recent) / len(recent)

@@ -24,3 +24,15 @@ def tried(store: Store, gate: str, version: str, *, ids: Collection[int] | None 
     settings = store.inputs_of("config")
     found = store.tried(gate, version, before=settings[-1].id, ids=ids) if settings else None
     return found or Trial(gate=gate, version=version, table={})
+
+
+def novelty_since(store: Store, version: str) -> int:
+    """The first cycle since which novelty's scorer has not changed."""
+    first = 0
+    for item in reversed(store.inputs_of("config")):
+        if item.payload.get("versions", {}).get("novelty", version) != version:
+            break
+        first = item.first_cycle
+    else:
+        return 0
+    return first

@@ -33,7 +33,7 @@ COUNTS = ("passed", "review", "pending", "failed")
 STATUS_KEYS = {
     "series", "state", "cycle", "candidates", "passed", "review", "pending", "failed", "rejected", "accepted",
     "cells_filled", "cells_total", "coverage", "mean_pairwise_distance", "vendi", "images_per_minute", "open_rounds",
-    "open_questions", "digest",
+    "open_questions", "alarms", "digest",
 }  # fmt: skip
 
 
@@ -108,6 +108,27 @@ def _write(path: Path, *lines: Any) -> Path:
 
 
 # ---- run, status -------------------------------------------------------------------------------------------------
+
+
+def test_an_alarm_stands_in_status_and_report_until_it_ends(call: Callable[..., Outcome], night: Path) -> None:
+    path = night / "experiments" / "series" / "night.toml"
+    before = _json(call("--root", night, "status", "night", "--json"))
+    assert before["alarms"] == [] and before["review"] > 0
+    _settings(path, review_queue=1, checkin_every=0, cycles=14)
+    (alarm,) = _json(call("--root", night, "run", "night", "--json"))["alarms"]
+    assert (alarm["alarm"], alarm["raised"], alarm["limit"]) == ("review-queue", 13, 1)
+    assert alarm["responses"] == [{"did": "round", "round": "r13", "opened": True, "said": "round r13 was opened"}]
+    with Store.open(night / "archive" / "night", readonly=True) as store:
+        assert [(r.reason, r.cycle) for r in store.rounds() if r.id == "r13"] == [("alarm", 13)]
+    page = night / "map.html"
+    said = f"{alarm['message']} So round r13 was opened."
+    for standing in (True, False):
+        assert call("--root", night, "inspect", "night", "--html", page)[0] == 0
+        head, rest = page.read_text(encoding="utf-8").split("<main>")
+        assert (said in head) is standing and alarm["message"] in rest
+        _settings(path, review_queue=0, cycles=15)
+        call("--root", night, "run", "night")
+    assert _json(call("--root", night, "status", "night", "--json"))["alarms"] == []
 
 
 def test_status_is_the_contracts_object(call: Callable[..., Outcome], run_studio: Path) -> None:

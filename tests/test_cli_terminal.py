@@ -56,6 +56,19 @@ def test_status_fits_a_small_screen_in_ascii_too() -> None:
     assert "\x1b[" in status_text(STATUS, colour=True)
 
 
+def test_an_alarm_that_stands_is_said_with_what_followed_from_it() -> None:
+    did = [{"did": "round", "said": "round r40 was opened"}, {"did": "explore", "said": "from cycle 42 on 30% explore"}]
+    alarm = {"alarm": "narrowing", "message": "The series narrows since cycle 31: fewer new cells.", "responses": did}
+    status = {**STATUS, "alarms": [alarm, {**alarm, "message": "Another.", "responses": []}]}
+    lines = status_text(status).splitlines()
+    text = " ".join(line.strip() for line in lines)
+    said = "since cycle 31: fewer new cells. So round r40 was opened; from cycle 42 on 30% explore."
+    assert f"alarm: The series narrows {said}" in text and "alarm: Another." in text
+    assert max(map(len, lines)) <= 72
+    assert "alarm: narrowing, narrowing" in series_table([status])
+    assert "alarm" not in status_text(STATUS) + series_table([STATUS])
+
+
 def test_a_series_without_images_has_a_status_too() -> None:
     new = {**STATUS, "state": "new", "cycle": 0, "candidates": 0, "coverage": 0.0, "cells_filled": 0}
     new.update(mean_pairwise_distance=None, vendi=None, images_per_minute=None, open_rounds=0, open_questions=0)

@@ -1,4 +1,4 @@
-"""What else can go wrong slowly: rates, taste, variety. Sequences of plain numbers -> what moved and since when.
+"""What else can go wrong slowly: taste, variety. Sequences of plain numbers -> what moved and since when.
 
 Takes flags and figures in the order in which they came; pure functions, no chance, no clock. What is done about an
 alarm is decided elsewhere.
@@ -17,73 +17,22 @@ from gen_emerge.calibration.drift import THRESHOLD
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-RATE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400)
-RATE_REFERENCE = 1000
 TASTE_ALPHA = 0.001
 """A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
 RECENT = 25
 """Cycles that are compared, with twice as many before them, when variety is looked at."""
+LEAST_MOMENT = 4
+"""Cycles without which no moment of change is told."""
 FALL = -3.3
 """Standard errors (Mann-Whitney) by which a figure must have fallen."""
+FALL_ALONE = -THRESHOLD
+"""Standard errors by which self-similarity says enough by itself: the bound at which a signal's shift is named."""
+RECOVERED = -1.65
+"""Standard errors above which one that had fallen has come back."""
 VENDI_FALL = 0.9
 """Share of its highest value below which a Vendi score has fallen: it cannot fall by adding images that differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateShift:
-    """A share of yes moved.
-
-    Args:
-        named: how many flags had come when it was noticed.
-        since: place of the first that is thought to have moved, from 0.
-        before: the share until then.
-        after: the share since.
-        score: standard errors (signed root of the likelihood ratio).
-    """
-
-    named: int
-    since: int
-    before: float
-    after: float
-    score: float
-
-
-def rate_shift(flags: Flags, *, least: int = 200, every: int = 8, threshold: float = THRESHOLD) -> RateShift | None:
-    """The first moment at which the newest flags say yes at another rate than the first ones did.
-
-    For the share of images in review; with a `least` of about 40, for answers in which human and gates agreed. A
-    likelihood ratio of two binomials (Wilks 1938) over windows of many lengths.
-
-    Args:
-        flags: (n,) bool, in order.
-        least: flags without which nothing is said.
-        every: flags between two looks.
-        threshold: standard errors.
-    """
-    sums = np.concatenate([[0], np.cumsum(flags)])
-    for n in range(every, len(flags) + 1, every):
-        best: RateShift | None = None
-        for m in RATE_LENGTHS:
-            size = min(n - m, RATE_REFERENCE)
-            if size < least:
-                break
-            yes, all_yes = int(sums[n] - sums[n - m]), int(sums[size])
-            score = _rates_apart(all_yes, size, yes, m)
-            if abs(score) >= threshold and (best is None or abs(score) > abs(best.score)):
-                best = RateShift(named=n, since=n - m, before=all_yes / size, after=yes / m, score=score)
-        if best is not None:
-            return best
-    return None
-
-
-def _rates_apart(yes: int, of: int, other_yes: int, other_of: int) -> float:
-    pooled = (yes + other_yes) / (of + other_of)
-
-    def likelihood(k: int, n: int, p: float) -> float:
-        return (k * np.log(p) if k else 0.0) + ((n - k) * np.log1p(-p) if n > k else 0.0)
-
-    ratio = sum(likelihood(k, n, k / n) - likelihood(k, n, pooled) for k, n in ((yes, of), (other_yes, other_of)))
-    return float(np.sign(other_yes / other_of - yes / of) * np.sqrt(max(2 * ratio, 0.0)))
+VENDI_RECOVERED = 0.95
+"""Share of it above which it has come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,33 +89,107 @@ class Narrowing:
     signs: tuple[str, ...]
 
 
+SELF_SIMILARITY, FEWER_CELLS, LOWER_VENDI = "self-similarity is up", "fewer new cells", "the Vendi score is down"
+
+
 def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float]) -> Narrowing | None:
-    """Two of three signs at least, None otherwise: cells become rare in any series that goes on for long.
+    """Two of three signs, or self-similarity alone where it is far up; None otherwise.
+
+    Cells become rare in any series that goes on for long, so that alone says nothing; and once they are rare they
+    cannot become rarer, so that a second sign would never come to a late narrowing.
 
     Args:
         distances: mean pairwise distance of every cycle's batch, oldest first.
         new_cells: cells opened in every cycle, as many.
         vendi: Vendi scores of all elites, as they were taken.
     """
-    signs = [
+    since = len(distances) - RECENT
+    if since < 2 * RECENT:
+        return None
+    signs = _signs(distances, new_cells, vendi, since=since, fall=FALL, share=VENDI_FALL)
+    alone = lower(distances[-3 * RECENT : since], distances[since:]) <= FALL_ALONE
+    if len(signs) < 2 and not alone:
+        return None
+    return Narrowing(since=_moment(distances if SELF_SIMILARITY in signs else new_cells), signs=signs)
+
+
+def _moment(figures: Sequence[float]) -> int:
+    """Since when figures are lower: among the last, where what was lost is most for its length."""
+    before, after = (np.array(part, dtype=np.float64) for part in (figures[-3 * RECENT : -RECENT], figures[-RECENT:]))
+    lengths = np.arange(1, RECENT + 1)
+    lost = np.cumsum(float(before.mean()) - after[::-1]) / np.sqrt(lengths)
+    return len(figures) - int(lengths[LEAST_MOMENT - 1 :][lost[LEAST_MOMENT - 1 :].argmax()])
+
+
+def narrow_still(
+    distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float], *, since: int
+) -> tuple[str, ...]:
+    """The signs that still hold of a narrowing that began at `since`; it has ended when fewer do than name one.
+
+    The last cycles against those before it, by looser bounds than those that named it: what hovers at a bound shall not
+    come and go.
+    """
+    return _signs(distances, new_cells, vendi, since=since, fall=RECOVERED, share=VENDI_RECOVERED)
+
+
+def _signs(
+    distances: Sequence[float],
+    new_cells: Sequence[float],
+    vendi: Sequence[float],
+    *,
+    since: int,
+    fall: float,
+    share: float,
+) -> tuple[str, ...]:
+    """What has fallen: the last cycles against twice as many before `since`."""
+    found = [
         name
-        for name, figures in (("self-similarity is up", distances), ("fewer new cells", new_cells))
-        if _fallen(np.asarray(figures, dtype=np.float64))
+        for name, figures in ((SELF_SIMILARITY, distances), (FEWER_CELLS, new_cells))
+        if lower(figures[max(since - 2 * RECENT, 0) : since], figures[-RECENT:]) <= fall
     ]
-    if len(vendi) >= 3 and vendi[-1] < VENDI_FALL * max(vendi):
-        signs.append("the Vendi score is down")
-    return Narrowing(since=max(len(distances) - RECENT, 0), signs=tuple(signs)) if len(signs) >= 2 else None
+    if len(vendi) >= 3 and vendi[-1] < share * max(vendi):
+        found.append(LOWER_VENDI)
+    return tuple(found)
 
 
-def _fallen(figures: Values) -> bool:
-    """Mann-Whitney, with its correction for ties: the last cycles against twice as many before."""
-    if len(figures) < 3 * RECENT:
-        return False
-    from scipy.stats import rankdata
-
-    both = figures[-3 * RECENT :]
-    ranks = np.asarray(rankdata(both), dtype=np.float64)
-    variance = float(ranks.var(ddof=1)) * (1 / RECENT + 1 / (2 * RECENT))
+def lower(before: Sequence[float], after: Sequence[float]) -> float:
+    """Standard errors by which `after` lies above `before`, negative below: Mann-Whitney, corrected for ties."""
+    both = np.array([*before, *after], dtype=np.float64)
+    # Mid-ranks, from 1.
+    _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    variance = float(ranks.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if len(before) and len(after) else 0.0
     if variance == 0:
-        return False
-    return bool((ranks[-RECENT:].mean() - ranks[:-RECENT].mean()) / np.sqrt(variance) <= FALL)
+        return 0.0
+    return float((ranks[len(before) :].mean() - ranks[: len(before)].mean()) / np.sqrt(variance))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarms:
+    """What is watched, and what an alarm may do by itself: `[alarms]` of a series file.
+
+    Args:
+        drift: signals and detectors.
+        review_rate: the share of images that wait for a human.
+        agreement: human and automated verdicts.
+        taste: what humans prefer, early and late.
+        narrowing: self-similarity, new cells and the Vendi score.
+        clipping: images beyond the ends of the axes.
+        rounds: an alarm opens a round.
+        explore_on_narrowing: share of the genomes, 0 to 1, that goes to emitters which begin from no elite.
+        review_queue: images waiting from which on a round of reviews is opened; 0 for never.
+    """
+
+    drift: bool = True
+    review_rate: bool = True
+    agreement: bool = True
+    taste: bool = True
+    narrowing: bool = True
+    clipping: bool = True
+    rounds: bool = True
+    explore_on_narrowing: float = 0.3
+    review_queue: int = 100
+
+
+ALARMS = Alarms()
+"""What a series watches that says nothing of it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+WIDTH = 72
+"""Columns; sentences are folded."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STATES = {"running": "green", "done": "green", "waiting": "yellow", "failed": "red", "paused": "yellow"}
 
@@ -69,6 +72,10 @@ def status_text(
         f"  {'elites':<10} {spread}",
         f"  {'pace':<10} {number(status['images_per_minute'], '.0f')} images/min",
     ]
+    for alarm in status.get("alarms", ()):
+        did = "; ".join(response["said"] for response in alarm["responses"])
+        told = f"alarm: {alarm['message']}" + (f" So {did}." if did else "")
+        lines += ["", *textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")]
     if waiting := status.get("imports_waiting"):
         many = "1 imported picture waits" if waiting == 1 else f"{waiting} imported pictures wait"
         lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
@@ -137,6 +144,8 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
         share = row["coverage"] or 0.0
         state = state_word(f"{row['state']:<8}", colour=colour)
         rounds = f"  {row['open_questions']} open" if row["open_questions"] else ""
+        if alarms := [alarm["alarm"] for alarm in row.get("alarms", ())]:
+            rounds += f"  alarm: {', '.join(alarms)}"
         cells = f"{bar(share, 16, unicode=unicode)} {share:4.0%}"
         accepted = f"{row['accepted']:>6} accepted"
         imports = f"  {row['imports_waiting']} imported wait" if row.get("imports_waiting") else ""

@@ -169,6 +169,25 @@ class CalibrationConfig(Table):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else value
 
 
+class AlarmsConfig(Table):
+    """`[alarms]`: what is watched for slow changes, and what an alarm may do by itself."""
+
+    drift: bool = True
+    review_rate: bool = True
+    agreement: bool = True
+    taste: bool = True
+    narrowing: bool = True
+    clipping: bool = True
+    rounds: bool = True
+    explore_on_narrowing: float = Field(default=0.3, ge=0, le=0.5)
+    review_queue: int = Field(default=100, ge=0, le=10_000_000)
+
+    @field_validator("explore_on_narrowing", mode="before")
+    @classmethod
+    def _whole_is_fine(cls, value: Any) -> Any:
+        return 0.0 if type(value) is int and value == 0 else value
+
+
 class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
@@ -231,6 +250,7 @@ class SeriesConfig(Table):
     archive: ArchiveConfig = ArchiveConfig()
     gates: GatesConfig = GatesConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     filters: FiltersConfig = FiltersConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     selector: SelectorConfig = SelectorConfig()

@@ -67,6 +67,17 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "calibration.half_life": ("After so many later answers one counts half.",),
     "calibration.auto": ("Thresholds move by themselves when a round is answered, by `cap` sds of a signal at most.",),
     "calibration.most_review": ("They stay where they are when a larger share of past images would wait for you.",),
+    "alarms.drift": (
+        "What is watched; an alarm is said once, and once more when it ends: gen-emerge status NAME. drift: signals of",
+        "the gates, detectors; agreement: your verdicts and the machine's; clipping: images beyond the axes.",
+    ),
+    "alarms.rounds": ("An alarm may open a round of questions for you.",),
+    "alarms.explore_on_narrowing": (
+        "While a series narrows, this share of the genomes begins from no earlier picture, the rest as ever; 0 to 0.5.",
+    ),
+    "alarms.review_queue": (
+        "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 90 wait.",
+    ),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
     "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),

@@ -13,6 +13,9 @@ from gen_emerge.protocols import Emitter
 FRESH = "fresh"
 """The emitter that always has something to draw, and the only one during the warm-up."""
 
+EXPLORERS = (FRESH, "wildcards")
+"""Emitters that begin from no elite: what they draw does not narrow with the map."""
+
 
 def all_emitters(abilities: frozenset[str] = frozenset()) -> dict[str, Emitter]:
     """Every emitter a generator of these abilities has a use for, by name, `fresh` first.

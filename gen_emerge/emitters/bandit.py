@@ -63,13 +63,19 @@ class Bandit:
         for name, outcome in late:
             self.credits.setdefault(name, Credit()).count(outcome)
 
-    def choose(self, names: Sequence[str], rng: np.random.Generator) -> str:
+    def choose(
+        self, names: Sequence[str], rng: np.random.Generator, *, explore: float = 0.0, explorers: Sequence[str] = ()
+    ) -> str:
         """Who proposes next: usually the highest of one draw from every posterior, sometimes anybody.
 
         Args:
             names: the emitters to choose among, in a fixed order.
             rng: a generator of this draw alone.
+            explore: a share of the slots, 0 to 1, that goes to the explorers whatever they brought so far.
+            explorers: those of the emitters that begin from no elite.
         """
+        if explore > 0 and explorers and rng.random() < explore:
+            return explorers[int(rng.integers(len(explorers)))]
         if rng.random() < FLOOR * len(names):
             return names[int(rng.integers(len(names)))]
         draws: list[float] = []

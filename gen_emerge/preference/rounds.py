@@ -73,7 +73,7 @@ def open_round(
     *,
     number: int,
     cycle: int,
-    reason: Literal["scheduled", "request"],
+    reason: Literal["scheduled", "request", "alarm"],
     rng: np.random.Generator,
     size: int = 5,
     ranked: Screens = "pairs",

@@ -17,7 +17,7 @@ from gen_emerge.store import tables as t
 from gen_emerge.store.database import reading
 from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from, question_from
 from gen_emerge.store.write import last_committed
-from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Fate, Placement, Question, Resolution, Round
+from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Event, Fate, Placement, Question, Resolution, Round
 
 _CHUNK = 250
 
@@ -45,6 +45,7 @@ def _outcomes(connection: Connection, first: int, last: int, takes: int) -> list
     calibrations = calibrations_between(connection, first, last)
     axes = axes_between(connection, first, last)
     rounds = rounds_between(connection, first, last)
+    alarms = _alarms(connection, first, last)
     c = t.CycleRow
     cycles = connection.execute(_between(select(c.cycle, c.best), c, first, last).order_by(c.cycle))
     return [
@@ -59,6 +60,7 @@ def _outcomes(connection: Connection, first: int, last: int, takes: int) -> list
             round=rounds.get(cycle),
             best=best,
             takes=takes,
+            alarms=tuple(alarms[cycle]),
         )
         for cycle, best in cycles
     ]
@@ -135,6 +137,17 @@ def _placements(connection: Connection, first: int, last: int) -> dict[int, list
                 reason=reason,
             )
         )
+    return found
+
+
+def _alarms(connection: Connection, first: int, last: int) -> dict[int, list[Event]]:
+    e = t.EventRow
+    found: dict[int, list[Event]] = defaultdict(list)
+    statement = select(e.cycle, e.kind, e.message, e.payload).where(e.kind == "alarm")
+    for cycle, kind, message, payload in connection.execute(_between(statement, e, first, last).order_by(e.id)):
+        event = Event(kind=kind, message=message, payload=from_json(payload))
+        if event.stands_or_ends:
+            found[cycle].append(event)
     return found
 
 

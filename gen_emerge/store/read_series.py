@@ -81,10 +81,11 @@ class SeriesReader(Snapshots):
         columns = (c.cycle, c.committed_at, c.best, c.render_seconds, c.cycle_seconds)
         return [Cycle(*row) for row in self._all(select(*columns).where(c.cycle > after).order_by(c.cycle))]
 
-    def measures(self) -> list[tuple[int, dict[str, float]]]:
-        """Whole-series figures: (cycle, name -> value), in order."""
+    def measures(self, first: int = 1) -> list[tuple[int, dict[str, float]]]:
+        """Whole-series figures of the cycles from `first` on: (cycle, name -> value), in order."""
         c = t.CycleRow
-        return [(cycle, from_json(text)) for cycle, text in self._all(select(c.cycle, c.measures).order_by(c.cycle))]
+        statement = select(c.cycle, c.measures).where(c.cycle >= first).order_by(c.cycle)
+        return [(cycle, from_json(text)) for cycle, text in self._all(statement)]
 
     def events(self, after: int = 0) -> list[tuple[int, Event]]:
         """(cycle, event) of the cycles > `after`, in order."""

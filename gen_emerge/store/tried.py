@@ -20,6 +20,7 @@ from gen_emerge.store import tables as t
 from gen_emerge.store.read_candidates import CandidateReader
 from gen_emerge.store.read_series import SeriesReader
 from gen_emerge.store.read_signals import SignalReader
+from gen_emerge.store.read_watched import WatchReader
 from gen_emerge.store.rows import from_json
 from gen_emerge.types import Embedding, Reading, Signal, Trial
 
@@ -29,7 +30,7 @@ _PAGE = 16
 """Rows that are read at a time."""
 
 
-class TrialReader(SeriesReader, CandidateReader, SignalReader):
+class TrialReader(SeriesReader, CandidateReader, SignalReader, WatchReader):
     """All of a store that reads, and what knows several versions of one number."""
 
     def tried(

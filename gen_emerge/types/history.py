@@ -146,11 +146,20 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something worth telling: an alarm, a change, a notice. `payload` is plain JSON."""
+    """Something worth telling: an alarm, a change, a notice. `payload` is plain JSON.
+
+    An alarm that stands until it ends (kind "alarm") names itself in `payload["alarm"]`, and says in `payload["state"]`
+    whether it was "raised" or "ended".
+    """
 
     kind: str
     message: str
     payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def stands_or_ends(self) -> bool:
+        """Whether it is an alarm that is said once, and once more when it ends."""
+        return self.kind == "alarm" and "alarm" in self.payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +183,7 @@ class Fate:
 class CycleOutcome:
     """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of.
 
-    `takes`: so many neighbouring slots hold takes of one genome (see `[loop] best_of`).
+    `takes`: so many neighbouring slots hold takes of one genome (see `[loop] best_of`). `alarms`: raised and ended.
     """
 
     cycle: int
@@ -187,6 +196,7 @@ class CycleOutcome:
     round: Round | None = None
     best: int | None = None
     takes: int = 1
+    alarms: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +204,7 @@ class CycleRecord:
     """All that one cycle derived: committed at once. `outcome` is the half that the state is a function of.
 
     `best` is the elite that the preference model ranks first as of this commit, None before any comparison.
-    `measures` holds the whole-series figures kept per cycle (such as self-similarity), for display only.
+    `measures` holds the whole-series figures kept per cycle (such as self-similarity): alarms are raised by them.
     """
 
     cycle: int
@@ -244,4 +254,5 @@ class CycleRecord:
             round=self.round,
             best=self.best,
             takes=self.takes,
+            alarms=tuple(event for event in self.events if event.stands_or_ends),
         )

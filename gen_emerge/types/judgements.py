@@ -211,12 +211,13 @@ class Question:
 class Round:
     """A human check-in: a few questions. `id` is "r" and a number; question ids are "r3-1", "r3-2", ...
 
+    `reason`: "scheduled" (every so many cycles), "request" (somebody asked for it) or "alarm" (evidence did).
     `baseline`: candidate ids, in the round that froze them; later rounds compare with one of them.
     """
 
     id: str
     cycle: int
-    reason: Literal["scheduled", "request"]
+    reason: Literal["scheduled", "request", "alarm"]
     questions: tuple[Question, ...]
     baseline: tuple[int, ...] = ()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gen_emerge.calibration.alarms import narrowing, probe_shift, rate_shift, taste_shift
-from gen_emerge.calibration.drift import find_all, find_shifts, sizes
+from gen_emerge.calibration.alarms import narrowing, probe_shift, taste_shift
+from gen_emerge.calibration.drift import Watch, find_all, find_shifts, sizes
+from gen_emerge.calibration.rates import RateWatch, rate_shift
 
 
 def moved(*, at=1000, size=0.5, spread=1.0, count=1500, seed=0):
@@ -30,6 +31,50 @@ def test_what_is_named_does_not_depend_on_what_comes_later():
     assert find_shifts(values[: shift.named - 1]) == []
 
 
+@pytest.mark.parametrize("digits", [1, 9])
+def test_the_portions_in_which_images_come_decide_nothing_and_neither_does_a_restart(digits):
+    rng = np.random.default_rng(5)
+    for at in (450, 1300, 2600):
+        values = np.round(moved(at=at, size=0.7, count=4000, seed=at), digits)
+        at_once = find_shifts(values)
+        assert at_once
+        watch, found, done = Watch(), [], 0
+        while done < len(values):
+            portion = int(rng.integers(1, 40))
+            found += watch.extend(values[done : done + portion])
+            done += portion
+            if rng.random() < 0.2:  # all it remembers follows from its regime's images
+                watch = Watch(values[watch.start : done], start=watch.start)
+        assert found == at_once
+
+
+def test_flags_may_come_in_any_portions_too():
+    rng = np.random.default_rng(6)
+    flags = np.concatenate([rng.random(1500) < 0.1, rng.random(600) < 0.3, rng.random(900) < 0.05])
+    at_once = RateWatch().extend(flags)
+    assert len(at_once) == 2
+    watch, found, done = RateWatch(), [], 0
+    while done < len(flags):
+        portion = int(rng.integers(1, 40))
+        found += watch.extend(flags[done : done + portion])
+        done += portion
+        if rng.random() < 0.2:
+            watch = RateWatch(flags[watch.start : done], start=watch.start)
+    assert found == at_once
+
+
+def test_flags_of_batches_that_are_alike_do_not_look_like_a_shift():
+    rng = np.random.default_rng(12)
+    rates = [np.repeat(rng.beta(0.5, 4.5, size=500), 8) for _ in range(6)]
+    assert [rate_shift(rng.random(4000) < rate) for rate in rates] == [None] * 6
+
+
+def test_a_shift_says_how_far_the_signal_moved_in_its_own_unit():
+    (shift,) = find_shifts(0.3 + 0.02 * moved(size=0.8))
+    assert shift.before == pytest.approx((0.3, 0.02), abs=0.002)
+    assert shift.after[0] - shift.before[0] == pytest.approx(0.016, abs=0.005)
+
+
 def test_a_spread_that_grows_is_named_as_one():
     (shift,) = find_shifts(moved(size=0.0, spread=2.0))
     assert shift.what == "spread" and shift.score > 0
@@ -45,8 +90,11 @@ def test_every_regime_has_a_reference_of_its_own():
 
 
 def test_neither_the_unit_nor_the_shape_of_a_signal_matters():
+    def moments(values):
+        return [(s.what, s.named, s.since, s.score) for s in find_shifts(values)]
+
     values = moved(size=0.8)
-    assert find_shifts(np.exp(3 * values) * 1e-6) == find_shifts(values)
+    assert moments(np.exp(3 * values) * 1e-6) == moments(values)
 
 
 def test_a_still_signal_and_a_constant_one_raise_nothing():
@@ -114,3 +162,11 @@ def test_a_series_narrows_when_two_signs_agree():
     assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [10.0, 11.0, 12.0]) is None
     assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [10.0, 12.0, 9.0]) is not None
     assert narrowing(list(close), list(few), [10.0, 12.0, 9.0]) is None
+
+
+def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone():
+    rng = np.random.default_rng(4)
+    wide, somewhat, far = rng.normal(0.6, 0.02, 50), rng.normal(0.58, 0.02, 25), rng.normal(0.5, 0.02, 25)
+    found = narrowing([*wide, *far], np.zeros(75), [])
+    assert found is not None and found.signs == ("self-similarity is up",) and abs(found.since - 50) <= 1
+    assert narrowing([*wide, *somewhat], np.zeros(75), []) is None

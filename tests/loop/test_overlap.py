@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from loop_crew import NO_GATES, QUESTIONS, RankCritic, Series, Traits, near, own_direction, world_crew
 
+from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.generators.imported import Imported
 from gen_emerge.novelty import NoveltyIndex
@@ -60,7 +61,8 @@ class Moody(RankCritic):
 
 
 def plan(critic: RankCritic) -> Any:
-    return world_crew(traits, rhythm={"pipeline_depth": DEPTH, "checkin_every": 5}, gates=GATES, critic=critic)
+    beat = {"pipeline_depth": DEPTH, "checkin_every": 5}
+    return world_crew(traits, rhythm=beat, gates=GATES, critic=critic, alarms=replace(ALARMS, review_queue=3))
 
 
 def humans(made: Series) -> None:
@@ -111,6 +113,8 @@ def test_the_world_has_everything_that_could_go_wrong(alone):
     causes = {(fate.status, fate.cause) for outcome in outcomes for fate in outcome.fates}
     assert causes >= {("pending", "critic"), ("pending", "duel"), ("rejected", "novelty"), ("review", "quality")}
     assert {r.cause for outcome in outcomes for r in outcome.resolutions} >= {"human", "critic", ""}
+    assert [e.payload["alarm"] for outcome in outcomes for e in outcome.alarms] == ["review-queue"]
+    assert {outcome.round.reason for outcome in outcomes if outcome.round} == {"scheduled", "alarm"}
 
 
 @pytest.mark.parametrize("stops", [(11,), (7, 11), (8, 9, 10, 11, 12), (11, 13, 14)])

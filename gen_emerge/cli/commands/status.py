@@ -19,7 +19,8 @@ def command(app: App, series: str | None) -> None:
     """Say how a series stands; without SERIES, one line for each, and which are ready to run.
 
     Works beside a running series. "Mean distance" is the mean perceptual distance between elites and "Vendi" how many
-    truly different images they amount to: both fall when a series narrows to one look.
+    truly different images they amount to: both fall when a series narrows to one look. Alarms that stand are
+    listed with what moved, since when, and what followed.
 
     \b
     Example:

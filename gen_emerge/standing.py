@@ -188,9 +188,16 @@ def ending(store: Store, cycle: int, target: int, *, wait: bool) -> str:
     return "done" if cycle >= target else "stopped"
 
 
-def note_run(folder: Path, word: str, target: int) -> None:
-    """Write `run.json`. For display only: a disk that is full does not stop anything here."""
-    text = json.dumps({"state": word, "cycles": target, "at": time.time()})
+def note_run(folder: Path, word: str, target: int, imports: int = 0) -> None:
+    """Write `run.json`. For display only: a disk that is full does not stop anything here.
+
+    Args:
+        folder: the series'.
+        word: its state.
+        target: how many cycles in all were asked for.
+        imports: how many cycles beyond those were run since, for imported pictures.
+    """
+    text = json.dumps({"state": word, "cycles": target, "imports": imports, "at": time.time()})
     with contextlib.suppress(OSError):
         draft = folder / (_RUN + ".draft")
         draft.write_text(text, encoding="utf-8")
@@ -211,6 +218,11 @@ def noted_cycles(folder: Path, config: SeriesConfig) -> int:
     return int(last_run(folder).get("cycles", config.loop.cycles))
 
 
+def noted_imports(folder: Path) -> int:
+    """How many cycles beyond those were run for imported pictures."""
+    return int(last_run(folder).get("imports", 0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How far a series is meant to go, in cycles from its beginning; for display only.
@@ -219,17 +231,21 @@ class Plan:
         asked: what the last run was to come to; before any, what the file says.
         file: what the series file says.
         warmup: the first cycles, after which candidates are placed.
+        imports: cycles that were run since for imported pictures, beyond what was asked.
     """
 
     asked: int
     file: int
     warmup: int
+    imports: int = 0
 
 
 def plan(root: Path, archive: Path, name: str) -> Plan:
     """How far a series is meant to go."""
     config = load(series_file(root, name), known=known_names())
-    return Plan(asked=noted_cycles(archive / name, config), file=config.loop.cycles, warmup=config.loop.warmup_cycles)
+    loop, folder = config.loop, archive / name
+    asked, imports = noted_cycles(folder, config), noted_imports(folder)
+    return Plan(asked=asked, file=loop.cycles, warmup=loop.warmup_cycles, imports=imports)
 
 
 def _state_word(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:

@@ -506,6 +506,12 @@ def test_how_far_the_last_run_was_to_go_stays_noted(call: Call, night: Path, fol
     assert json.loads((night / "archive/night/run.json").read_text())["cycles"] == 40
     with store(night) as kept:
         assert [sum(c.genome.imported for c in kept.candidates(cycle=n)) for n in range(14, 20)] == [0, 0, 0, 8, 8, 4]
+    house.run("night", cycles=12)
+    for name, first in (("q", 200), ("r", 300)):
+        many(tmp_path / name, 9, first)
+        cycle = house.import_pictures("night", tmp_path / name)["cycle"]
+        out = call("--root", night, "status", "night")[1]
+        assert f"It has {cycle} cycles already (12 asked for, {cycle - 19} more for imports)." in out
 
 
 def test_lost_and_changed_files_are_named_and_importing_again_mends_them(call: Call, night: Path, folder: Path) -> None:

@@ -163,6 +163,8 @@ def test_a_run_shorter_than_the_file_or_the_warm_up_says_so(call: Callable[..., 
     assert "warm-up" not in out
     assert out.endswith("It has the 4 cycles it was asked for; its file asks for 12.\nTo go on: gen-emerge run night\n")
     assert "its file asks for 12" in call("--root", night, "status", "night")[1]
+    for again in (["run", "night", "--cycles", "2"], ["status", "night"]):
+        assert "It has 4 cycles already (2 asked for); its file asks for 12." in call("--root", night, *again)[1]
 
 
 def test_series_that_nobody_made_yet_are_told_apart(call: Callable[..., Outcome], run_studio: Path) -> None:
@@ -346,6 +348,9 @@ def test_inspect_writes_a_page_and_a_picture(call: Callable[..., Outcome], night
     assert _json(call("--root", night, "--json", "inspect", "night", "--html", page))["written"] == [str(page)]
     error = _json(call("--root", night, "--json", "inspect", "night", "--html", tmp_path / "no" / "map.html"), 2)
     assert "map.html" in error["error"]["message"]
+    error = _json(call("--root", night, "--json", "inspect", "night", "--png", tmp_path / "map.jpg"), 2)["error"]
+    assert "map.jpg" in error["message"] and "ends in .png" in error["message"]
+    assert error["hint"] == f"Write --png {tmp_path / 'map.png'}" and not (tmp_path / "map.jpg").exists()
 
 
 def test_verify_names_what_is_wrong(call: Callable[..., Outcome], night: Path) -> None:
@@ -435,7 +440,7 @@ def test_a_file_of_answers_that_cannot_be_read_is_named(call: Callable[..., Outc
 
 def test_judging_without_a_terminal_says_how_else(call: Callable[..., Outcome], night: Path) -> None:
     error = _json(call("--root", night, "--json", "judge", "night"), 2)["error"]
-    assert "--answers FILE --rater NAME" in error["hint"]
+    assert error["message"] == "There is no terminal to ask in." and "--answers FILE --rater NAME" in error["hint"]
 
 
 class _Terminal:

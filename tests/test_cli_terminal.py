@@ -127,6 +127,19 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
             ["It failed after cycle 7 of 20.", "To go on: gen-emerge run night --cycles 20"],
         ),
         (
+            {"state": "done", "cycle": 28},
+            (5, 50, 4),
+            ["It has 28 cycles already (5 asked for); its file asks for 50.", "To go on: gen-emerge run night"],
+        ),
+        (
+            {"state": "done", "cycle": 28},
+            (17, 12, 4, 11),
+            [
+                "It has 28 cycles already (17 asked for, 11 more for imports).",
+                "To go on: gen-emerge run night --cycles 56",
+            ],
+        ),
+        (
             {"state": "done", "cycle": 2},
             (2, 50, 4),
             [
@@ -150,9 +163,9 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
         ),
     ],
 )
-def test_how_a_series_goes_on_is_said(status: dict[str, Any], plan: tuple[int, int, int], said: list[str]) -> None:
-    asked, file, warmup = plan
-    assert going_on({**STATUS, **status}, Plan(asked=asked, file=file, warmup=warmup)) == said
+def test_how_a_series_goes_on_is_said(status: dict[str, Any], plan: tuple[int, ...], said: list[str]) -> None:
+    asked, file, warmup, imports = (*plan, 0)[:4]
+    assert going_on({**STATUS, **status}, Plan(asked=asked, file=file, warmup=warmup, imports=imports)) == said
 
 
 def test_where_a_run_left_its_pictures_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +233,28 @@ def test_on_a_terminal_one_line_is_written_over(
     assert err.count("\r\x1b[2K") == 3
     assert err.count("\n") == 1
     assert err.isascii()
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 50, 40, 20])
+def test_a_narrow_line_leaves_out_whole_fields_and_the_time_left_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    line = live.Live("night", unicode=True)
+    monkeypatch.setattr(line, "_terminal", True)
+    for cycle in (1, 11):
+        line({**_figures(cycle), "review": 3})
+        now[0] += 20.0
+    shown = capsys.readouterr().err.split("\x1b[2K")[-1]
+    assert len(shown) < columns
+    head, *fields = shown.split(" · ")
+    whole = ["38 s left", "11/400 cells", "240 images/min", "55 passed", "3 review", "11 passed over", "22 rejected"]
+    kept = {200: 7, 80: 3, 60: 2, 50: 1, 40: 0, 20: 0}[columns]
+    assert len(fields) == kept and [field for field in whole if field in fields] == fields
+    if kept:
+        assert head.endswith("cycle 11/30") and fields[0] == "38 s left"
 
 
 def test_a_quiet_line_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,15 +40,23 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
         lines.append(f"The map is empty: nothing is placed before the warm-up's end, which is cycle {plan.warmup}.")
         if plan.file < plan.warmup:
             return [*lines, f"To get there: {command} --cycles {plan.warmup}"]
-    if state == "done" and cycle < plan.file:
-        lines.append(f"It has the {cycle} cycles it was asked for; its file asks for {plan.file}.")
-    elif state == "done":
-        lines.append(f"It has its {cycle} cycles.")
-        command += f" --cycles {cycle * 2}"
+    if state == "done":
+        lines.append(_reached(cycle, plan))
+        command += f" --cycles {cycle * 2}" if cycle >= plan.file else ""
     else:
         lines.append(f"It {'failed' if state == 'failed' else 'stopped'} after cycle {cycle} of {plan.asked}.")
         command += f" --cycles {plan.asked}" if plan.asked != plan.file else ""
     return [*lines, f"To go on: {command}"]
+
+
+def _reached(cycle: int, plan: Plan) -> str:
+    """How many cycles it has, beside how many were wanted."""
+    if cycle > plan.asked:
+        imports = f", {plan.imports} more for imports" if plan.imports else ""
+        has = f"It has {cycle} cycles already ({plan.asked} asked for{imports})"
+    else:
+        has = f"It has the {cycle} cycles it was asked for" if cycle < plan.file else f"It has its {cycle} cycles"
+    return f"{has}; its file asks for {plan.file}." if cycle < plan.file else f"{has}."
 
 
 def _short(path: Path) -> Path:

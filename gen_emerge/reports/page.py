@@ -92,7 +92,8 @@ def map_caption(data: ReportData, sheet: MapSheet) -> str:
     ]
     outside = sum(axis.clipped for axis in data.axes)
     if outside:
-        text.append(f"{words.plural(outside, 'image')} lay beyond the ends of an axis and stand at the edge.")
+        stand = "stands" if outside == 1 else "stand"
+        text.append(f"{words.plural(outside, 'image')} lay beyond the ends of an axis and {stand} at the edge.")
     if sheet.note:
         text.append(sheet.note)
     return " ".join(text)

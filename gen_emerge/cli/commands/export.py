@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, Whole, json_option
 
 
 @click.command("export")
 @click.argument("series")
 @click.argument("dest", type=PATH)
-@click.option("--top", type=click.IntRange(1), metavar="N", help="The N elites that win most comparisons.")
+@click.option("--top", type=Whole(1), metavar="N", help="The N elites that win most comparisons.")
 @click.option("--all-elites", is_flag=True, help="Every elite of the map (the default).")
 @click.option("--contact-sheet", is_flag=True, help="Also write contact-sheet.png.")
 @json_option

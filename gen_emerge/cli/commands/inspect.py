@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, colours, json_option, unicode_stdout
+from gen_emerge.cli.app import PATH, App, Whole, colours, json_option, unicode_stdout
 from gen_emerge.errors import BadInput
 
 
@@ -16,7 +16,7 @@ from gen_emerge.errors import BadInput
 @click.argument("series")
 @click.option("--html", type=PATH, metavar="FILE", help="Write the report, one self-contained page.")
 @click.option("--png", type=PATH, metavar="FILE", help="Write the map as one picture.")
-@click.option("--candidate", type=click.IntRange(1), metavar="ID", help="Show one image, on the map or not, and why.")
+@click.option("--candidate", type=Whole(1), metavar="ID", help="Show one image, on the map or not, and why.")
 @json_option
 @click.pass_obj
 def command(app: App, series: str, html: Path | None, png: Path | None, candidate: int | None) -> None:
@@ -53,6 +53,11 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
     targets = [check_target(path) for path in (html, png) if path is not None]
     if len(set(targets)) < len(targets):
         raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")
+    if png is not None and png.suffix.lower() != ".png":
+        raise BadInput(
+            f"--png {png}: the map is written as a PNG, wanted a name that ends in .png.",
+            hint=f"Write --png {png.with_suffix('.png')}",
+        )
     found = inspection.inspect(root, archive, series)
     if app.json and not targets:
         app.give(found, "")

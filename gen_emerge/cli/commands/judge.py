@@ -57,7 +57,7 @@ def command(app: App, series: str, answers: Path | None, rater: str | None) -> N
         raise BadInput("The rater has no name.", hint="Give one, such as --rater anna")
     folder, brief = series_folder(app, series)
     if answers is None and (app.json or not sys.stdin.isatty()):
-        raise BadInput("Judging in the terminal needs one.", hint="Give the answers: --answers FILE --rater NAME")
+        raise BadInput("There is no terminal to ask in.", hint="Give the answers: --answers FILE --rater NAME")
     lines = None if answers is None else _lines(answers)
     with Store.open(folder) as store:
         if lines is not None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option, plain_text
+from gen_emerge.cli.app import PATH, App, Whole, json_option, plain_text
 
 
 @click.command("paint")
 @click.argument("prompt")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Another picture of it.")
+@click.option("--seed", type=Whole(0, 2**32 - 1), default=0, show_default=True, help="Another picture of it.")
 @click.option("--size", default="512", show_default=True, metavar="N|WxH", help="Pixels, 16 to 8192 a side.")
 @click.option("-o", "--output", type=PATH, metavar="PNG", help="The file.  [named by the prompt]")
 @json_option

@@ -104,8 +104,13 @@ class Studio:
 
         return list_imports(self.root, self.archive, name)
 
-    def inspect(self, name: str, *, candidate: int | None = None) -> dict[str, Any]:
-        """The map: elites with their images, axes and gates; or all that is known of one candidate."""
+    def inspect(self, name: str, *, candidate: int | str | Path | None = None) -> dict[str, Any]:
+        """The map: elites with their images, axes and gates; or all that is known of one candidate.
+
+        Args:
+            name: the series.
+            candidate: an id, the first 6 digits or more of a genome's or picture's hash, or a picture's file.
+        """
         from gen_emerge import account, inspection
 
         if candidate is not None:

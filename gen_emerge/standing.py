@@ -103,6 +103,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "images_per_minute": images_per_minute(store) if store else None,
         "open_rounds": len(open_rounds(store)) if store else 0,
         "open_questions": len(open_questions(store)) if store else 0,
+        "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
     }
@@ -171,6 +172,37 @@ def open_questions(store: Store) -> list[Question]:
     rounds = store.rounds()
     answered = standing_answers(store) if rounds else {}
     return [question for asked in rounds for question in asked.questions if question.id not in answered]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The newest question about an image in the review band; `open`: nobody has answered it."""
+
+    question: str
+    open: bool
+
+
+def reviews(store: Store, state: State) -> dict[int, Asked | None]:
+    """Every candidate in a review band, by id: the question that is open about it, or whose answer is not heard yet.
+
+    None where there is neither: nobody asks about it until a round is asked for, or the loop's next one has room.
+    """
+    found: dict[int, Asked | None] = {
+        candidate: None for candidate, (status, _) in sorted(state.waiting.items()) if status == "review"
+    }
+    if not found:
+        return found
+    given, heard = standing_answers(store), {answer.question for answer in store.answers(state.cycle).standing}
+    for question in (question for asked in store.rounds() for question in asked.questions):
+        candidate = question.images.get("only", 0)
+        if question.kind == "review" and candidate in found and question.id not in heard:
+            found[candidate] = Asked(question=question.id, open=question.id not in given)
+    return found
+
+
+def unasked(store: Store, state: State) -> int:
+    """How many candidates wait in a review band and stand in no question that is open or about to be heard."""
+    return sum(asked is None for asked in reviews(store, state).values())
 
 
 def waits(store: Store, *, wait: bool) -> bool:

@@ -24,7 +24,8 @@ STATUS: dict[str, Any] = {
     "series": "night", "state": "running", "cycle": 50, "candidates": 400, "passed": 300, "review": 12, "pending": 0,
     "failed": 1, "rejected": {"total": 87, "filters": {"blank": 2}, "gates": {"novelty": 60, "quality": 25}},
     "accepted": 300, "cells_filled": 248, "cells_total": 400, "coverage": 0.62, "mean_pairwise_distance": 0.41,
-    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 2, "open_questions": 9, "digest": "00",
+    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 2, "open_questions": 9, "review_unasked": 0,
+    "digest": "00",
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def account_text(found: Mapping[str, Any], folder: Path) -> str:
     head = f"{found['series']}  candidate {found['candidate']}  {_WORDS[found['outcome']]}"
     lines = [f"{head}  cycle {found['cycle']}, slot {found['slot']}", "", *_folded(found["said"])]
     if found["outcome"] == "review":
-        lines += _folded(f"gen-emerge judge {found['series']} asks about it.")
+        lines += _folded(_asked(found))
     lines += ["", *_recipe(found, folder)]
     if found["verdicts"]:
         lines += ["", "  verdicts", *(f"    {_verdict(verdict)}" for verdict in found["verdicts"])]
@@ -42,6 +42,16 @@ def account_text(found: Mapping[str, Any], folder: Path) -> str:
     if found["placements"] or found["changes"]:
         lines += ["", "  what happened", *(f"    {line}" for line in _happened(found))]
     return "\n".join(_plain(line) for line in lines)
+
+
+def _asked(found: Mapping[str, Any]) -> str:
+    """Who asks about an image in a review band."""
+    question = found["question"]
+    if question is None:
+        return f"No question about it is open: gen-emerge rounds {found['series']} --open review"
+    if question["open"]:
+        return f"gen-emerge judge {found['series']} asks about it: question {question['question']}."
+    return f"Question {question['question']} about it is answered: that counts from the next cycle that is run."
 
 
 def _recipe(found: Mapping[str, Any], folder: Path) -> list[str]:

@@ -24,6 +24,9 @@ def looking(status: Mapping[str, Any], folder: Path) -> list[str]:
     lines.append(f"  {'map':<10} gen-emerge inspect {name} --html map.html")
     if many := status["open_questions"]:
         lines.append(f"  {'your turn':<10} gen-emerge judge {name}  ({questions_open(many)})")
+    if many := status["review_unasked"]:
+        asks = f"gen-emerge rounds {name} --open review"
+        lines.append(f"  {'in review':<10} {asks}  ({many} with no question open)")
     return lines
 
 

@@ -74,8 +74,10 @@ def status_text(
         lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
     if after is not None:
         lines += after
-    elif many := status["open_questions"]:
-        lines += ["", f"  {questions_open(many)}: gen-emerge judge {status['series']}"]
+    else:
+        name, many, unasked = status["series"], status["open_questions"], status["review_unasked"]
+        own = [f"  {questions_open(many)}: gen-emerge judge {name}"] if many else []
+        lines += ["", *own, *([f"  {reviews_wait(name, unasked)}"] if unasked else [])] if own or unasked else []
     return "\n".join(lines)
 
 
@@ -84,6 +86,18 @@ def questions_open(number: int) -> str:
     if number == 1:
         return "1 question is open"
     return f"{number or 'no'} {'questions are' if number else 'question is'} open"
+
+
+def reviews_wait(series: str, number: int) -> str:
+    """How many images of a review band nobody was asked about, and what asks about them."""
+    many = "1 image waits" if number == 1 else f"{number} images wait"
+    return f"{many} in review, with no question open: gen-emerge rounds {series} --open review"
+
+
+def nothing_open(series: str, unasked: int) -> str:
+    """No question is open, and what would open some."""
+    more = f"{reviews_wait(series, unasked)}" if unasked else f"Ask for some: gen-emerge rounds {series} --open pairs"
+    return f"{series}: {questions_open(0)}. {more}"
 
 
 def passed_over(rejected: Mapping[str, Any]) -> int:

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Bring pictures made elsewhere into a series: scored, gated and placed as its own are.
 
-    Prompts are read from what A1111, ComfyUI and InvokeAI write into their files. The pictures take slots of
-    later cycles, and these cycles are run at once, with those that were already proposed before them; emitters fill the
+    Prompts are read from what gen-emerge, A1111, ComfyUI and InvokeAI write into their files. The pictures take slots
+    of later cycles, and these cycles are run at once, with those that were already proposed before them; emitters fill the
     slots that are left over. All of them count: a series of 50 cycles may have 53 afterwards, and `run --cycles 60`
     then runs 7. Where another process runs the series, or before the warm-up is over, pictures are only queued.
 
@@ -101,6 +101,7 @@ def report(found: Mapping[str, Any]) -> str:
     lines += ["", f"{found['series']}: {_counts(found)}{cycles}"]
     if found["why_queued"]:
         lines.append(found["why_queued"])
+    lines += _who_asks(found["series"], found["pictures"])
     if any("candidate" in row for row in found["pictures"]):
         lines.append(f"All of one of them: gen-emerge inspect {found['series']} --candidate ID")
     return "\n".join(lines)
@@ -112,6 +113,7 @@ def listed(found: Mapping[str, Any]) -> str:
     if not found["imports"]:
         return f"{name}: no picture was imported yet. Bring some in: gen-emerge import {name} FOLDER"
     lines = [*_table(found["imports"]), "", f"{name}: {_counts(found)}, after {found['cycle']} cycles"]
+    lines += _who_asks(name, found["imports"])
     if found["queued_until"]:
         lines.append(f"Run it to cycle {found['queued_until']}: gen-emerge run {name} --cycles {found['queued_until']}")
     return "\n".join([*lines, f"All of one of them: gen-emerge inspect {name} --candidate ID"])
@@ -125,6 +127,16 @@ def _table(pictures: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(rows) > len(shown):
         lines.append(f"... and {len(rows) - len(shown)} more: --json shows all")
     return lines
+
+
+def _who_asks(series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of those that wait for a human's word: which questions ask, or what would."""
+    from gen_emerge.cli.text import reviews_wait
+
+    asked = [row["question"] for row in rows if row["outcome"] == "review"]
+    unasked, open_now = asked.count(None), sum(question["open"] for question in asked if question is not None)
+    lines = [f"{open_now} of those that wait for you are asked about: gen-emerge judge {series}"] if open_now else []
+    return lines + ([reviews_wait(series, unasked)] if unasked else [])
 
 
 def _counts(found: Mapping[str, Any]) -> str:

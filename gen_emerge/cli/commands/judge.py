@@ -149,12 +149,13 @@ def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater
 def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:
     from gen_emerge.cli.judging import Sitting
     from gen_emerge.cli.rounds import pictures_of, takes_among
-    from gen_emerge.cli.text import questions_open
-    from gen_emerge.standing import open_questions
+    from gen_emerge.cli.text import nothing_open, questions_open
+    from gen_emerge.standing import open_questions, unasked
+    from gen_emerge.state import replay
 
     questions = open_questions(store)
     if not questions:
-        app.note(f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs")
+        app.note(nothing_open(series, unasked(store, replay(store.history()))))
         return
     app.note(f"{series}: {questions_open(len(questions))}. You answer as {rater}.")
     sitting = Sitting(

@@ -18,6 +18,7 @@ from gen_emerge.errors import BadInput, NotFound
 from gen_emerge.filters import NAMES
 from gen_emerge.identify import candidate_meant
 from gen_emerge.imported import KIND, genome_of
+from gen_emerge.spoken import spoken
 from gen_emerge.standing import Asked, reviews
 from gen_emerge.state import SELECTOR, WARMUP, State
 from gen_emerge.store import DATABASE, Store
@@ -99,7 +100,7 @@ class Account:
         verdict = self.deciding
         if verdict is None or verdict.bounds is None:
             return f"It waits for a human's word on its {self.candidate.cause}"
-        band = f"the review band reaches {verdict.bounds.review / 2:.2g} to each side"
+        band = f"the review band reaches {spoken(verdict.bounds.review / 2, 2)} to each side"
         return f"It waits for a human's word: {verdict.reason}, and {band}"
 
     def _why_pending(self) -> str:

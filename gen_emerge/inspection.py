@@ -222,6 +222,7 @@ def _map_cells(store: Store, folder: Path, elites: Sequence[Elite], axes: Axes) 
                 candidate=elite.candidate,
                 place=tuple(float(p) for p in place),
                 thumbnail=folder / candidate.image.thumbnail,
+                picture=folder / candidate.image.path,
                 image=candidate.image.path,
                 prompt=candidate.genome.prompt,
                 cycle=candidate.cycle,

@@ -61,7 +61,7 @@ def status_text(
     spread = dot.join(
         [
             f"mean distance {number(status['mean_pairwise_distance'], '.3f')}",
-            f"Vendi {number(status['vendi'], '.1f')}",
+            f"Vendi {number(status['vendi'], '.1f')} (effectively different)",
         ]
     )
     lines += [

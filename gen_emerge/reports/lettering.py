@@ -11,9 +11,13 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
+Ink = Colour | int
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _OTHERS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "Arial.ttf", "segoeui.ttf")
-_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "…": "...", "→": "->", "\u00a0": " ", "\u2009": " "})
+_PLAIN = str.maketrans({"–": "-", "—": "-", "×": "x", "…": "...", "→": "->", "\u00a0": " ", "\u2009": " "})
+
+_MINUS = "−"
+"""Drawn by hand, as broad as a plus: few faces have it, and a hyphen is too short."""
 
 
 @cache
@@ -48,16 +52,35 @@ def prepare(text: str, size: int) -> tuple[str, Font]:
     """The text as it can be written, on one line, and the font to write it with."""
     text = " ".join(text.translate(_PLAIN).split())
     own, other = _own(size), None
-    if not all(_knows(own, c) for c in set(text)):
+    if not all(_knows(own, c) for c in set(text) - {_MINUS}):
         other = _other(size)
     font = other or own
-    return "".join(c if _knows(font, c) else "?" for c in text), font
+    return "".join(c if c == _MINUS or _knows(font, c) else "?" for c in text), font
 
 
 def width_of(text: str, size: int) -> float:
     """How wide one line of text is, pixels."""
-    written, font = prepare(text, size)
-    return font.getlength(written)
+    return _length(*prepare(text, size))
+
+
+def _length(written: str, font: Font) -> float:
+    return sum(font.getlength(part) for part in written.replace(_MINUS, "\0+\0").split("\0"))
+
+
+def _draw(pen: ImageDraw.ImageDraw, at: tuple[float, float], written: str, ink: Ink, font: Font, weight: int) -> None:
+    """Draw what `prepare` gave, its base line beginning at a place."""
+    x, y = at
+    _, upper, _, lower = font.getbbox("+", anchor="ls")
+    _, high, _, low = font.getbbox("-", anchor="ls")
+    thick = max(1, round(low - high)) + 2 * weight
+    for number, part in enumerate(written.split(_MINUS)):
+        if number:
+            left, _, right, _ = font.getbbox("+", anchor="ls")
+            bar = round(y + (upper + lower - thick) / 2)
+            pen.rectangle((round(x + left), bar, round(x + right) - 1, bar + thick - 1), ink)
+            x += font.getlength("+")
+        pen.text((x, y), part, ink, font, anchor="ls", stroke_width=weight)
+        x += font.getlength(part)
 
 
 def fit(text: str, size: int, room: float) -> str:
@@ -117,7 +140,11 @@ def write(
     """Write one line; `anchor` as in Pillow (l/m/r, then s for the base line); `weight` thickens by so many pixels."""
     written, font = prepare(text, size)
     pen = ImageDraw.Draw(sheet)
-    pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+    if _MINUS not in written:
+        pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+        return
+    before = {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * _length(written, font)
+    _draw(pen, (at[0] - before, at[1]), written, colour, font, weight)
 
 
 def write_upwards(
@@ -125,9 +152,9 @@ def write_upwards(
 ) -> None:
     """Write one line turned to read upwards, its base line at x; `anchor` l, m or r says which end is at y."""
     written, font = prepare(text, size)
-    wide = int(font.getlength(written)) + 4
+    wide = int(_length(written, font)) + 4
     mask = Image.new("L", (wide, size * 2), 0)
-    ImageDraw.Draw(mask).text((2, round(size * 1.4)), written, 255, font, anchor="ls")
+    _draw(ImageDraw.Draw(mask), (2, round(size * 1.4)), written, 255, font, 0)
     mask = mask.rotate(90, expand=True)
     start = {"l": at[1] - wide, "m": at[1] - wide / 2, "r": at[1]}[anchor]
     sheet.paste(Image.new("RGB", mask.size, colour), (round(at[0] - size * 1.4), round(start)), mask)

@@ -8,6 +8,9 @@ import click
 
 from gen_emerge.cli.app import PATH, App, Whole, json_option
 
+SHOWN = 24
+"""Files that are named, with their candidates."""
+
 
 @click.command("export")
 @click.argument("series")
@@ -37,4 +40,8 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
         app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")
     sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""
-    app.give(result, f"{len(result['files'])} images in {dest}{sheet}")
+    files = result["files"]
+    lines = [f"{each['file']}  candidate {each['candidate']}" for each in files[:SHOWN]]
+    if len(files) > SHOWN:
+        lines.append(f"... and {len(files) - SHOWN} more: --json names every candidate")
+    app.give(result, "\n".join([*lines, f"{len(files)} images in {dest}{sheet}"]))

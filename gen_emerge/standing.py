@@ -21,6 +21,7 @@ from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput, GenEmergeError
 from gen_emerge.imported import KIND, genome_of
+from gen_emerge.needs import lacks_libraries
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import State, funnel, replay
@@ -106,6 +107,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
+        **({"needs": "the models extra"} if word == "new" and lacks_libraries(config) else {}),
     }
 
 

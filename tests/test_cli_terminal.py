@@ -101,6 +101,11 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
     assert [line.split()[0] for line in lines[:3]] == ["broken", "queued", "night"]
     assert lines[1].endswith("3 imported wait")
     assert lines[3:] == ["", "Ready to run, nothing made yet:", "  ready   gen-emerge run ready"]
+    models = {**new, "series": "models", "needs": "the models extra"}
+    assert series_table([models, new]).splitlines()[1:] == [
+        "  ready   gen-emerge run ready",
+        "  models  needs the models extra: gen-emerge doctor",
+    ]
     assert series_table([new]).splitlines()[0] == "Ready to run, nothing made yet:"
     assert "Ready" not in series_table([STATUS])
 
@@ -109,6 +114,11 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
     ("status", "plan", "said"),
     [
         ({"state": "new", "cycle": 0}, (50, 50, 4), ["To begin: gen-emerge run night"]),
+        (
+            {"state": "new", "cycle": 0, "needs": "the models extra"},
+            (50, 50, 4),
+            ["It needs the models extra: gen-emerge doctor"],
+        ),
         ({"state": "running"}, (60, 60, 4), []),
         ({"state": "waiting"}, (60, 60, 4), []),
         ({"state": "done"}, (50, 50, 4), ["It has its 50 cycles.", "To go on: gen-emerge run night --cycles 100"]),
@@ -190,6 +200,29 @@ def test_a_matrix_is_a_square() -> None:
     assert len(lines) == 3
     assert lines[1].split() == ["1", "a.png", "0.0000", "0.2500"]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_every_emitter_is_told_in_words_and_the_first_image_has_none_before_it() -> None:
+    from gen_emerge.cli.accounts import OPERATORS, account_text
+    from gen_emerge.emitters import all_emitters
+    from gen_emerge.emitters.latent import FromPicture, Perturb, Slerp
+
+    assert set(OPERATORS) == set(
+        all_emitters(frozenset().union(*(e.needs for e in (Slerp(), Perturb(), FromPicture()))))
+    )
+    verdict = {"gate": "novelty", "kind": "gate", "outcome": "pass", "value": None, "reason": "", "duplicate": 0.01}
+    verdict |= {"lower": 6.902e-05, "upper": None, "review": 0.02}
+    found = {
+        "series": "night", "candidate": 1, "outcome": "placed", "cycle": 4, "slot": 1, "said": "It holds cell 3.",
+        "image": None, "prompt": "a print", "negative": "", "imported": None, "parents": [{"candidate": 7}],
+        "operator": "reseed", "genome": "ab", "recipe": {"generator": "painter", "seed": 3, "parameters": {}},
+        "verdicts": [verdict, {**verdict, "gate": "style", "value": 6.9e-7}], "signals": {}, "critique": None,
+        "placements": [], "changes": [],
+    }  # fmt: skip
+    text = account_text(found, Path("x"))
+    assert re.search(r"novelty +pass +-  none before it$", text, re.M)
+    assert re.search(r"style +pass +almost 0  from 0\.0001, duplicate below 0\.01 \(review within 0\.01\)$", text, re.M)
+    assert "reseed from candidate 7: the same words, another seed" in text
 
 
 # ---- the live line -----------------------------------------------------------------------------------------------

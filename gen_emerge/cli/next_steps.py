@@ -34,6 +34,8 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
     """Sentences: why a series does not run now, and what makes it go on; nothing while it runs or waits."""
     name, cycle, state = status["series"], status["cycle"], status["state"]
     command = f"gen-emerge run {name}"
+    if state == "new" and status.get("needs"):
+        return [f"It needs {status['needs']}: gen-emerge doctor"]
     if state == "new":
         return [f"To begin: {command}"]
     if state not in ("done", "stopped", "failed"):

@@ -159,7 +159,10 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
         )
     if ready:
         lines += [*([""] if lines else []), "Ready to run, nothing made yet:"]
-        lines += [f"  {name:<{longest}}  gen-emerge run {name}" for name in ready]
+        lacks = {row["series"]: row["needs"] for row in rows if row.get("needs")}
+        able = [name for name in ready if name not in lacks]
+        lines += [f"  {name:<{longest}}  gen-emerge run {name}" for name in able]
+        lines += [f"  {name:<{longest}}  needs {lacks[name]}: gen-emerge doctor" for name in ready if name in lacks]
     return "\n".join(lines)
 
 

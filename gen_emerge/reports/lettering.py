@@ -67,17 +67,25 @@ def _length(written: str, font: Font) -> float:
     return sum(font.getlength(part) for part in written.replace(_MINUS, "\0+\0").split("\0"))
 
 
+@cache
+def _ink(font: Font, character: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is drawn, seen from where the base line begins."""
+    room = 4 * round(font.getlength("M"))
+    picture = Image.new("1", (2 * room, 2 * room))
+    ImageDraw.Draw(picture).text((room, room), character, 1, font, anchor="ls")
+    left, top, right, bottom = picture.getbbox() or (room, room, room, room)
+    return left - room, top - room, right - room, bottom - room
+
+
 def _draw(pen: ImageDraw.ImageDraw, at: tuple[float, float], written: str, ink: Ink, font: Font, weight: int) -> None:
     """Draw what `prepare` gave, its base line beginning at a place."""
     x, y = at
-    _, upper, _, lower = font.getbbox("+", anchor="ls")
-    _, high, _, low = font.getbbox("-", anchor="ls")
-    thick = max(1, round(low - high)) + 2 * weight
+    plus, hyphen = _ink(font, "+"), _ink(font, "-")
+    thick = hyphen[3] - hyphen[1] + 2 * weight
     for number, part in enumerate(written.split(_MINUS)):
         if number:
-            left, _, right, _ = font.getbbox("+", anchor="ls")
-            bar = round(y + (upper + lower - thick) / 2)
-            pen.rectangle((round(x + left), bar, round(x + right) - 1, bar + thick - 1), ink)
+            bar = round(y + (plus[1] + plus[3] - thick) / 2)
+            pen.rectangle((round(x + plus[0]), bar, round(x + plus[2]) - 1, bar + thick - 1), ink)
             x += font.getlength("+")
         pen.text((x, y), part, ink, font, anchor="ls", stroke_width=weight)
         x += font.getlength(part)

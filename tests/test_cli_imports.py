@@ -34,6 +34,7 @@ from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.importing import reading
 from gen_emerge.series import Studio
+from gen_emerge.spoken import spoken
 from gen_emerge.state import replay
 from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
 
@@ -497,7 +498,7 @@ def test_what_became_of_every_import_is_told_with_value_and_bound(call: Call, ni
         else:
             (verdict,) = [v for v in verdicts[candidate.id] if v.gate == candidate.cause]
             assert (row["outcome"], row["why"], row["value"]) == (candidate.status, candidate.cause, verdict.value)
-            assert row["reason"] == verdict.reason and f"{row['bound']:.4g}" in row["said"]
+            assert row["reason"] == verdict.reason and spoken(row["bound"]) in row["said"]
         seen.add(row["outcome"])
     assert {"rejected"} < seen
     assert rows(night) == before and files(night) == there

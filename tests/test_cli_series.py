@@ -28,6 +28,7 @@ from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.identify import candidate_meant
 from gen_emerge.reports import words
 from gen_emerge.reports.page import render_html
+from gen_emerge.spoken import spoken
 from gen_emerge.store import Store, hold
 from gen_emerge.types import Round
 
@@ -300,7 +301,7 @@ def test_inspect_shows_any_candidate_and_why_it_is_where_it_is(call: Callable[..
             assert said["said"].startswith(f"It holds cell {said['cell']}, ") and said["critique"]["answers"]
         if candidate.status in ("rejected", "review") and candidate.cause in bounds:
             assert said["value"] == last[number][candidate.cause].value and said["bound"] is not None
-            assert f"{said['value']:.4g}" in said["said"] and f"{said['bound']:.4g}" in said["said"]
+            assert spoken(said["value"]) in said["said"] and spoken(said["bound"]) in said["said"]
             assert {v["gate"] for v in said["verdicts"]} == set(bounds)
         met.add(said["outcome"])
     assert met >= {"placed", "rejected", "review"}

@@ -18,7 +18,10 @@ from gen_emerge.errors import BadInput, NotFound
 from gen_emerge.favourites import KIND as FAVOURITE
 from gen_emerge.favourites import favourites
 from gen_emerge.filters import NAMES
+from gen_emerge.identify import candidate_meant
 from gen_emerge.imported import KIND, genome_of
+from gen_emerge.spoken import spoken
+from gen_emerge.standing import Asked, reviews
 from gen_emerge.state import SELECTOR, WARMUP, State
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
@@ -39,6 +42,7 @@ class Account:
         changes: (cycle, change of its status), in order.
         holder: who holds its cell now; None when it was never placed.
         lost: (cycle, who won its cell from it); None where nobody did.
+        asked: of one in a review band, the question about it that is open or about to be heard; None where none is.
     """
 
     candidate: Candidate
@@ -47,6 +51,7 @@ class Account:
     changes: tuple[tuple[int, Resolution], ...] = ()
     holder: int | None = None
     lost: tuple[int, int] | None = None
+    asked: Asked | None = None
 
     @property
     def cell(self) -> int | None:
@@ -97,7 +102,7 @@ class Account:
         verdict = self.deciding
         if verdict is None or verdict.bounds is None:
             return f"It waits for a human's word on its {self.candidate.cause}"
-        band = f"the review band reaches {verdict.bounds.review / 2:.2g} to each side"
+        band = f"the review band reaches {spoken(verdict.bounds.review / 2, 2)} to each side"
         return f"It waits for a human's word: {verdict.reason}, and {band}"
 
     def _why_pending(self) -> str:
@@ -142,13 +147,16 @@ class Account:
         """What a list says of it: outcome, candidate, cycle, `said`, and what there is of the rest.
 
         `cell` and `holder` of one that passed; else `why` (the gate, the hard filter, the error, what it waits for) and
-        where a verdict decided its `reason`, `value` and `bound`. `said` is the sentence.
+        where a verdict decided its `reason`, `value` and `bound`; in a review band `question`, its id and whether it is
+        `open`, None where nobody asks. `said` is the sentence.
         """
         row: dict[str, Any] = {"outcome": self.outcome, "candidate": self.candidate.id, "cycle": self.candidate.cycle}
         if self.candidate.status == "passed":
             row |= {"cell": self.cell} | ({"holder": self.holder} if self.outcome == "accepted" else {})
         else:
             row["why"] = self.candidate.cause
+        if self.candidate.status == "review":
+            row["question"] = None if self.asked is None else asdict(self.asked)
         if (verdict := self.deciding) is not None:
             row |= {"reason": verdict.reason, "value": verdict.value, "bound": bound_of(verdict)}
         return {**row, "said": self.why}
@@ -187,7 +195,7 @@ def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account
                 placements[placement.candidate].append((outcome.cycle, placement))
             if placement.outcome == "won" and placement.incumbent in wanted:
                 lost[placement.incumbent] = (outcome.cycle, placement.candidate)
-    verdicts = store.verdicts(sorted(wanted))
+    verdicts, asked = store.verdicts(sorted(wanted)), reviews(store, state)
     found = {
         candidate.id: Account(
             candidate=candidate,
@@ -196,6 +204,7 @@ def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account
             changes=tuple(changes[candidate.id]),
             holder=_holder(state, placements[candidate.id]),
             lost=lost.get(candidate.id),
+            asked=asked.get(candidate.id),
         )
         for candidate in store.candidates(sorted(wanted), current=True)
     }
@@ -209,20 +218,27 @@ def _holder(state: State, placements: list[tuple[int, Placement]]) -> int | None
     return elite.candidate if elite is not None else None
 
 
-def inspect_candidate(root: Path, archive: Path, name: str, number: int) -> dict[str, Any]:
+def inspect_candidate(root: Path, archive: Path, name: str, given: int | str | Path) -> dict[str, Any]:
     """All that is known of one candidate, whether it is on the map or not.
 
+    Args:
+        root: the studio folder.
+        archive: the folder of all series.
+        name: the series.
+        given: the candidate: its id, the beginning of a hash, or a picture's file (see `candidate_meant`).
+
     Returns:
-        The object that `gen-emerge --json inspect NAME --candidate NUMBER` prints.
+        The object that `gen-emerge --json inspect NAME --candidate ID` prints.
 
     Raises:
         NotFound: there is no such series, or no such candidate in it.
-        BadInput: it has not been run yet.
+        BadInput: it has not been run yet, or several are meant.
     """
     series_file(root, name)
     if not (archive / name / DATABASE).is_file():
         raise BadInput(f'The series "{name}" has not been run yet: it has no pictures.', hint=f"gen-emerge run {name}")
     with closing(Store.open(archive / name, readonly=True)) as store:
+        number = candidate_meant(store, given)
         state, found = accounts(store, [number])
         if number not in found:
             raise NotFound(

@@ -1,15 +1,18 @@
 """What became of imported pictures, queued ones included: inputs of kind "import" -> one plain row each.
 
-Reads beside a running series; changes nothing.
+Reads beside a running series; changes nothing but `unreadable.json`, in which stand the files that could not be read.
+It is only for display: a file that gave no pixels is no input of the series, and deleting the list loses nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gen_emerge.account import Account, accounts
 from gen_emerge.config import SeriesConfig, load
@@ -24,8 +27,11 @@ OUTCOMES = ("placed", "accepted", "review", "pending", "rejected", "failed", "qu
 """What may become of a picture; `accepted`: it passed, and another image holds its cell."""
 
 
+_NOTED = "unreadable.json"
+
+
 def list_imports(root: Path, archive: Path, name: str) -> dict[str, Any]:
-    """Every picture that was ever imported into a series, in order of arrival.
+    """Every picture that was ever imported into a series, in order of arrival; then files that could not be read.
 
     Returns:
         The object that `gen-emerge --json import NAME --list` prints.
@@ -41,13 +47,45 @@ def list_imports(root: Path, archive: Path, name: str) -> dict[str, Any]:
         state, rows = became(store, config, list(payloads))
     for genome, payload in payloads.items():
         rows[genome] = {"file": payload["source"], **rows[genome], "prompt": payload["prompt"]}
+    every = [*rows.values(), *_noted(folder).values()]
     return {
         "series": name,
         "cycle": state.cycle,
-        "imports": list(rows.values()),
-        "counts": counted(rows.values()),
-        "queued_until": last_turn(rows.values()),
+        "imports": every,
+        "counts": counted(every),
+        "queued_until": last_turn(every),
     }
+
+
+def note_unreadable(folder: Path, pictures: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Keep which files of an imported folder could not be read; what was said of that folder before is forgotten.
+
+    Args:
+        folder: the series'.
+        pictures: the folder that was imported.
+        rows: one a file.
+    """
+    own = pictures.resolve()
+    before = _noted(folder)
+    kept = {path: row for path, row in before.items() if not Path(path).is_relative_to(own)}
+    now = {str(own / row["file"]): dict(row) for row in rows if row.get("outcome") == "unreadable"}
+    if kept | now == before:
+        return
+    with contextlib.suppress(OSError):  # only for display: a disk that is full stops nothing here
+        draft = folder / f"{_NOTED}.draft"
+        draft.write_text(json.dumps(kept | now), encoding="utf-8")
+        draft.replace(folder / _NOTED)
+
+
+def _noted(folder: Path) -> dict[str, Row]:
+    """Path -> row of a file that could not be read; empty where the list is missing or torn."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / _NOTED).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return {
+                path: row for path, row in cast(dict[str, Row], found).items() if row.get("outcome") == "unreadable"
+            }
+    return {}
 
 
 def became(store: Store, config: SeriesConfig, genomes: Sequence[str]) -> tuple[State, dict[str, Row]]:

@@ -25,6 +25,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+NEAR = 0.6
+"""How alike two words are, from 0 to 1 (Ratcliff and Obershelp's), before one is taken for the other misspelt."""
 IN_THE_FILE = "Correct the series file; nothing was changed."
 """The hint about a value of a series file; where the value came another way, whoever took it says otherwise."""
 
@@ -155,7 +157,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
         'Did you mean "warmth"?'
     """
     options = list(known)
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=NEAR)
     if close:
         return f'Did you mean "{close[0]}"?'
     return "Known: " + ", ".join(options[:40]) + "." if options else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.spoken import spoken
 from gen_emerge.types import Bounds, Pixels, Verdict
 
 NAMES = ("nan", "safety", "too-small", "black", "blank", "clipped", "duplicate")
@@ -100,12 +101,14 @@ def apply_rules(rules: Sequence[Rule], signals: Mapping[str, float]) -> Verdict 
         value = signals.get(rule.signal)
         if value is None:
             continue
-        too_low = rule.below is not None and value < rule.below
-        too_high = rule.above is not None and value > rule.above
-        if too_low or too_high:
-            side = f"below {rule.below:.4g}" if too_low else f"above {rule.above:.4g}"
+        side = ""
+        if rule.below is not None and value < rule.below:
+            side = f"below {spoken(rule.below)}"
+        elif rule.above is not None and value > rule.above:
+            side = f"above {spoken(rule.above)}"
+        if side:
             bounds = Bounds(lower=rule.below, upper=rule.above)
-            return _fail(f"rule: {rule.name or rule.signal}", value, f"{rule.signal} {value:.4g} is {side}", bounds)
+            return _fail(f"rule: {rule.name or rule.signal}", value, f"{rule.signal} {spoken(value)} is {side}", bounds)
     return None
 
 

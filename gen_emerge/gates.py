@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge.spoken import spoken
 from gen_emerge.types import GATES, Bounds, Calibration, Outcome, Verdict
 
 CODES: tuple[Outcome, ...] = ("fail", "review", "pass")
@@ -41,10 +42,10 @@ def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
                 value=value,
                 bounds=bounds,
                 calibration=calibration,
-                reason=f"{gate} {value:.4g} is {word} {bound:.4g}",
+                reason=f"{gate} {spoken(value)} is {word} {spoken(bound)}",
             )
         if margin < half:
-            outcome, reason = "review", f"{gate} {value:.4g} is near {bound:.4g}"
+            outcome, reason = "review", f"{gate} {spoken(value)} is near {spoken(bound)}"
     return Verdict(
         gate=gate,
         kind="gate",
@@ -84,8 +85,8 @@ def judge_novelty(distance: float | None, nearest_any: float | None, bounds: Bou
             value=nearest_any,
             bounds=bounds,
             calibration=calibration,
-            reason=f"distance {nearest_any:.4g} to an accepted image is below the duplicate bound "
-            f"{bounds.duplicate:.4g}",
+            reason=f"distance {spoken(nearest_any)} to an accepted image is below the duplicate bound "
+            f"{spoken(bounds.duplicate)}",
         )
     if distance is None:
         return Verdict(gate="novelty", kind="gate", outcome="pass", value=None, bounds=bounds, calibration=calibration)

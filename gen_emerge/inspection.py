@@ -251,6 +251,7 @@ def _map_cells(
                 candidate=elite.candidate,
                 place=tuple(float(p) for p in place),
                 thumbnail=folder / candidate.image.thumbnail,
+                picture=folder / candidate.image.path,
                 image=candidate.image.path,
                 prompt=candidate.genome.prompt,
                 cycle=candidate.cycle,

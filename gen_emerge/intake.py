@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from gen_emerge import series as house
-from gen_emerge.arrivals import Row, became, counted, last_turn, turns
+from gen_emerge.arrivals import Row, became, counted, last_turn, note_unreadable, turns
 from gen_emerge.config import SeriesConfig
 from gen_emerge.errors import BadInput, HeldByAnother
 from gen_emerge.imported import KIND, genome_of
@@ -42,6 +42,7 @@ class Folder:
         tracked: genome -> the row of a picture that was not measured before.
         added: how many were queued now.
         begun: the last committed cycle when this process began to run the series, None when it did not.
+        others: how many files there are in the folder besides.
     """
 
     pictures: Path
@@ -50,6 +51,7 @@ class Folder:
     tracked: dict[str, Row] = field(default_factory=dict[str, Row])
     added: int = 0
     begun: int | None = None
+    others: int = 0
 
 
 def bring_in(
@@ -88,8 +90,9 @@ def bring_in(
     listing = _listed(pictures, folder, say)
     if not queue and there:
         preflight(config, root)
-    found = Folder(pictures=pictures, prompt=prompt)
+    found = Folder(pictures=pictures, prompt=prompt, others=listing.others)
     _queue(found, listing, config, folder, create=None if there else lambda: create(root, archive, config))
+    note_unreadable(folder, pictures, found.rows)
     why = PLACED_LATER
     if not queue:
         why = _wait_for(folder, config, found)
@@ -280,6 +283,7 @@ def _report(folder: Path, config: SeriesConfig, found: Folder, why: str) -> dict
         "folder": str(found.pictures),
         "pictures": found.rows,
         "counts": counted(found.rows),
+        "others": found.others,
         "imported": found.added,
         "cycle": state.cycle,
         "cycles_run": 0 if found.begun is None else state.cycle - found.begun,

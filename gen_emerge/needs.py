@@ -120,6 +120,11 @@ def preflight(config: SeriesConfig, root: Path, *, by_name: bool = False) -> Non
         raise MissingModel(f"{many} not on this disk: {listed}.", hint=hint)
 
 
+def lacks_libraries(config: SeriesConfig) -> bool:
+    """Whether a series needs the libraries of the models extra, and they are not installed."""
+    return bool(_users(config)) and importlib.util.find_spec("torch") is None
+
+
 def _users(config: SeriesConfig) -> list[str]:
     """Who needs the libraries of the extra, as in the series file."""
     users = ['The generator "diffusion"'] if config.generator.use == "diffusion" else []

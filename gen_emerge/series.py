@@ -104,8 +104,13 @@ class Studio:
 
         return list_imports(self.root, self.archive, name)
 
-    def inspect(self, name: str, *, candidate: int | None = None) -> dict[str, Any]:
-        """The map: elites with their images, axes and gates; or all that is known of one candidate."""
+    def inspect(self, name: str, *, candidate: int | str | Path | None = None) -> dict[str, Any]:
+        """The map: elites with their images, axes and gates; or all that is known of one candidate.
+
+        Args:
+            name: the series.
+            candidate: an id, the first 6 digits or more of a genome's or picture's hash, or a picture's file.
+        """
         from gen_emerge import account, inspection
 
         if candidate is not None:
@@ -153,13 +158,15 @@ def run(
         note_settings(store, config, crew)
         opened = _Opened(store=store, state=replay(store.history()), crew=crew, folder=folder, config=config)
         target = noted = cycles if cycles is not None else config.loop.cycles
+        imports = None
         if goal is not None:
             target, noted = goal(store, opened.state), standing.noted_cycles(folder, config)
+            imports = standing.noted_imports(folder)
         ending = _over(opened, target, noted)
         if ending is None:
-            _go_on(opened, held, target, noted, stop=stop, progress=progress, say=say)
+            _go_on(opened, held, target, noted, imports, stop=stop, progress=progress, say=say)
         else:
-            standing.note_run(folder, ending, noted)
+            standing.note_run(folder, ending, noted, imports or 0)
         return standing.status_of(config, folder, store, opened.state, held=False)
 
 
@@ -208,15 +215,20 @@ def _go_on(
     held: Held,
     target: int,
     noted: int,
+    imports: int | None,
     *,
     stop: Callable[[], bool] | None,
     progress: Progress | None,
     say: Callable[[str], None] | None,
 ) -> None:
-    """Run to `target`, and note how it ended, whatever ends it."""
+    """Run to `target`, and note how it ended, whatever ends it.
+
+    `imports`: cycles that were run for imported pictures before, where these are too; else None.
+    """
     store, state, folder = opened.store, opened.state, opened.folder
     _sweep(store, folder)
-    standing.note_run(folder, "running", noted)
+    standing.note_run(folder, "running", noted, imports or 0)
+    asked_for = max(state.cycle, noted)
     ending = "failed"
     try:
         notices = Notices(opened.crew, say)
@@ -236,7 +248,8 @@ def _go_on(
         ending = "paused"
         raise
     finally:
-        standing.note_run(folder, ending, noted)
+        more = 0 if imports is None else imports + max(0, state.cycle - asked_for)
+        standing.note_run(folder, ending, noted, more)
 
 
 def _drive(opened: _Opened, target: int, tell: Callable[[CycleRecord], None], stop: Callable[[], bool]) -> None:

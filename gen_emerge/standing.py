@@ -21,6 +21,7 @@ from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput, GenEmergeError
 from gen_emerge.imported import KIND, genome_of
+from gen_emerge.needs import lacks_libraries
 from gen_emerge.preference.answers import is_complete
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
 from gen_emerge.state import Alarm, State, funnel, replay
@@ -115,8 +116,10 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "open_rounds": len(open_rounds(store)) if store else 0,
         "open_questions": len(open_questions(store)) if store else 0,
         "alarms": [_alarm(alarm) for alarm in state.standing],
+        "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"imports_waiting": imports} if imports else {}),
+        **({"needs": "the models extra"} if word == "new" and lacks_libraries(config) else {}),
     }
 
 
@@ -192,6 +195,37 @@ def open_questions(store: Store) -> list[Question]:
     return [question for asked in rounds for question in asked.questions if question.id not in answered]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The newest question about an image in the review band; `open`: nobody has answered it."""
+
+    question: str
+    open: bool
+
+
+def reviews(store: Store, state: State) -> dict[int, Asked | None]:
+    """Every candidate in a review band, by id: the question that is open about it, or whose answer is not heard yet.
+
+    None where there is neither: nobody asks about it until a round is asked for, or the loop's next one has room.
+    """
+    found: dict[int, Asked | None] = {
+        candidate: None for candidate, (status, _) in sorted(state.waiting.items()) if status == "review"
+    }
+    if not found:
+        return found
+    given, heard = standing_answers(store), {answer.question for answer in store.answers(state.cycle).standing}
+    for question in (question for asked in store.rounds() for question in asked.questions):
+        candidate = question.images.get("only", 0)
+        if question.kind == "review" and candidate in found and question.id not in heard:
+            found[candidate] = Asked(question=question.id, open=question.id not in given)
+    return found
+
+
+def unasked(store: Store, state: State) -> int:
+    """How many candidates wait in a review band and stand in no question that is open or about to be heard."""
+    return sum(asked is None for asked in reviews(store, state).values())
+
+
 def waits(store: Store, *, wait: bool) -> bool:
     """Whether the series waits for a round that the loop opened."""
     return wait and any(asked.reason == "scheduled" for asked in open_rounds(store))
@@ -207,9 +241,16 @@ def ending(store: Store, cycle: int, target: int, *, wait: bool) -> str:
     return "done" if cycle >= target else "stopped"
 
 
-def note_run(folder: Path, word: str, target: int) -> None:
-    """Write `run.json`. For display only: a disk that is full does not stop anything here."""
-    text = json.dumps({"state": word, "cycles": target, "at": time.time()})
+def note_run(folder: Path, word: str, target: int, imports: int = 0) -> None:
+    """Write `run.json`. For display only: a disk that is full does not stop anything here.
+
+    Args:
+        folder: the series'.
+        word: its state.
+        target: how many cycles in all were asked for.
+        imports: how many cycles beyond those were run since, for imported pictures.
+    """
+    text = json.dumps({"state": word, "cycles": target, "imports": imports, "at": time.time()})
     with contextlib.suppress(OSError):
         draft = folder / (_RUN + ".draft")
         draft.write_text(text, encoding="utf-8")
@@ -222,8 +263,8 @@ def last_run(folder: Path) -> Mapping[str, Any]:
         found: Any = json.loads((folder / _RUN).read_text(encoding="utf-8"))
         if isinstance(found, dict):
             known = cast("dict[str, Any]", found)
-            state, cycles = known.get("state"), known.get("cycles")
-            if isinstance(state, str) and type(cycles) is int:
+            state, counts = known.get("state"), (known.get("cycles"), known.get("imports", 0))
+            if isinstance(state, str) and all(type(count) is int for count in counts):
                 return known
     return {}
 
@@ -231,6 +272,11 @@ def last_run(folder: Path) -> Mapping[str, Any]:
 def noted_cycles(folder: Path, config: SeriesConfig) -> int:
     """How many cycles in all the last run was to have; before any, what the series file says."""
     return last_run(folder).get("cycles", config.loop.cycles)
+
+
+def noted_imports(folder: Path) -> int:
+    """How many cycles beyond those were run for imported pictures."""
+    return last_run(folder).get("imports", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,17 +287,21 @@ class Plan:
         asked: what the last run was to come to; before any, what the file says.
         file: what the series file says.
         warmup: the first cycles, after which candidates are placed.
+        imports: cycles that were run since for imported pictures, beyond what was asked.
     """
 
     asked: int
     file: int
     warmup: int
+    imports: int = 0
 
 
 def plan(root: Path, archive: Path, name: str) -> Plan:
     """How far a series is meant to go."""
     config = load(series_file(root, name), known=known_names())
-    return Plan(asked=noted_cycles(archive / name, config), file=config.loop.cycles, warmup=config.loop.warmup_cycles)
+    loop, folder = config.loop, archive / name
+    asked, imports = noted_cycles(folder, config), noted_imports(folder)
+    return Plan(asked=asked, file=loop.cycles, warmup=loop.warmup_cycles, imports=imports)
 
 
 def _at_rest(store: Store, state: State, config: SeriesConfig, folder: Path) -> str:

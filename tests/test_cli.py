@@ -132,7 +132,11 @@ def test_the_version_is_told(call: Callable[..., Outcome]) -> None:
         (["rnu", "x"], 'no command "rnu"', 'Did you mean "run"?'),
         (["new", "x", "--profil", "embedded"], "no option --profil", 'Did you mean "--profile"?'),
         (["new"], "Missing argument 'NAME'", "gen-emerge new --help"),
-        (["run", "x", "--cycles", "0"], "--cycles", "gen-emerge run --help"),
+        (["judge", "x", "--top", "3"], "no option --top", "gen-emerge judge --help"),
+        (["run", "x", "--cycles", "0"], "0: wanted a whole number from 1 to 10000000.", "gen-emerge run --help"),
+        (["run", "x", "--cycles", "10000001"], "whole number from 1 to 10000000.", "gen-emerge run --help"),
+        (["new", "x", "--seed", "-1"], "-1: wanted a whole number from 0 up.", "gen-emerge new --help"),
+        (["new", "x", "--seed", str(2**63)], f"wanted a whole number, {2**63 - 1} at most.", "gen-emerge new --help"),
         (["run", "x", "--cycles", "many"], "--cycles", "gen-emerge run --help"),
         (["run", "x", "y"], "unexpected extra argument", "gen-emerge run --help"),
         (["rounds", "x", "--open", "pears"], 'wanted one of "pairs"', "gen-emerge rounds --help"),
@@ -265,7 +269,8 @@ def test_init_refuses_a_file(call: Callable[..., Outcome], tmp_path: Path) -> No
 def test_new_writes_a_series_file(call: Callable[..., Outcome], studio: Path) -> None:
     code, out, _ = call("--root", studio, "new", "night", "--brief", 'Two lines\nand "quotes"', "--json")
     path = studio / "experiments" / "series" / "night.toml"
-    assert (code, json.loads(out)) == (0, {"series": "night", "path": str(path)})
+    made = {"series": "night", "path": str(path), "brief": 'Two lines\nand "quotes"', "seed": 7, "same_seed": []}
+    assert (code, json.loads(out)) == (0, made)
     config = load(path)
     assert (config.name, config.brief, config.profile) == ("night", 'Two lines\nand "quotes"', "embedded")
     assert path.read_text(encoding="utf-8") == write_series(parse({"name": "night", "brief": config.brief}))
@@ -281,6 +286,34 @@ def test_a_series_can_be_given_a_seed_of_its_own(call: Callable[..., Outcome], s
     assert code == 2
     assert "-1" in err
     assert not (studio / "experiments" / "series" / "noon.toml").exists()
+
+
+def test_new_says_which_brief_and_seed_it_took_and_whose_seed_that_is(
+    call: Callable[..., Outcome], studio: Path
+) -> None:
+    code, out, _ = call("--root", studio, "new", "night")
+    config = load(studio / "experiments" / "series" / "night.toml")
+    told = " ".join(out.split())
+    assert code == 0 and config.brief in told and f"seed {config.seed} (the default" in told
+    assert "same seed" not in out and out.endswith("Next: gen-emerge run night\n")
+    told = " ".join(call("--root", studio, "new", "noon", "--brief", "Blue.")[1].split())
+    assert (
+        "brief Blue. seed 7 (the default" in told
+        and "night has the same seed" in told
+        and "pictures will repeat" in told
+    )
+    told = " ".join(call("--root", studio, "new", "dawn", "--seed", "41", "--brief", "Red.")[1].split())
+    assert "brief Red. seed 41 Next:" in told
+    for name in ("a", "b"):
+        (studio / "experiments" / "series" / f"{name}.toml").write_text("seed = 41\n" if name == "a" else "seed =")
+    made = json.loads(call("--root", studio, "--json", "new", "dusk", "--seed", "41")[1])
+    assert made["same_seed"] == ["a", "dawn"]
+
+
+def test_the_help_of_new_shows_the_brief_and_the_seed_it_takes(call: Callable[..., Outcome]) -> None:
+    plain = parse({"name": "night"})
+    told = " ".join(call("new", "--help")[1].split())
+    assert f'[default: "{plain.brief}"]' in told and f"[default: {plain.seed}]" in told
 
 
 def test_series_that_differ_only_in_name_differ_only_in_name(call: Callable[..., Outcome], studio: Path) -> None:

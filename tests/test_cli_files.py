@@ -117,6 +117,8 @@ def test_export_copies_elites_with_their_recipes(call: Call, night: Path, tmp_pa
     assert [file["candidate"] for file in top["files"]] == [file["candidate"] for file in said["files"][:3]]
     assert Path(top["contact_sheet"]).is_file()
     assert len(list((tmp_path / "top").iterdir())) == 4
+    _, out, _ = call("--root", night, "export", "night", tmp_path / "lines", "--top", 3)
+    assert out.splitlines()[:-1] == [f"{file['file']}  candidate {file['candidate']}" for file in top["files"]]
 
 
 def test_export_refuses_places_that_are_none(call: Call, night: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ The series is run by the real loop with a fake generator and fake scorers, at 64
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import itertools
 import json
@@ -33,6 +34,7 @@ from gen_emerge.crew import known_names
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.importing import reading
 from gen_emerge.series import Studio
+from gen_emerge.spoken import spoken
 from gen_emerge.state import replay
 from gen_emerge.store import Store, hold, images, importing, lock, pixels_hash, read_recipe
 
@@ -112,8 +114,67 @@ def test_the_table_says_it_for_people(call: Call, night: Path, folder: Path) -> 
     assert "turned away" in lines["tiny.png"] and small in lines["tiny.png"]
     assert lines["All"] == "All of one of them: gen-emerge inspect night --candidate ID"
     assert "already there" in lines["twin.png"] and "transparent.png" in lines["twin.png"]
-    assert "the series' brief is taken" in lines["bare.jpg"] and "brief" not in lines["a1111.png"]
-    assert "1 already there, 1 unreadable; 3 cycles run, 15 in all" in lines["night:"]
+    bare = sum(not prompt for prompt in READABLE.values())
+    assert out.count("brief") == 1 and f"{bare} of these: it names no prompt: the series' brief is taken" in out
+    assert "1 already there, 1 unreadable, 1 file is no picture; 3 cycles run, 15 in all" in lines["night:"]
+
+
+def test_of_many_pictures_those_are_shown_that_want_a_look_and_names_keep_their_ends(
+    call: Call, night: Path, folder: Path
+) -> None:
+    long = folder / ("a" * 60 + "-0041.png")
+    shutil.copy(folder / "torn.png", long)
+    for number in range(6):
+        Image.fromarray(wave(300 + number, 20, 20)).save(folder / f"tiny-{number}.png")
+        (folder / f"note-{number}.txt").write_text("no picture")
+    _, out, _ = call("--root", night, "import", "night", folder)
+    found = told(call("--json", "--root", night, "import", "night", "--list"))
+    lines = out.splitlines()
+    words = {row["file"]: row["outcome"] for row in found["imports"]}
+    wanted = {file for file, word in words.items() if word in ("placed", "review", "pending", "unreadable")}
+    rest = 10 + 7 - len(wanted)
+    assert {line.split()[0] for line in lines[: len(wanted)]} == {*wanted, "a" * 17 + "..." + "aaaaaaa-0041.png"} - {
+        long.name
+    }
+    assert f"and {rest} more, counted here; each of them: gen-emerge import night --list" in lines
+    assert "7 files are no pictures" in out
+    assert long.name in call("--root", night, "import", "night", "--list")[1], "up to 72 letters"
+
+
+def test_who_asks_about_an_import_that_waits_is_said_as_it_is(call: Call) -> None:
+    shown: Any = importlib.import_module("gen_emerge.cli.commands.import")
+    row = {"outcome": "review", "file": "a.png", "why": "quality", "candidate": 9, "question": None}
+    open_now = {**row, "question": {"question": "r6-1", "open": True}}
+    heard = {**row, "question": {"question": "r6-2", "open": False}}
+    found = {"series": "night", "cycle": 15, "counts": {"review": 3}, "queued_until": None, "imports": []}
+    text = shown.listed({**found, "imports": [row, row, open_now, heard]})
+    assert "2 images wait in review, with no question open: gen-emerge rounds night --open review" in text
+    assert "1 of those that wait for you is asked about: gen-emerge judge night" in text
+    assert "judge" not in shown.listed({**found, "imports": [row]})
+
+
+def test_files_that_cannot_be_read_stay_in_the_list_until_they_can(
+    call: Call, night: Path, folder: Path, tmp_path: Path
+) -> None:
+    many(tmp_path / "other", 1)
+    torn = (folder / "torn.png").read_bytes()
+    (tmp_path / "other" / "half.png").write_bytes(torn)
+    for each in (folder, tmp_path / "other"):
+        told(call("--json", "--root", night, "import", "night", each, "--queue"))
+
+    def unreadable() -> set[str]:
+        found = told(call("--json", "--root", night, "import", "night", "--list"))
+        rows = [row for row in found["imports"] if row["outcome"] == "unreadable"]
+        assert found["counts"].get("unreadable", 0) == len(rows) and all("damaged" in row["why"] for row in rows)
+        return {row["file"] for row in rows}
+
+    assert unreadable() == {"torn.png", "half.png"}
+    assert told(call("--json", "--root", night, "verify", "night"))["ok"]
+    Image.fromarray(wave(77)).save(folder / "torn.png")
+    told(call("--json", "--root", night, "import", "night", folder, "--queue"))
+    assert unreadable() == {"half.png"}
+    (night / "archive/night/unreadable.json").write_text("{")
+    assert unreadable() == set(), "it is only for display"
 
 
 def test_a_name_that_steers_the_terminal_does_not(call: Call, night: Path, tmp_path: Path) -> None:
@@ -404,8 +465,8 @@ def test_what_became_of_every_import_is_told_with_value_and_bound(call: Call, ni
     told(call("--json", "--root", night, "import", "night", folder, "--queue"))
     queued = told(call("--json", "--root", night, "import", "night", "--list"))
     arrived = sorted(READABLE, key=Path)
-    assert [row["file"] for row in queued["imports"]] == arrived
-    assert (queued["cycle"], queued["counts"], queued["queued_until"]) == (12, {"queued": 8}, 15)
+    assert [row["file"] for row in queued["imports"]] == [*arrived, "torn.png"]
+    assert (queued["cycle"], queued["queued_until"]) == (12, 15) and queued["counts"] == {"queued": 8, "unreadable": 1}
     assert queued["imports"][0] == {
         "file": "a1111.png",
         "outcome": "queued",
@@ -414,13 +475,13 @@ def test_what_became_of_every_import_is_told_with_value_and_bound(call: Call, ni
         "prompt": "a lake at dawn",
     }
     _, out, _ = call("--root", night, "import", "night", "--list")
-    assert "a1111.png           queued  for cycle 15" in out and "gen-emerge run night --cycles 15" in out
+    assert "a1111.png           queued      for cycle 15" in out and "gen-emerge run night --cycles 15" in out
     # An image of every kind: a run of the series took them up, without anybody importing anything.
     told(call("--json", "--root", night, "run", "night", "--cycles", "15"))
     before, there = rows(night), files(night)
     found = told(call("--json", "--root", night, "import", "night", "--list"))
-    listed = {row["file"]: row for row in found["imports"]}
-    assert list(listed) == arrived and sum(found["counts"].values()) == 8 and found["queued_until"] is None
+    listed = {row["file"]: row for row in found["imports"] if row["outcome"] != "unreadable"}
+    assert list(listed) == arrived and sum(found["counts"].values()) == 9 and found["queued_until"] is None
     with store(night) as kept:
         candidates = {c.id: c for c in kept.candidates(current=True) if c.genome.imported}
         verdicts = kept.verdicts(list(candidates))
@@ -437,7 +498,7 @@ def test_what_became_of_every_import_is_told_with_value_and_bound(call: Call, ni
         else:
             (verdict,) = [v for v in verdicts[candidate.id] if v.gate == candidate.cause]
             assert (row["outcome"], row["why"], row["value"]) == (candidate.status, candidate.cause, verdict.value)
-            assert row["reason"] == verdict.reason and f"{row['bound']:.4g}" in row["said"]
+            assert row["reason"] == verdict.reason and spoken(row["bound"]) in row["said"]
         seen.add(row["outcome"])
     assert {"rejected"} < seen
     assert rows(night) == before and files(night) == there
@@ -459,7 +520,7 @@ def test_a_list_beside_a_process_that_holds_the_series_and_beside_an_import(
 ) -> None:
     told(call("--json", "--root", night, "import", "night", folder, "--queue"))
     with hold(night / "archive" / "night"), importing(night / "archive" / "night"):
-        assert told(call("--json", "--root", night, "import", "night", "--list"))["counts"] == {"queued": 8}
+        assert told(call("--json", "--root", night, "import", "night", "--list"))["counts"]["queued"] == 8
 
 
 @pytest.mark.parametrize("words", [["FOLDER"], ["--prompt", "x"], ["--queue"]])
@@ -506,6 +567,12 @@ def test_how_far_the_last_run_was_to_go_stays_noted(call: Call, night: Path, fol
     assert json.loads((night / "archive/night/run.json").read_text())["cycles"] == 40
     with store(night) as kept:
         assert [sum(c.genome.imported for c in kept.candidates(cycle=n)) for n in range(14, 20)] == [0, 0, 0, 8, 8, 4]
+    house.run("night", cycles=12)
+    for name, first in (("q", 200), ("r", 300)):
+        many(tmp_path / name, 9, first)
+        cycle = house.import_pictures("night", tmp_path / name)["cycle"]
+        out = call("--root", night, "status", "night")[1]
+        assert f"It has {cycle} cycles already (12 asked for, {cycle - 19} more for imports)." in out
 
 
 def test_lost_and_changed_files_are_named_and_importing_again_mends_them(call: Call, night: Path, folder: Path) -> None:

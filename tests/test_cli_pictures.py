@@ -45,6 +45,9 @@ def test_paint_writes_a_png_with_its_recipe(call: Call, tmp_path: Path) -> None:
     assert (said["slots"]["school"], said["slots"]["mood"]) == ("marbled", "serene")
     assert said["not_understood"] == ["zorp"]
     assert "zorp" in err
+    assert "school" not in said["drawn"] and "palette" in said["drawn"]
+    drawn = ", ".join(f"{slot} {said['slots'][slot]}" for slot in said["drawn"])
+    assert f"Drawn by the seed, as the prompt does not say: {drawn}\n" in err
     with Image.open(tmp_path / "a.png") as picture:
         assert isinstance(picture, PngImageFile)
         assert picture.size == (40, 24)
@@ -103,7 +106,14 @@ def test_sizes_are_read_as_typed() -> None:
 def test_names_of_files_are_plain() -> None:
     assert slug("A stormy  Print, in «ember»!") == "a-stormy-print-in-ember"
     assert slug("!?") == "picture"
-    assert len(slug("word " * 40)) <= 48
+    assert slug("word " * 40) == "word-" * 8 + "word"
+    assert (
+        slug("a serene marbled print in deep ember colours, framed") == "a-serene-marbled-print-in-deep-ember-colours"
+    )
+    assert (
+        slug("a serene marbled print in deep ember colours now") == "a-serene-marbled-print-in-deep-ember-colours-now"
+    )
+    assert slug("x" * 60) == "x" * 48
 
 
 def test_every_kind_of_picture_becomes_the_same_three_bytes(tmp_path: Path) -> None:

@@ -17,14 +17,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gen_emerge import crew, inspection
 from gen_emerge.cli import main as door
+from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.identify import candidate_meant
 from gen_emerge.reports import words
 from gen_emerge.reports.page import render_html
+from gen_emerge.spoken import spoken
 from gen_emerge.store import Store, hold
 from gen_emerge.types import Round
 
@@ -33,7 +37,7 @@ COUNTS = ("passed", "review", "pending", "failed")
 STATUS_KEYS = {
     "series", "state", "cycle", "candidates", "passed", "review", "pending", "failed", "rejected", "accepted",
     "cells_filled", "cells_total", "coverage", "mean_pairwise_distance", "vendi", "images_per_minute", "open_rounds",
-    "open_questions", "alarms", "digest",
+    "open_questions", "alarms", "review_unasked", "digest",
 }  # fmt: skip
 
 
@@ -184,6 +188,8 @@ def test_a_run_shorter_than_the_file_or_the_warm_up_says_so(call: Callable[..., 
     assert "warm-up" not in out
     assert out.endswith("It has the 4 cycles it was asked for; its file asks for 12.\nTo go on: gen-emerge run night\n")
     assert "its file asks for 12" in call("--root", night, "status", "night")[1]
+    for again in (["run", "night", "--cycles", "2"], ["status", "night"]):
+        assert "It has 4 cycles already (2 asked for); its file asks for 12." in call("--root", night, *again)[1]
 
 
 def test_series_that_nobody_made_yet_are_told_apart(call: Callable[..., Outcome], run_studio: Path) -> None:
@@ -316,7 +322,7 @@ def test_inspect_shows_any_candidate_and_why_it_is_where_it_is(call: Callable[..
             assert said["said"].startswith(f"It holds cell {said['cell']}, ") and said["critique"]["answers"]
         if candidate.status in ("rejected", "review") and candidate.cause in bounds:
             assert said["value"] == last[number][candidate.cause].value and said["bound"] is not None
-            assert f"{said['value']:.4g}" in said["said"] and f"{said['bound']:.4g}" in said["said"]
+            assert spoken(said["value"]) in said["said"] and spoken(said["bound"]) in said["said"]
             assert {v["gate"] for v in said["verdicts"]} == set(bounds)
         met.add(said["outcome"])
     assert met >= {"placed", "rejected", "review"}
@@ -332,21 +338,58 @@ def test_inspect_shows_a_candidate_for_people(call: Callable[..., Outcome], nigh
     assert re.search(rf"made by +{child['operator']} from candidate \d+", out)
     assert re.search(r"quality +pass +[\d.e-]+ +from [\d.e-]+ \(review within", out)
     assert "the critic (measured-1) on general-1:" in out and re.search(r"cycle \d+ +cell \d+: (new|won)", out)
-    with closing(Store.open(night / "archive" / "night", readonly=True)) as store:
-        waits = next(c.id for c in store.candidates(current=True) if c.status == "review")
-    _, out, _ = call("--root", night, "inspect", "night", "--candidate", waits)
-    assert "It waits for a human's word: " in out and "gen-emerge judge night asks about it" in out
+
+
+def _asked_about(call: Callable[..., Outcome], folder: Path) -> dict[int, str]:
+    """Of every image in review, what is said of who asks about it."""
+    with closing(Store.open(folder / "archive" / "night", readonly=True)) as store:
+        waiting = [c.id for c in store.candidates(current=True) if c.status == "review"]
+    said: dict[int, str] = {}
+    for number in waiting:
+        _, out, _ = call("--root", folder, "inspect", "night", "--candidate", number)
+        assert "It waits for a human's word: " in out
+        found = re.search(
+            r"asks about it: question (\S+)\.|is answered: that|question about it is open: gen\S+ rounds", out
+        )
+        assert found is not None, out
+        said[number] = found[1] or found[0]
+    return said
+
+
+def test_who_asks_about_an_image_in_review_is_said_as_it_is(
+    call: Callable[..., Outcome], night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    asked = {q.images["only"]: q.id for r in _rounds(night) for q in r.questions if q.kind == "review"}
+    said, none = _asked_about(call, night), "question about it is open: gen-emerge rounds"
+    assert asked and {number: word for number, word in said.items() if word != none} == asked
+    left = len(said) - len(asked)
+    assert left > 0 and _json(call("--root", night, "--json", "status", "night"))["review_unasked"] == left
+    hint = f"{left} images wait in review, with no question open: gen-emerge rounds night --open review"
+    for again in (["status", "night"], ["run", "night"]):
+        out = call("--root", night, *again)[1]
+        assert hint in out or f"gen-emerge rounds night --open review  ({left} with no question open)" in out
+    answers = [{"question": q.id, "answer": "skip"} for r in _rounds(night) for q in r.questions]
+    call("--root", night, "judge", "night", "--rater", "anna", "--answers", _write(night / "a.jsonl", *answers))
+    assert {_asked_about(call, night)[number] for number in asked} == {"is answered: that"}
+    for again in (["rounds", "night"], ["judge", "night"]):
+        assert f"night: no question is open. {hint}" in "".join(call("--root", night, *again)[1:])
+    call("--root", night, "run", "night", "--cycles", "13")
+    assert {_asked_about(call, night)[number] for number in asked} == {none}, "skipped: nobody has said a word"
+    while _json(call("--root", night, "--json", "status", "night"))["review_unasked"]:
+        call("--root", night, "rounds", "night", "--open", "review")
+    assert none not in _asked_about(call, night).values()
+    assert "--open review" not in call("--root", night, "status", "night")[1]
 
 
 def test_inspect_refuses_a_candidate_that_is_not_there(call: Callable[..., Outcome], night: Path) -> None:
     error = _json(call("--root", night, "--json", "inspect", "night", "--candidate", "5000"), 2)["error"]
     assert error["code"] == "not-found" and "has no candidate 5000: there are 96 in 12 cycles" in error["message"]
     assert "--list" in error["hint"]
-    for wrong in ("0", "-3", "a7"):
-        assert (
-            "candidate"
-            in _json(call("--root", night, "--json", "inspect", "night", "--candidate", wrong), 2)["error"]["message"]
-        )
+    for wrong in ("0", "-3", "a7", "beef1", "g" * 8):
+        error = _json(call("--root", night, "--json", "inspect", "night", "--candidate", wrong), 2)["error"]
+        assert f'--candidate "{wrong}"' in error["message"] and "6 digits or more" in error["message"]
+        assert "--list" in error["hint"]
     for other in ("--html", "--png"):
         words = ["inspect", "night", "--candidate", "3", other, night / "map.x"]
         assert "--candidate shows one image" in _json(call("--root", night, "--json", *words), 2)["error"]["message"]
@@ -355,6 +398,66 @@ def test_inspect_refuses_a_candidate_that_is_not_there(call: Callable[..., Outco
     file.write_text((file.parent / "night.toml").read_text().replace('name = "night"', 'name = "dawn"'))
     error = _json(call("--root", night, "--json", "inspect", "dawn", "--candidate", "3"), 2)["error"]
     assert "has not been run yet" in error["message"] and error["hint"] == "gen-emerge run dawn"
+
+
+def test_inspect_finds_a_candidate_by_a_hash_or_a_picture(
+    call: Callable[..., Outcome], night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = night / "archive" / "night"
+    with closing(Store.open(folder, readonly=True)) as store:
+        everybody = store.candidates()
+    one = next(c for c in everybody[40:] if c.image is not None)
+    assert one.image is not None
+    call("--root", night, "export", "night", tmp_path / "chosen", "--top", "1")
+    (exported,) = (tmp_path / "chosen").iterdir()
+    elite = next(c for c in everybody if c.genome.hash[:8] in exported.name)
+    bare = tmp_path / "bare.png"  # without its recipe, under another name
+    with Image.open(folder / one.image.path) as opened:
+        Image.fromarray(np.asarray(opened)).save(bare)
+    renamed = shutil.copy(exported, tmp_path / "123456.png")
+
+    def found(given: object) -> int:
+        return _json(call("--root", night, "--json", "inspect", "night", "--candidate", given))["candidate"]
+
+    for given in (one.genome.hash[:12], one.genome.hash, one.image.pixels[:12].upper(), one.image.file[:12]):
+        assert found(given) == one.id
+    for given in (folder / one.image.path, folder / one.image.thumbnail, bare):
+        assert found(given) == one.id
+    assert found(exported) == found(renamed) == elite.id
+    monkeypatch.chdir(tmp_path)
+    assert found("bare.png") == one.id
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "else.png")
+    (tmp_path / "torn.png").write_bytes(exported.read_bytes()[:300])
+    for given, said in (
+        ("0" * 12, 'The series "night" has no candidate whose genome or picture'),
+        ("gone.png", "There is no picture gone.png."),
+        ("else.png", 'else.png is no picture of the series "night"'),
+        ("torn.png", "torn.png is damaged"),
+    ):
+        assert (
+            said
+            in _json(call("--root", night, "--json", "inspect", "night", "--candidate", given), 2)["error"]["message"]
+        )
+
+
+def test_a_beginning_that_several_hashes_share_names_them(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shared(_store: object, digits: str) -> dict[int, str]:
+        return {3: digits + "a" * 58, 9: digits + "b" * 58}
+
+    monkeypatch.setattr(Store, "beginning_with", shared)
+    with closing(Store.open(night / "archive" / "night", readonly=True)) as store:
+        with pytest.raises(BadInput, match=r"candidates 3 \(abcdefaaaaaa\.\.\.\), 9 \(abcdefbbbbbb\.\.\.\)\.") as told:
+            candidate_meant(store, "abcdef")
+        assert "more digits" in (told.value.hint or "")
+        # Digits alone are an id where there is one, and a hash where there is none.
+        monkeypatch.setattr(Store, "beginning_with", lambda _store, digits: {9: digits + "c" * 58})
+        assert [candidate_meant(store, given) for given in (41, "41", "000041", "123456", "5000")] == [
+            41,
+            41,
+            41,
+            9,
+            5000,
+        ]
 
 
 def test_inspect_writes_a_page_and_a_picture(call: Callable[..., Outcome], night: Path, tmp_path: Path) -> None:
@@ -367,6 +470,9 @@ def test_inspect_writes_a_page_and_a_picture(call: Callable[..., Outcome], night
     assert _json(call("--root", night, "--json", "inspect", "night", "--html", page))["written"] == [str(page)]
     error = _json(call("--root", night, "--json", "inspect", "night", "--html", tmp_path / "no" / "map.html"), 2)
     assert "map.html" in error["error"]["message"]
+    error = _json(call("--root", night, "--json", "inspect", "night", "--png", tmp_path / "map.jpg"), 2)["error"]
+    assert "map.jpg" in error["message"] and "ends in .png" in error["message"]
+    assert error["hint"] == f"Write --png {tmp_path / 'map.png'}" and not (tmp_path / "map.jpg").exists()
 
 
 def test_verify_names_what_is_wrong(call: Callable[..., Outcome], night: Path) -> None:
@@ -601,7 +707,7 @@ def test_a_file_of_answers_that_cannot_be_read_is_named(call: Callable[..., Outc
 
 def test_judging_without_a_terminal_says_how_else(call: Callable[..., Outcome], night: Path) -> None:
     error = _json(call("--root", night, "--json", "judge", "night"), 2)["error"]
-    assert "--answers FILE --rater NAME" in error["hint"]
+    assert error["message"] == "There is no terminal to ask in." and "--answers FILE --rater NAME" in error["hint"]
 
 
 class _Terminal:

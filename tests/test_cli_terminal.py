@@ -26,7 +26,8 @@ STATUS: dict[str, Any] = {
     "series": "night", "state": "running", "cycle": 50, "candidates": 400, "passed": 300, "review": 12, "pending": 0,
     "failed": 1, "rejected": {"total": 87, "filters": {"blank": 2}, "gates": {"novelty": 60, "quality": 25}},
     "accepted": 300, "cells_filled": 248, "cells_total": 400, "coverage": 0.62, "mean_pairwise_distance": 0.41,
-    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 2, "open_questions": 9, "digest": "00",
+    "vendi": 31.5, "images_per_minute": 240.0, "open_rounds": 2, "open_questions": 9, "review_unasked": 0,
+    "digest": "00",
 }  # fmt: skip
 
 
@@ -115,6 +116,11 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
     assert [line.split()[0] for line in lines[:3]] == ["broken", "queued", "night"]
     assert lines[1].endswith("3 imported wait")
     assert lines[3:] == ["", "Ready to run, nothing made yet:", "  ready   gen-emerge run ready"]
+    models = {**new, "series": "models", "needs": "the models extra"}
+    assert series_table([models, new]).splitlines()[1:] == [
+        "  ready   gen-emerge run ready",
+        "  models  needs the models extra: gen-emerge doctor",
+    ]
     assert series_table([new]).splitlines()[0] == "Ready to run, nothing made yet:"
     assert "Ready" not in series_table([STATUS])
 
@@ -123,6 +129,11 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
     ("status", "plan", "said"),
     [
         ({"state": "new", "cycle": 0}, (50, 50, 4), ["To begin: gen-emerge run night"]),
+        (
+            {"state": "new", "cycle": 0, "needs": "the models extra"},
+            (50, 50, 4),
+            ["It needs the models extra: gen-emerge doctor"],
+        ),
         ({"state": "running"}, (60, 60, 4), []),
         ({"state": "waiting"}, (60, 60, 4), []),
         ({"state": "done"}, (50, 50, 4), ["It has its 50 cycles.", "To go on: gen-emerge run night --cycles 100"]),
@@ -140,6 +151,19 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
             {"state": "failed", "cycle": 7},
             (20, 50, 4),
             ["It failed after cycle 7 of 20.", "To go on: gen-emerge run night --cycles 20"],
+        ),
+        (
+            {"state": "done", "cycle": 28},
+            (5, 50, 4),
+            ["It has 28 cycles already (5 asked for); its file asks for 50.", "To go on: gen-emerge run night"],
+        ),
+        (
+            {"state": "done", "cycle": 28},
+            (17, 12, 4, 11),
+            [
+                "It has 28 cycles already (17 asked for, 11 more for imports).",
+                "To go on: gen-emerge run night --cycles 56",
+            ],
         ),
         (
             {"state": "done", "cycle": 2},
@@ -165,9 +189,9 @@ def test_series_that_nobody_made_yet_stand_apart() -> None:
         ),
     ],
 )
-def test_how_a_series_goes_on_is_said(status: dict[str, Any], plan: tuple[int, int, int], said: list[str]) -> None:
-    asked, file, warmup = plan
-    assert going_on({**STATUS, **status}, Plan(asked=asked, file=file, warmup=warmup)) == said
+def test_how_a_series_goes_on_is_said(status: dict[str, Any], plan: tuple[int, ...], said: list[str]) -> None:
+    asked, file, warmup, imports = (*plan, 0)[:4]
+    assert going_on({**STATUS, **status}, Plan(asked=asked, file=file, warmup=warmup, imports=imports)) == said
 
 
 def test_where_a_run_left_its_pictures_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +215,29 @@ def test_a_matrix_is_a_square() -> None:
     assert len(lines) == 3
     assert lines[1].split() == ["1", "a.png", "0.0000", "0.2500"]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_every_emitter_is_told_in_words_and_the_first_image_has_none_before_it() -> None:
+    from gen_emerge.cli.accounts import OPERATORS, account_text
+    from gen_emerge.emitters import all_emitters
+    from gen_emerge.emitters.latent import FromPicture, Perturb, Slerp
+
+    assert set(OPERATORS) == set(
+        all_emitters(frozenset().union(*(e.needs for e in (Slerp(), Perturb(), FromPicture()))))
+    )
+    verdict = {"gate": "novelty", "kind": "gate", "outcome": "pass", "value": None, "reason": "", "duplicate": 0.01}
+    verdict |= {"lower": 6.902e-05, "upper": None, "review": 0.02}
+    found = {
+        "series": "night", "candidate": 1, "outcome": "placed", "cycle": 4, "slot": 1, "said": "It holds cell 3.",
+        "image": None, "prompt": "a print", "negative": "", "imported": None, "parents": [{"candidate": 7}],
+        "operator": "reseed", "genome": "ab", "recipe": {"generator": "painter", "seed": 3, "parameters": {}},
+        "verdicts": [verdict, {**verdict, "gate": "style", "value": 6.9e-7}], "signals": {}, "critique": None,
+        "placements": [], "changes": [],
+    }  # fmt: skip
+    text = account_text(found, Path("x"))
+    assert re.search(r"novelty +pass +-  none before it$", text, re.M)
+    assert re.search(r"style +pass +almost 0  from 0\.0001, duplicate below 0\.01 \(review within 0\.01\)$", text, re.M)
+    assert "reseed from candidate 7: the same words, another seed" in text
 
 
 # ---- the live line -----------------------------------------------------------------------------------------------
@@ -235,6 +282,28 @@ def test_on_a_terminal_one_line_is_written_over(
     assert err.count("\r\x1b[2K") == 3
     assert err.count("\n") == 1
     assert err.isascii()
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 50, 40, 20])
+def test_a_narrow_line_leaves_out_whole_fields_and_the_time_left_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    line = live.Live("night", unicode=True)
+    monkeypatch.setattr(line, "_terminal", True)
+    for cycle in (1, 11):
+        line({**_figures(cycle), "review": 3})
+        now[0] += 20.0
+    shown = capsys.readouterr().err.split("\x1b[2K")[-1]
+    assert len(shown) < columns
+    head, *fields = shown.split(" · ")
+    whole = ["38 s left", "11/400 cells", "240 images/min", "55 passed", "3 review", "11 passed over", "22 rejected"]
+    kept = {200: 7, 80: 3, 60: 2, 50: 1, 40: 0, 20: 0}[columns]
+    assert len(fields) == kept and [field for field in whole if field in fields] == fields
+    if kept:
+        assert head.endswith("cycle 11/30") and fields[0] == "38 s left"
 
 
 def test_a_quiet_line_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

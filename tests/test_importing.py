@@ -23,6 +23,8 @@ from gen_emerge.importing import find_pictures, read
 from gen_emerge.importing.chunks import MAX_BESIDE, MAX_CHUNKS
 from gen_emerge.importing.reading import MAX_FILE
 from gen_emerge.importing.recipes import LONGEST, recipe_of
+from gen_emerge.store.images import CHUNK, parameters_text, recipe_text
+from gen_emerge.types import Genome
 
 RNG = np.random.default_rng(3)
 
@@ -348,6 +350,25 @@ OLD_INVOKE = {
         "sampler": "k_lms",
     },
 }
+
+
+def test_a_print_of_our_own_is_told_as_that(tmp_path: Path) -> None:
+    genome = Genome(
+        slots={},
+        prompt="a serene marbled print",
+        seed=7,
+        generator="painter",
+        generator_version="painter-1",
+        parameters={"warp": 0.5},
+        width=64,
+        height=64,
+    )
+    texts = {"parameters": parameters_text(genome), CHUNK: recipe_text(genome, "night")}
+    recipe = read(with_texts(tmp_path / "a.png", **texts)).recipe
+    assert recipe is not None and (recipe.tool, recipe.prompt, recipe.seed) == ("gen-emerge", genome.prompt, 7)
+    assert recipe.settings["genome"] == genome.hash and recipe.settings["series"] == "night"
+    torn = read(with_texts(tmp_path / "b.png", **{**texts, CHUNK: "{"})).recipe
+    assert torn is not None and torn.tool == "a1111"
 
 
 def test_a_prompt_in_a1111s_manner(tmp_path: Path) -> None:

@@ -123,6 +123,19 @@ def test_everything_that_is_missing_is_named_with_the_command_that_fetches_it(
     assert said.hint == "gen-emerge models pull --series night" and said.exit_code == 2
 
 
+def test_a_series_that_lacks_the_models_extra_says_so_before_it_is_run(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gen_emerge import standing
+
+    def needs(name: str) -> object:
+        return standing.status(repository, tmp_path, name).get("needs")
+
+    for there, said in ((None, "the models extra"), (object(), None)):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name, there=there: there)
+        assert (needs("diffusion-6gb"), needs("first-light")) == (said, None)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
 def test_without_the_extra_its_command_is_given(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from test_reports_sample import picture, sample
 from gen_emerge.errors import BadInput
 from gen_emerge.reports import charts, words
 from gen_emerge.reports.layout import map_sheet
-from gen_emerge.reports.page import funnel_figure, render_html, write_html
+from gen_emerge.reports.page import funnel_figure, map_caption, render_html, write_html
 from gen_emerge.reports.sheet import (
     Credit,
     Firing,
@@ -294,7 +295,7 @@ def test_charts_survive_strange_numbers() -> None:
 @pytest.mark.parametrize(
     ("number", "text"),
     [(0, "0"), (0.0312, "0.0312"), (38.24, "38.2"), (-0.25, "−0.25"), (12345.6, "12,346"), (100, "100"), (None, "–"),
-     (float("nan"), "–"), (3e-9, "3.0e-09")],
+     (float("nan"), "–"), (3e-9, "almost 0"), (-6.9e-5, "−0.0001"), (0.00012, "0.00012")],
 )  # fmt: skip
 def test_figures_have_about_three_digits(number: float | None, text: str) -> None:
     assert words.figure(number) == text
@@ -327,3 +328,52 @@ def _contrast(one: str, other: str) -> float:
 
 def test_the_sample_pictures_differ(tmp_path: Path) -> None:
     assert picture(tmp_path / "a.webp", 0, 0, 1).read_bytes() != picture(tmp_path / "b.webp", 1, 1, 2).read_bytes()
+
+
+def _heights(drawing: str, kind: str) -> list[float]:
+    return [float(height) for height in re.findall(rf'<rect class="{kind}" [^>]*height="([0-9.]+)"', drawing)]
+
+
+def test_a_bar_in_which_a_bound_lies_shows_both_sides_in_their_shares() -> None:
+    values = (*([0.00001] * 3), *([0.001] * 97), *([1.0] * 50))
+    drawing = charts.histogram(Histogram(name="style", values=values, lower=0.0001), "style")
+    (out,), (first, second) = _heights(drawing, "out"), _heights(drawing, "bin")
+    assert out / (out + first) == pytest.approx(0.03, abs=0.01), "three of the hundred of the first bar"
+    assert second / (out + first) == pytest.approx(0.5, abs=0.01)
+    above = charts.histogram(Histogram(name="style", values=values, upper=0.5), "style")
+    assert len(_heights(above, "out")) == len(_heights(above, "bin")) == 1
+
+
+def test_one_image_stands_at_the_edge_and_two_stand_there(data: ReportData) -> None:
+    first, *others = (replace(axis, clipped=0) for axis in data.axes)
+    for number, said in ((1, "1 image lay beyond the ends of an axis and stands at"), (2, "2 images lay beyond")):
+        told = replace(data, axes=(replace(first, clipped=number), *others))
+        text = map_caption(told, map_sheet(told))
+        assert said in text and (number == 1 or "and stand at the edge" in text)
+
+
+def test_pictures_are_inlined_from_whole_ones_where_the_budget_allows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    whole, thumbnails = dict[Path, Path](), list[Path]()
+    for number in range(3):
+        picture = Image.fromarray(rng.integers(0, 255, (512, 512, 3), dtype=np.uint8))
+        thumbnail = tmp_path / f"{number}.webp"
+        picture.resize((160, 160)).save(thumbnail)
+        picture.save(tmp_path / f"{number}.png")
+        thumbnails.append(thumbnail)
+        whole[thumbnail] = tmp_path / f"{number}.png"
+
+    def sides(budget: int) -> list[int]:
+        uris = inline(thumbnails, budget, whole)
+        assert sum(len(uri or "") for uri in uris.values()) <= budget
+        return [Image.open(io.BytesIO(base64.b64decode((uris[t] or "").partition(",")[2]))).width for t in thumbnails]
+
+    def size(budget: int) -> int:
+        return sum(len(uri or "") for uri in inline(thumbnails, budget, whole).values())
+
+    large = size(5_000_000)
+    assert sides(5_000_000) == [400] * 3
+    assert sides(large - 1) == [320] * 3
+    assert sides(size(large - 1) * 3 // 4) == [160] * 3
+    whole[thumbnails[1]].unlink()
+    assert sides(5_000_000) == [400, 160, 400], "a lost picture is seen by its thumbnail"

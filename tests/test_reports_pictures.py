@@ -280,3 +280,18 @@ def test_long_and_foreign_words_fit() -> None:
     assert lettering.width_of(lettering.fit("x" * 500, 30, 200), 30) <= 200
     assert lettering.prepare("a – b\n\tc", 20)[0] == "a - b c"
     assert "\U0010fffd" not in lettering.prepare("a\U0010fffdb", 20)[0]
+
+
+def test_a_minus_is_broader_than_a_hyphen_and_lies_in_the_middle_of_a_digit() -> None:
+    def ink(text: str, anchor: str = "ls") -> tuple[int, int, int, int]:
+        sheet = Image.new("RGB", (400, 80), "white")
+        lettering.write(sheet, (200, 50), text, 26, (0, 0, 0), anchor=anchor)
+        box = Image.eval(sheet.convert("L"), lambda level: 255 - level).getbbox()
+        assert box is not None
+        return box
+
+    minus, hyphen, digit = ink("−"), ink("-"), ink("0")
+    assert minus[2] - minus[0] > 1.5 * (hyphen[2] - hyphen[0])
+    assert digit[1] < minus[1] and minus[3] < digit[3] and minus[3] - minus[1] <= 4
+    assert lettering.width_of("−0.48", 26) > lettering.width_of("-0.48", 26)
+    assert abs(ink("−0.48", "rs")[2] - 200) <= 3 and abs(sum(ink("−0.48", "ms")[::2]) / 2 - 200) <= 3

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gen_emerge.spoken import spoken
+
 WIDTH = 96
 """Columns; texts are folded."""
 _WORDS = {
@@ -18,6 +20,20 @@ _WORDS = {
     "rejected": "turned away",
     "failed": "failed",
 }
+
+
+OPERATORS = {
+    "fresh": "every word drawn by chance",
+    "mutate": "a word or two changed",
+    "crossover": "words of two elites",
+    "wildcards": "a pattern of the bank, its gaps filled by chance",
+    "vary": "its parameters moved a little",
+    "reseed": "the same words, another seed",
+    "slerp": "noise between those of two elites",
+    "perturb": "its noise turned a little",
+    "image": "painted over from its picture",
+}
+"""What each emitter did."""
 
 
 def account_text(found: Mapping[str, Any], folder: Path) -> str:
@@ -32,18 +48,28 @@ def account_text(found: Mapping[str, Any], folder: Path) -> str:
         head += f", {found['favourite']}"
     lines = [f"{head}  cycle {found['cycle']}, slot {found['slot']}", "", *_folded(found["said"])]
     if found["outcome"] == "review":
-        lines += _folded(f"gen-emerge judge {found['series']} asks about it.")
+        lines += _folded(_asked(found))
     lines += ["", *_recipe(found, folder)]
     if found["verdicts"]:
         lines += ["", "  verdicts", *(f"    {_verdict(verdict)}" for verdict in found["verdicts"])]
     if found["signals"]:
-        signals = [f"{name} {signal['value']:.4g}" for name, signal in found["signals"].items()]
+        signals = [f"{name} {spoken(signal['value'])}" for name, signal in found["signals"].items()]
         lines += ["", "  measured", *_folded(", ".join(signals), indent=4)]
     if found["critique"] is not None:
         lines += ["", *_critique(found["critique"])]
     if found["placements"] or found["changes"]:
         lines += ["", "  what happened", *(f"    {line}" for line in _happened(found))]
     return "\n".join(_plain(line) for line in lines)
+
+
+def _asked(found: Mapping[str, Any]) -> str:
+    """Who asks about an image in a review band."""
+    question = found["question"]
+    if question is None:
+        return f"No question about it is open: gen-emerge rounds {found['series']} --open review"
+    if question["open"]:
+        return f"gen-emerge judge {found['series']} asks about it: question {question['question']}."
+    return f"Question {question['question']} about it is answered: that counts from the next cycle that is run."
 
 
 def _recipe(found: Mapping[str, Any], folder: Path) -> list[str]:
@@ -57,8 +83,9 @@ def _recipe(found: Mapping[str, Any], folder: Path) -> list[str]:
         rows |= {"imported": f"{imported['file']}{by}", "kept as": str(folder / imported["original"])}
     else:
         parents = [str(p["candidate"]) for p in found["parents"] if p["candidate"] is not None]
-        rows["made by"] = found["operator"] + (f" from candidate {', '.join(parents)}" if parents else "")
-        parameters = ", ".join(f"{name} {value:.4g}" for name, value in recipe["parameters"].items())
+        did = f": {OPERATORS[found['operator']]}" if found["operator"] in OPERATORS else ""
+        rows["made by"] = found["operator"] + (f" from candidate {', '.join(parents)}" if parents else "") + did
+        parameters = ", ".join(f"{name} {spoken(value)}" for name, value in recipe["parameters"].items())
         rows["recipe"] = f"{recipe['generator']}, seed {recipe['seed']}" + (f", {parameters}" if parameters else "")
     rows["genome"] = found["genome"]
     return [line for name, value in rows.items() for line in _row(name, value)]
@@ -71,16 +98,18 @@ def _row(name: str, value: str) -> list[str]:
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    value = "" if verdict["value"] is None else f"{verdict['value']:.4g}"
-    said = f"{verdict['gate']:<12} {verdict['outcome']:<6} {value:>9}  {_bounds(verdict)}".rstrip()
+    value = "-" if verdict["value"] is None else spoken(verdict["value"])
+    first = verdict["gate"] == "novelty" and verdict["kind"] == "gate" and verdict["value"] is None
+    bounds = "none before it" if first else _bounds(verdict)
+    said = f"{verdict['gate']:<12} {verdict['outcome']:<6} {value:>9}  {bounds}".rstrip()
     known = verdict["kind"] == "gate" and any(verdict[key] is not None for key in ("lower", "upper"))
     return said if known or not verdict["reason"] else f"{said}  {verdict['reason']}"
 
 
 def _bounds(verdict: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"), ("duplicate", "duplicate below"))
-    ends = [f"{word} {verdict[key]:.4g}" for key, word in words if verdict[key] is not None]
-    band = f" (review within {verdict['review'] / 2:.2g})" if ends and verdict["review"] else ""
+    ends = [f"{word} {spoken(verdict[key])}" for key, word in words if verdict[key] is not None]
+    band = f" (review within {spoken(verdict['review'] / 2, 2)})" if ends and verdict["review"] else ""
     return f"{', '.join(ends)}{band}"
 
 

@@ -16,6 +16,8 @@ import click
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+FAR = 2**31
+"""An upper end that nobody comes near to."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +51,26 @@ class OneOf(click.Choice[str]):
             wanted = ", ".join(f'"{choice}"' for choice in self.choices)
             self.fail(" ".join([f'"{value}", wanted one of {wanted}.', near if near.startswith("Did") else ""]).strip())
         return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number between two ends, in words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Check what was typed."""
+        number: int = click.INT.convert(value, param, ctx)
+        if self.min is not None and number < self.min:
+            self.fail(f"{number}: wanted a whole number {self._describe_range()}.", param, ctx)
+        if self.max is not None and number > self.max:
+            far = self.max >= FAR
+            wanted = f"a whole number, {self.max} at most" if far else f"a whole number {self._describe_range()}"
+            self.fail(f"{number}: wanted {wanted}.", param, ctx)
+        return number
+
+    def _describe_range(self) -> str:
+        """As the help has it; an end that nobody comes near to is left out."""
+        far = self.max is None or self.max >= FAR
+        return f"from {self.min} up" if far else f"from {self.min} to {self.max}"
 
 
 PATH = GivenPath(path_type=Path)

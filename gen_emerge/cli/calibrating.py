@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gen_emerge.spoken import spoken
+
 _ROWS = 9
 
 
@@ -59,8 +61,10 @@ def folder_text(result: Mapping[str, Any]) -> str:
     """Thresholds from approved images, for people."""
     lines = [f"{result['series']}: thresholds by {result['pictures']} approved images"]
     for gate, each in result["evidence"].items():
-        lines.append(f"  {gate:<9} 5% of {each['images']} lie below {each['lower']:.4g}") if gate != "style" else (
-            lines.append(f"  {gate:<9} 98% of {each['images']} lie between {each['lower']:.4g} and {each['upper']:.4g}")
+        lines.append(f"  {gate:<9} 5% of {each['images']} lie below {spoken(each['lower'])}") if gate != "style" else (
+            lines.append(
+                f"  {gate:<9} 98% of {each['images']} lie between {spoken(each['lower'])} and {spoken(each['upper'])}"
+            )
         )
     lines += [f"    left out: {left['path']}: {left['reason']}" for left in result["left_out"][:5]]
     if result["from_cycle"] is None:
@@ -81,7 +85,7 @@ def _gate(gate: str, each: Mapping[str, Any]) -> list[str]:
     if each["verdicts"] is not None:
         lines += _counts(each["verdicts"])
     for flip in each["flips"]:
-        lines.append(f"      {flip['was']:>6}  ->  {flip['is']:>6}  {flip['value']:.4g}  {flip['path']}")
+        lines.append(f"      {flip['was']:>6}  ->  {flip['is']:>6}  {spoken(flip['value'])}  {flip['path']}")
     return lines
 
 
@@ -112,8 +116,8 @@ def _side(end: str, side: Mapping[str, Any], *, only: bool) -> list[str]:
 
 def _bounds(bounds: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"))
-    ends = [f"{word} {bounds[key]:.4g}" for key, word in words if bounds[key] is not None]
-    return f"{' '.join(ends) or 'off'} (review within {bounds['review'] / 2:.2g})"
+    ends = [f"{word} {spoken(bounds[key])}" for key, word in words if bounds[key] is not None]
+    return f"{' '.join(ends) or 'off'} (review within {spoken(bounds['review'] / 2, 2)})"
 
 
 def _counts(table: Mapping[str, Mapping[str, int]]) -> list[str]:

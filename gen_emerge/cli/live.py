@@ -50,13 +50,12 @@ class Live:
         cycle, now = int(figures["cycle"]), time.monotonic()
         self._target = int(figures.get("cycles") or 0)
         self._times.append((cycle, now, int(figures.get("candidates") or 0)))
-        line = self._line(figures, cycle)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            _write(f"\r\x1b[2K{line[:width]}")
+            _write(f"\r\x1b[2K{self._line(figures, cycle, width)}")
             self._open = True
         elif now - self._said_at >= PLAIN_SECONDS or cycle - self._said_cycle >= PLAIN_CYCLES or cycle == self._target:
-            _write(line + "\n")
+            _write(self._line(figures, cycle) + "\n")
             self._said_at, self._said_cycle = now, cycle
 
     def close(self) -> None:
@@ -65,26 +64,39 @@ class Live:
             _write("\n")
             self._open = False
 
-    def _line(self, figures: Mapping[str, Any], cycle: int) -> str:
+    def _line(self, figures: Mapping[str, Any], cycle: int, width: int | None = None) -> str:
+        """One line; where it has no room, whole fields are left out, those that say least first."""
         dot = " · " if self._unicode else ", "
         share = cycle / self._target if self._target else 1.0
-        parts = [f"{self._series}  {bar(share, 12, unicode=self._unicode)} cycle {cycle}/{self._target}"]
+        head = f"{self._series}  {bar(share, 12, unicode=self._unicode)} cycle {cycle}/{self._target}"
+        fields = self._fields(figures, cycle)
+        line = dot.join([head, *fields.values()])
+        for name in ("review", "passed", "over", "rejected", "pace", "cells", "left"):
+            if width is None or len(line) <= width:
+                break
+            fields.pop(name, None)
+            line = dot.join([head, *fields.values()])
+        return line[:width]
+
+    def _fields(self, figures: Mapping[str, Any], cycle: int) -> dict[str, str]:
+        """What is said after the cycle: name -> words, in order."""
+        fields: dict[str, str] = {}
+        left, pace = self._seconds_left(cycle), self._pace(figures)
+        if left is not None:
+            fields["left"] = f"{duration(left)} left"
         if figures.get("cells_total"):
-            parts.append(f"{figures['cells_filled']}/{figures['cells_total']} cells")
+            fields["cells"] = f"{figures['cells_filled']}/{figures['cells_total']} cells"
+        if pace:
+            fields["pace"] = f"{pace:.0f} images/min"
         for key in ("passed", "review"):
             if figures.get(key):
-                parts.append(f"{figures[key]} {key}")
+                fields[key] = f"{figures[key]} {key}"
         if rejected := figures.get("rejected"):
-            over = passed_over(rejected)
-            counts = (over, "passed over"), (rejected["total"] - over, "rejected")
-            parts += [f"{count} {word}" for count, word in counts if count]
-        pace = self._pace(figures)
-        if pace:
-            parts.append(f"{pace:.0f} images/min")
-        left = self._seconds_left(cycle)
-        if left is not None:
-            parts.append(f"{duration(left)} left")
-        return dot.join(parts)
+            if over := passed_over(rejected):
+                fields["over"] = f"{over} passed over"
+            if turned_away := rejected["total"] - over:
+                fields["rejected"] = f"{turned_away} rejected"
+        return fields
 
     def _pace(self, figures: Mapping[str, Any]) -> float | None:
         """Images a minute over the last twenty cycles; in the first cycle, what that cycle says."""

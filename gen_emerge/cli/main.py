@@ -126,9 +126,10 @@ def _usage_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "gen-emerge"
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts]
-        near = nearest(error.option_name, [name for name in known if name.startswith("--")])
+        # Without the dashes, which are alike in all of them.
+        near = nearest(error.option_name.lstrip("-"), [name[2:] for name in known if name.startswith("--")])
         if near.startswith("Did"):
-            return near
+            return near.replace('"', '"--', 1)
     return f"See: {path} --help"
 
 

@@ -26,6 +26,9 @@ def looking(status: Mapping[str, Any], folder: Path) -> list[str]:
     lines.append(f"  {'map':<10} gen-emerge inspect {name} --html map.html")
     if many := status["open_questions"]:
         lines.append(f"  {'your turn':<10} gen-emerge judge {name}  ({questions_open(many)})")
+    if many := status["review_unasked"]:
+        asks = f"gen-emerge rounds {name} --open review"
+        lines.append(f"  {'in review':<10} {asks}  ({many} with no question open)")
     return lines
 
 
@@ -33,6 +36,8 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
     """Sentences: why a series does not run now, and what makes it go on; nothing while it runs or waits."""
     name, cycle, state = status["series"], status["cycle"], status["state"]
     command = f"gen-emerge run {name}"
+    if state == "new" and status.get("needs"):
+        return [f"It needs {status['needs']}: gen-emerge doctor"]
     if state == "new":
         return [f"To begin: {command}"]
     if state not in ("done", "stopped", "paused", "failed"):
@@ -42,15 +47,23 @@ def going_on(status: Mapping[str, Any], plan: Plan) -> list[str]:
         lines.append(f"The map is empty: nothing is placed before the warm-up's end, which is cycle {plan.warmup}.")
         if plan.file < plan.warmup:
             return [*lines, f"To get there: {command} --cycles {plan.warmup}"]
-    if state == "done" and cycle < plan.file:
-        lines.append(f"It has the {cycle} cycles it was asked for; its file asks for {plan.file}.")
-    elif state == "done":
-        lines.append(f"It has its {cycle} cycles.")
-        command += f" --cycles {cycle * 2}"
+    if state == "done":
+        lines.append(_reached(cycle, plan))
+        command += f" --cycles {cycle * 2}" if cycle >= plan.file else ""
     else:
         lines.append(f"It {state} after cycle {cycle} of {plan.asked}{_PAUSED if state == 'paused' else ''}.")
         command += f" --cycles {plan.asked}" if plan.asked != plan.file else ""
     return [*lines, f"To go on: {command}"]
+
+
+def _reached(cycle: int, plan: Plan) -> str:
+    """How many cycles it has, beside how many were wanted."""
+    if cycle > plan.asked:
+        imports = f", {plan.imports} more for imports" if plan.imports else ""
+        has = f"It has {cycle} cycles already ({plan.asked} asked for{imports})"
+    else:
+        has = f"It has the {cycle} cycles it was asked for" if cycle < plan.file else f"It has its {cycle} cycles"
+    return f"{has}; its file asks for {plan.file}." if cycle < plan.file else f"{has}."
 
 
 def _short(path: Path) -> Path:

@@ -17,11 +17,12 @@ LONGEST_PROMPT = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Painted:
-    """A picture and where it came from. `pixels`: (h, w, 3) uint8 sRGB."""
+    """A picture and where it came from. `pixels`: (h, w, 3) uint8 sRGB; `drawn`: slots that the seed filled."""
 
     genome: Genome
     pixels: Pixels
     strange: tuple[str, ...]
+    drawn: tuple[str, ...]
 
 
 def paint_prompt(prompt: str, seed: int, width: int, height: int) -> Painted:
@@ -48,7 +49,8 @@ def paint_prompt(prompt: str, seed: int, width: int, height: int) -> Painted:
         height=height,
         operator="paint",
     )
-    return Painted(genome=genome, pixels=painter.render([genome])[0], strange=strange)
+    drawn = tuple(slot for slot in SLOTS if slot not in slots)
+    return Painted(genome=genome, pixels=painter.render([genome])[0], strange=strange, drawn=drawn)
 
 
 def _complete(found: Mapping[str, str], known: Mapping[str, tuple[str, ...]], seed: int) -> dict[str, str]:

@@ -123,6 +123,9 @@ def check_png_target(path: Path) -> None:
 
 
 def slug(text: str, *, longest: int = 48) -> str:
-    """A text as part of a file name: lower-case letters, digits and hyphens, never empty."""
+    """A text as part of a file name: lower-case letters, digits and hyphens, never empty; cut after a whole word."""
     words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return words[:longest].strip("-") or "picture"
+    kept = words[:longest]
+    if words[longest : longest + 1] not in ("", "-"):
+        kept = kept.rpartition("-")[0] or kept
+    return kept.strip("-") or "picture"

@@ -8,6 +8,7 @@ from typing import Any
 
 from gen_emerge.cli.app import plain_text
 from gen_emerge.errors import BadInput
+from gen_emerge.spoken import spoken
 
 
 def table_of(words: Sequence[str]) -> dict[str, Any] | None:
@@ -99,15 +100,16 @@ def _side(gate: str, side: Mapping[str, Any]) -> list[str]:
     for flip in side["flips"]:
         old, new = flip["was"], flip["is"]
         lines.append(
-            f"      {old['verdict']:>6} {old['value']:.4g}  ->  {new['verdict']:>6} {new['value']:.4g}  {flip['path']}"
+            f"      {old['verdict']:>6} {spoken(old['value'])}  ->  "
+            f"{new['verdict']:>6} {spoken(new['value'])}  {flip['path']}"
         )
     return lines
 
 
 def _bounds(bounds: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"))
-    ends = [f"{word} {bounds[key]:.4g}" for key, word in words if bounds[key] is not None]
-    return f"{' '.join(ends) or 'off'} (review within {bounds['review'] / 2:.2g})"
+    ends = [f"{word} {spoken(bounds[key])}" for key, word in words if bounds[key] is not None]
+    return f"{' '.join(ends) or 'off'} (review within {spoken(bounds['review'] / 2, 2)})"
 
 
 def _agreement(found: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def status_text(
     spread = dot.join(
         [
             f"mean distance {number(status['mean_pairwise_distance'], '.3f')}",
-            f"Vendi {number(status['vendi'], '.1f')}",
+            f"Vendi {number(status['vendi'], '.1f')} (effectively different)",
         ]
     )
     lines += [
@@ -81,8 +81,10 @@ def status_text(
         lines += ["", f"  {many} for a slot: run the series further, or import the folder again"]
     if after is not None:
         lines += after
-    elif many := status["open_questions"]:
-        lines += ["", f"  {questions_open(many)}: gen-emerge judge {status['series']}"]
+    else:
+        name, many, unasked = status["series"], status["open_questions"], status["review_unasked"]
+        own = [f"  {questions_open(many)}: gen-emerge judge {name}"] if many else []
+        lines += ["", *own, *([f"  {reviews_wait(name, unasked)}"] if unasked else [])] if own or unasked else []
     return "\n".join(lines)
 
 
@@ -91,6 +93,18 @@ def questions_open(number: int) -> str:
     if number == 1:
         return "1 question is open"
     return f"{number or 'no'} {'questions are' if number else 'question is'} open"
+
+
+def reviews_wait(series: str, number: int) -> str:
+    """How many images of a review band nobody was asked about, and what asks about them."""
+    many = "1 image waits" if number == 1 else f"{number} images wait"
+    return f"{many} in review, with no question open: gen-emerge rounds {series} --open review"
+
+
+def nothing_open(series: str, unasked: int) -> str:
+    """No question is open, and what would open some."""
+    more = f"{reviews_wait(series, unasked)}" if unasked else f"Ask for some: gen-emerge rounds {series} --open pairs"
+    return f"{series}: {questions_open(0)}. {more}"
 
 
 def passed_over(rejected: Mapping[str, Any]) -> int:
@@ -154,7 +168,10 @@ def series_table(rows: Sequence[Mapping[str, Any]], *, unicode: bool = True, col
         )
     if ready:
         lines += [*([""] if lines else []), "Ready to run, nothing made yet:"]
-        lines += [f"  {name:<{longest}}  gen-emerge run {name}" for name in ready]
+        lacks = {row["series"]: row["needs"] for row in rows if row.get("needs")}
+        able = [name for name in ready if name not in lacks]
+        lines += [f"  {name:<{longest}}  gen-emerge run {name}" for name in able]
+        lines += [f"  {name:<{longest}}  needs {lacks[name]}: gen-emerge doctor" for name in ready if name in lacks]
     return "\n".join(lines)
 
 

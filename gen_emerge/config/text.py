@@ -20,7 +20,10 @@ _TITLE = (
 _COMMENTS: dict[str, tuple[str, ...]] = {
     "seed": ("All chance comes from this number: the same file gives the same series.",),
     "profile": ('"embedded" needs no downloads, no GPU and no keys; "diffusion" needs a GPU and an extra.',),
-    "brief": ("What the images are for, in a sentence or two; every judge reads it, human or model.",),
+    "brief": (
+        "What the images are for, in a sentence or two: it is shown to people when they judge.",
+        "The painter and the measured critic do not read it.",
+    ),
     "loop.batch": ("How many genomes a cycle draws.",),
     "loop.best_of": ("How many takes of each are rendered, with seeds of their own; [selector] says which goes on.",),
     "loop.warmup_cycles": ("The first cycles only measure: thresholds and the map's ranges come from them.",),

@@ -20,10 +20,12 @@ class Listing:
     Args:
         pictures: every file whose name ends as a picture's, in order; whether it is one is not known yet.
         unreadable: folder below it -> why nobody knows what it holds.
+        others: how many files there are besides, whose names end otherwise.
     """
 
     pictures: tuple[Path, ...]
     unreadable: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    others: int = 0
 
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
@@ -38,7 +40,7 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}.", hint="Name one with pictures in it.")
-    pictures, unreadable, waiting = list[Path](), dict[Path, str](), [folder]
+    pictures, unreadable, waiting, others = list[Path](), dict[Path, str](), [folder], 0
     while waiting:
         here = waiting.pop()
         try:
@@ -48,12 +50,14 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
             unreadable[here] = _why(error)
             continue
         waiting += [path for path, is_folder in inside if is_folder and path != without]
-        pictures += [path for path, is_folder in inside if not is_folder and path.suffix.lower() in SUFFIXES]
+        files = [path for path, is_folder in inside if not is_folder]
+        pictures += [path for path in files if path.suffix.lower() in SUFFIXES]
+        others += sum(path.suffix.lower() not in SUFFIXES for path in files)
     if folder in unreadable:
         raise BadInput(f"{folder} cannot be looked into: {unreadable[folder]}.", hint="Make it readable.")
     if not pictures:
         raise BadInput(f"{folder} holds no pictures.", hint=_hint(unreadable))
-    return Listing(pictures=tuple(sorted(pictures)), unreadable=dict(sorted(unreadable.items())))
+    return Listing(pictures=tuple(sorted(pictures)), unreadable=dict(sorted(unreadable.items())), others=others)
 
 
 def _hint(unreadable: Mapping[Path, str]) -> str:

@@ -136,7 +136,8 @@ def _opened(path: Path, copy: IO[bytes], notes: list[str]) -> tuple[Pixels, dict
         except TooManyChunks as error:
             raise BadInput(f"{path} has {error}.", hint="Save it again with another program.") from None
         except Exception as error:  # Pillow meets what is torn with whatever comes: TypeError, KeyError, IndexError ...
-            said = str(error) or type(error).__name__
+            said = str(error).rstrip(".") or type(error).__name__
+            said = said.lower() if said.istitle() else said
             raise BadInput(f"{path} is damaged: {said}.", hint="Save it again, or leave it out.") from None
 
 

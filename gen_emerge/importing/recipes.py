@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+OURS = "gen-emerge"
+"""The keyword under which our own PNGs carry their genome, and the name of the tool."""
 LONGEST = 20_000
 """Letters of a prompt that are taken; more is cut off, and said."""
 _DEEPEST = 32
@@ -30,7 +32,7 @@ class Recipe:
     """What a file says of how its picture was made.
 
     Args:
-        tool: "a1111", "comfyui" or "invokeai": whose manner of writing it is.
+        tool: "gen-emerge", "a1111", "comfyui" or "invokeai": whose manner of writing it is.
         prompt: "" when there was none.
         negative: "" when there was none.
         seed: None when it is not said, or is no whole number from 0.
@@ -52,7 +54,13 @@ def recipe_of(texts: Mapping[str, str]) -> Recipe | None:
     Args:
         texts: keyword -> text, as PNG's chunks; an EXIF comment under "parameters".
     """
-    readers = (("invokeai_metadata", _invoke), ("sd-metadata", _invoke_old), ("parameters", _a1111), ("prompt", _comfy))
+    readers = (
+        (OURS, _ours),  # before the text for other tools that stands beside it
+        ("invokeai_metadata", _invoke),
+        ("sd-metadata", _invoke_old),
+        ("parameters", _a1111),
+        ("prompt", _comfy),
+    )
     for keyword, reader in readers:
         if keyword in texts:
             try:
@@ -89,6 +97,15 @@ def _seed(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
         return int(value)
     return value if isinstance(value, int) and 0 <= value < 2**64 else None
+
+
+def _ours(text: str) -> Recipe | None:
+    """The whole genome, as `store.images.recipe_text` writes it."""
+    table = _table(json.loads(text))
+    genome = _table(table.get("genome"))
+    settings = {key: genome.get(key) for key in ("generator", "generator_version", "width", "height")}
+    named = {"series": table.get("series") or None, "genome": table.get("hash")}
+    return _made(OURS, genome.get("prompt"), genome.get("negative"), genome.get("seed"), {**settings, **named})
 
 
 def _a1111(text: str) -> Recipe | None:

@@ -139,7 +139,10 @@ def histogram(data: Histogram, label: str) -> Markup:
     bounds = [b for b in (data.lower, data.upper) if b is not None]
     low, high = _span(values, bounds)
     edges = np.linspace(low, high, _BINS + 1)
-    counts = np.histogram(np.clip(values, low, high), bins=edges)[0]
+    beyond = np.zeros(len(values), dtype=bool)
+    for bound, outside in ((data.lower, np.less), (data.upper, np.greater)):
+        beyond |= outside(values, bound) if bound is not None else False
+    inner, outer = (np.histogram(np.clip(part, low, high), bins=edges)[0] for part in (values[~beyond], values[beyond]))
     base, top = HEIGHT - _BOTTOM, 24.0
 
     def x(value: float) -> float:
@@ -149,19 +152,16 @@ def histogram(data: Histogram, label: str) -> Markup:
     for bound in bounds:
         a, b = (min(WIDTH - 4.0, max(4.0, x(bound + side * data.review / 2))) for side in (-1, 1))
         parts.append(f'<rect class="band" x="{_n(a)}" y="{top}" width="{_n(max(0.0, b - a))}" height="{base - top}"/>')
-    tallest = max(1, int(counts.max()))
-    for i, number in enumerate(counts):
-        if number:
-            y = _scale(0, tallest, base, top + 4, float(number))
-            middle = float(edges[i] + edges[i + 1]) / 2
-            outside = (data.lower is not None and middle < data.lower) or (
-                data.upper is not None and middle > data.upper
-            )
-            wide = (WIDTH - 8) / _BINS
-            parts.append(
-                f'<rect class="{"out" if outside else "bin"}" x="{_n(4 + i * wide + 0.6)}" y="{_n(y)}" '
-                f'width="{_n(wide - 1.2)}" height="{_n(base - y)}"/>'
-            )
+    tallest, wide = max(1, int((inner + outer).max())), (WIDTH - 8) / _BINS
+    for i, (within, out) in enumerate(zip(inner.tolist(), outer.tolist(), strict=True)):
+        # A bar in which a bound lies has two parts: what is within stands below, what is beyond above it.
+        for kind, first, last in (("bin", 0, within), ("out", within, within + out)):
+            y, foot = (_scale(0, tallest, base, top + 4, float(number)) for number in (last, first))
+            if last > first:
+                parts.append(
+                    f'<rect class="{kind}" x="{_n(4 + i * wide + 0.6)}" y="{_n(y)}" '
+                    f'width="{_n(wide - 1.2)}" height="{_n(foot - y)}"/>'
+                )
     parts.append(_rule(4, base, WIDTH - 4, base))
     parts += [_text(max(12.0, min(WIDTH - 12.0, x(t))), HEIGHT - 8, figure(t), "middle") for t in ticks(low, high, 5)]
     parts += [p for bound in bounds for p in _bound(x(bound), base, bound, bound == data.upper)]

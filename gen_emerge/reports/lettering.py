@@ -11,9 +11,13 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
+Ink = Colour | int
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _OTHERS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "Arial.ttf", "segoeui.ttf")
-_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "…": "...", "→": "->", "\u00a0": " ", "\u2009": " "})
+_PLAIN = str.maketrans({"–": "-", "—": "-", "×": "x", "…": "...", "→": "->", "\u00a0": " ", "\u2009": " "})
+
+_MINUS = "−"
+"""Drawn by hand, as broad as a plus: few faces have it, and a hyphen is too short."""
 
 
 @cache
@@ -48,16 +52,43 @@ def prepare(text: str, size: int) -> tuple[str, Font]:
     """The text as it can be written, on one line, and the font to write it with."""
     text = " ".join(text.translate(_PLAIN).split())
     own, other = _own(size), None
-    if not all(_knows(own, c) for c in set(text)):
+    if not all(_knows(own, c) for c in set(text) - {_MINUS}):
         other = _other(size)
     font = other or own
-    return "".join(c if _knows(font, c) else "?" for c in text), font
+    return "".join(c if c == _MINUS or _knows(font, c) else "?" for c in text), font
 
 
 def width_of(text: str, size: int) -> float:
     """How wide one line of text is, pixels."""
-    written, font = prepare(text, size)
-    return font.getlength(written)
+    return _length(*prepare(text, size))
+
+
+def _length(written: str, font: Font) -> float:
+    return sum(font.getlength(part) for part in written.replace(_MINUS, "\0+\0").split("\0"))
+
+
+@cache
+def _ink(font: Font, character: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is drawn, seen from where the base line begins."""
+    room = 4 * round(font.getlength("M"))
+    picture = Image.new("1", (2 * room, 2 * room))
+    ImageDraw.Draw(picture).text((room, room), character, 1, font, anchor="ls")
+    left, top, right, bottom = picture.getbbox() or (room, room, room, room)
+    return left - room, top - room, right - room, bottom - room
+
+
+def _draw(pen: ImageDraw.ImageDraw, at: tuple[float, float], written: str, ink: Ink, font: Font, weight: int) -> None:
+    """Draw what `prepare` gave, its base line beginning at a place."""
+    x, y = at
+    plus, hyphen = _ink(font, "+"), _ink(font, "-")
+    thick = hyphen[3] - hyphen[1] + 2 * weight
+    for number, part in enumerate(written.split(_MINUS)):
+        if number:
+            bar = round(y + (plus[1] + plus[3] - thick) / 2)
+            pen.rectangle((round(x + plus[0]), bar, round(x + plus[2]) - 1, bar + thick - 1), ink)
+            x += font.getlength("+")
+        pen.text((x, y), part, ink, font, anchor="ls", stroke_width=weight)
+        x += font.getlength(part)
 
 
 def fit(text: str, size: int, room: float) -> str:
@@ -117,7 +148,11 @@ def write(
     """Write one line; `anchor` as in Pillow (l/m/r, then s for the base line); `weight` thickens by so many pixels."""
     written, font = prepare(text, size)
     pen = ImageDraw.Draw(sheet)
-    pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+    if _MINUS not in written:
+        pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+        return
+    before = {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * _length(written, font)
+    _draw(pen, (at[0] - before, at[1]), written, colour, font, weight)
 
 
 def write_upwards(
@@ -125,9 +160,9 @@ def write_upwards(
 ) -> None:
     """Write one line turned to read upwards, its base line at x; `anchor` l, m or r says which end is at y."""
     written, font = prepare(text, size)
-    wide = int(font.getlength(written)) + 4
+    wide = int(_length(written, font)) + 4
     mask = Image.new("L", (wide, size * 2), 0)
-    ImageDraw.Draw(mask).text((2, round(size * 1.4)), written, 255, font, anchor="ls")
+    _draw(ImageDraw.Draw(mask), (2, round(size * 1.4)), written, 255, font, 0)
     mask = mask.rotate(90, expand=True)
     start = {"l": at[1] - wide, "m": at[1] - wide / 2, "r": at[1]}[anchor]
     sheet.paste(Image.new("RGB", mask.size, colour), (round(at[0] - size * 1.4), round(start)), mask)

@@ -1,4 +1,4 @@
-"""Takes a `ReportData` and a path; writes one self-contained HTML page there. Reads only the thumbnails.
+"""Takes a `ReportData` and a path; writes one self-contained HTML page there. Reads only pictures.
 
 The page holds no script and no address outside itself, and its content security policy forbids both; every text is
 escaped by Jinja2. Equal data and pictures give equal bytes: there is no clock in it.
@@ -52,7 +52,8 @@ def render_html(data: ReportData) -> str:
     newest = data.newest[:NEWEST]
     # The newest are inlined a second time, so they take their part of the budget.
     share = len(data.cells) / max(1, len(data.cells) + len(newest))
-    pictures = inline([cell.thumbnail for cell in data.cells], round(PICTURE_BUDGET * share))
+    whole = {cell.thumbnail: cell.picture for cell in data.cells if cell.picture is not None}
+    pictures = inline([cell.thumbnail for cell in data.cells], round(PICTURE_BUDGET * share), whole)
     pictures |= inline([c.thumbnail for c in newest if c.thumbnail not in pictures], PICTURE_BUDGET // 10)
     walk = [slot.elite for panel in sheet.panels for slot in panel.slots if slot.elite]
     neighbours = {
@@ -92,7 +93,8 @@ def map_caption(data: ReportData, sheet: MapSheet) -> str:
     ]
     outside = sum(axis.clipped for axis in data.axes)
     if outside:
-        text.append(f"{words.plural(outside, 'image')} lay beyond the ends of an axis and stand at the edge.")
+        stand = "stands" if outside == 1 else "stand"
+        text.append(f"{words.plural(outside, 'image')} lay beyond the ends of an axis and {stand} at the edge.")
     if sheet.note:
         text.append(sheet.note)
     return " ".join(text)

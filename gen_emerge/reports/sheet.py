@@ -50,6 +50,7 @@ class MapCell:
         cycle: the cycle it was rendered in.
         descriptor: (axes,) its own coordinates, in the axes' raw units.
         emitter: the emitter that proposed it ("" when unknown).
+        picture: the whole picture's file, for a larger copy; None takes the thumbnail.
         wins: successive wins in its cell. Bookkeeping only: no report draws it, because it is not quality.
         favourite: "interesting", "breakthrough", or "" where nobody marked it.
     """
@@ -63,6 +64,7 @@ class MapCell:
     cycle: int
     descriptor: tuple[float, ...] = ()
     emitter: str = ""
+    picture: Path | None = None
     wins: int = 0
     favourite: str = ""
 

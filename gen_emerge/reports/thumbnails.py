@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,8 @@ Tone = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
 SIDES = (256, 192, 128, 96, 64, 48, 32)
 """Longer sides tried for inlined pictures, pixels, largest first."""
+LARGE = (400, 320)
+"""The same from whole pictures: as broad as a report shows one by itself, and a little less."""
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _PLACEHOLDER = ((196, 190, 182), (120, 112, 104))
 
@@ -121,17 +123,40 @@ def _size(uris: dict[Path, str | None]) -> int:
     return sum(len(uri) for uri in uris.values() if uri)
 
 
-def inline(paths: Sequence[Path], budget: int) -> dict[Path, str | None]:
+def inline(paths: Sequence[Path], budget: int, whole: Mapping[Path, Path] | None = None) -> dict[Path, str | None]:
     """Pictures as data URIs, as large as fits.
 
     Args:
         paths: files, repeats allowed.
         budget: most characters for all of them together.
+        whole: thumbnail -> its whole picture, which is shrunk in its place where the budget allows larger ones.
 
     Returns:
         path -> data URI, None where the file cannot be read.
     """
     unique = list(dict.fromkeys(paths))
+    return _from_whole(unique, budget, whole or {}) or _from_thumbnails(unique, budget)
+
+
+def _from_whole(paths: Sequence[Path], budget: int, whole: Mapping[Path, Path]) -> dict[Path, str | None]:
+    """All of them from the whole pictures; empty where these are too large together, or not known."""
+    known = [path for path in paths if path in whole]
+    if not known or len(known) < len(paths):
+        return {}
+    sample = [whole[path] for path in known[:: max(1, len(known) // 8)][:8]]
+    for side in LARGE:
+        if _size(_encode(sample, side)) * len(known) > budget * len(sample):
+            continue
+        found = _encode([whole[path] for path in known], side)
+        uris = {path: found[whole[path]] for path in known}
+        lost = [path for path, uri in uris.items() if uri is None]
+        uris |= _encode(lost, side)  # a lost picture's thumbnail may be there
+        if _size(uris) <= budget:
+            return uris
+    return {}
+
+
+def _from_thumbnails(unique: Sequence[Path], budget: int) -> dict[Path, str | None]:
     sample = unique[:: max(1, len(unique) // 16)][:16]
     uris: dict[Path, str | None] = {}
     for side in SIDES:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gen_emerge.reports.sheet import MapAxis, ReportData
+from gen_emerge.spoken import ALMOST, spoken
 
 AXIS_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -61,8 +62,8 @@ def figure(number: float | None, digits: int = 3) -> str:
     if number == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(number))))
-    text = f"{number:.1e}" if places > 6 else f"{number:,.{places}f}"
-    if "." in text and "e" not in text:
+    text = spoken(number) if abs(number) < 2 * ALMOST else f"{number:,.{places}f}"
+    if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.replace("-", "−", 1) if number < 0 else text
 

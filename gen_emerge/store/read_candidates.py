@@ -128,6 +128,15 @@ class CandidateReader(Snapshots):
                     found.setdefault(genome, number)
         return found
 
+    def beginning_with(self, digits: str) -> dict[int, str]:
+        """Candidate id -> its genome's, picture's or picture file's hash that begins with these hexadecimal digits."""
+        c, i = t.CandidateRow, t.ImageRow
+        found: dict[int, str] = {}
+        for number, whole in ((c.id, c.genome), (i.candidate, i.pixels), (i.candidate, i.file)):
+            for candidate, text in self._all(select(number, whole).where(whole.startswith(digits)).order_by(number)):
+                found.setdefault(candidate, text)
+        return dict(sorted(found.items()))
+
     def last_candidate(self) -> int:
         """The highest id of a candidate, 0 when there is none."""
         return int(self._all(select(func.coalesce(func.max(t.CandidateRow.id), 0)))[0][0])

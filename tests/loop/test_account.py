@@ -13,6 +13,7 @@ from test_overlap import Moody, humans, plan
 from gen_emerge.account import Account, accounts, bound_of, in_full
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
+from gen_emerge.spoken import spoken
 from gen_emerge.types import Bounds, Verdict
 
 
@@ -107,7 +108,7 @@ def test_who_was_turned_away_says_which_value_was_beyond_which_bound(told: Mappi
             if verdict.outcome == "fail":
                 assert row["value"] == verdict.value < row["bound"] in (verdict.bounds.lower, verdict.bounds.duplicate)
                 assert account.why == f"It was turned away by the gate {gate}: {verdict.reason}."
-                assert f"{row['value']:.4g}" in account.why and f"{row['bound']:.4g}" in account.why
+                assert spoken(row["value"]) in account.why and spoken(row["bound"]) in account.why
     for account in of(told, "review", "quality"):
         verdict, row = account.deciding, account.row()
         assert verdict is not None and verdict.bounds is not None and row["bound"] == verdict.bounds.lower

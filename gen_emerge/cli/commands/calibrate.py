@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, Whole, json_option
 from gen_emerge.errors import BadInput
 
 
@@ -15,7 +15,7 @@ from gen_emerge.errors import BadInput
 @click.argument("series")
 @click.option("--preview", "action", flag_value="preview", default=True, help="Show what your answers say. Default.")
 @click.option("--apply", "action", flag_value="apply", help="Use it, from a coming cycle on.")
-@click.option("--rollback", "version", type=click.IntRange(1), metavar="VERSION", help="Use an earlier version again.")
+@click.option("--rollback", "version", type=Whole(1), metavar="VERSION", help="Use an earlier version again.")
 @click.option("--from-folder", "folder", type=PATH, metavar="FOLDER", help="Set thresholds that these images pass.")
 @click.option("--gate", "gates", multiple=True, metavar="NAME", help="Only this gate; may be repeated.")
 @click.option("--png", type=PATH, metavar="FILE", help="Draw the curves of --preview.")

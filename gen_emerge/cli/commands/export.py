@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option
+from gen_emerge.cli.app import PATH, App, Whole, json_option
+
+SHOWN = 24
+"""Files that are named, with their candidates."""
 
 
 @click.command("export")
 @click.argument("series")
 @click.argument("dest", type=PATH)
-@click.option("--top", type=click.IntRange(1), metavar="N", help="The N elites that win most comparisons.")
+@click.option("--top", type=Whole(1), metavar="N", help="The N elites that win most comparisons.")
 @click.option("--all-elites", is_flag=True, help="Every elite of the map (the default).")
 @click.option("--contact-sheet", is_flag=True, help="Also write contact-sheet.png.")
 @json_option
@@ -37,4 +40,8 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
         app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")
     sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""
-    app.give(result, f"{len(result['files'])} images in {dest}{sheet}")
+    files = result["files"]
+    lines = [f"{each['file']}  candidate {each['candidate']}" for each in files[:SHOWN]]
+    if len(files) > SHOWN:
+        lines.append(f"... and {len(files) - SHOWN} more: --json names every candidate")
+    app.give(result, "\n".join([*lines, f"{len(files)} images in {dest}{sheet}"]))

@@ -16,10 +16,10 @@ from gen_emerge.errors import BadInput
 @click.argument("series")
 @click.option("--html", type=PATH, metavar="FILE", help="Write the report, one self-contained page.")
 @click.option("--png", type=PATH, metavar="FILE", help="Write the map as one picture.")
-@click.option("--candidate", type=click.IntRange(1), metavar="ID", help="Show one image, on the map or not, and why.")
+@click.option("--candidate", type=PATH, metavar="ID", help="Show one image: id, hash (6 digits or more) or PNG.")
 @json_option
 @click.pass_obj
-def command(app: App, series: str, html: Path | None, png: Path | None, candidate: int | None) -> None:
+def command(app: App, series: str, html: Path | None, png: Path | None, candidate: Path | None) -> None:
     """Show the map of a series: in the terminal, as a page, as a picture, as JSON; or one candidate.
 
     In the terminal a cell has the colours of its picture, where the terminal has any. With --html a page that can be
@@ -28,13 +28,15 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
 
     With --candidate everything that is known of one image: its recipe, what was measured, every verdict with its
     bounds, what the critic said, whom it met, and in one sentence why it is on the map or why it is not. Ids stand in
-    what `import`, `rescore` and `inspect --json` print.
+    the report and in what `import`, `rescore`, `export --json` and `inspect --json` print. In an id's place: the first
+    6 digits or more of a hash, as file names carry it, or a PNG that the series stored or `export` wrote.
 
     \b
     Example:
         gen-emerge inspect first-light
         gen-emerge inspect first-light --html map.html --png map.png
         gen-emerge inspect first-light --candidate 41
+        gen-emerge inspect first-light --candidate chosen/01-a-serene-print-3fa9c1d2.png
         gen-emerge --json inspect first-light
     """  # noqa: D301
     from gen_emerge import account, inspection
@@ -53,6 +55,11 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
     targets = [check_target(path) for path in (html, png) if path is not None]
     if len(set(targets)) < len(targets):
         raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")
+    if png is not None and png.suffix.lower() != ".png":
+        raise BadInput(
+            f"--png {png}: the map is written as a PNG, wanted a name that ends in .png.",
+            hint=f"Write --png {png.with_suffix('.png')}",
+        )
     found = inspection.inspect(root, archive, series)
     if app.json and not targets:
         app.give(found, "")

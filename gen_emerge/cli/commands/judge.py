@@ -63,7 +63,7 @@ def command(app: App, series: str, answers: Path | None, rater: str | None) -> N
         raise BadInput("The rater has no name.", hint="Give one, such as --rater anna")
     folder, brief = series_folder(app, series)
     if answers is None and (app.json or not sys.stdin.isatty()):
-        raise BadInput("Judging in the terminal needs one.", hint="Give the answers: --answers FILE --rater NAME")
+        raise BadInput("There is no terminal to ask in.", hint="Give the answers: --answers FILE --rater NAME")
     lines = None if answers is None else _lines(answers)
     with Store.open(folder) as store:
         if lines is not None:
@@ -202,12 +202,13 @@ def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater
 def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:
     from gen_emerge.cli.judging import Sitting
     from gen_emerge.cli.rounds import pictures_of, takes_among
-    from gen_emerge.cli.text import questions_open
-    from gen_emerge.standing import open_questions
+    from gen_emerge.cli.text import nothing_open, questions_open
+    from gen_emerge.standing import open_questions, unasked
+    from gen_emerge.state import replay
 
     questions = open_questions(store)
     if not questions:
-        app.note(f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs")
+        app.note(nothing_open(series, unasked(store, replay(store.history()))))
         return
     app.note(f"{series}: {questions_open(len(questions))}. You answer as {rater}.")
     by_id = {question.id: question for question in questions}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, json_option, plain_text
+from gen_emerge.cli.app import PATH, App, Whole, json_option, plain_text
 
 
 @click.command("paint")
 @click.argument("prompt")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Another picture of it.")
+@click.option("--seed", type=Whole(0, 2**32 - 1), default=0, show_default=True, help="Another picture of it.")
 @click.option("--size", default="512", show_default=True, metavar="N|WxH", help="Pixels, 16 to 8192 a side.")
 @click.option("-o", "--output", type=PATH, metavar="PNG", help="The file.  [named by the prompt]")
 @json_option
@@ -20,7 +20,8 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     """Paint one picture from a prompt; the same prompt, seed and size give the same file.
 
     The painter knows schools (marbled, strokes, attractor, glass, tiles, moire, circles, branches), palettes,
-    compositions, scales, textures and moods. Words it does not understand are named on stderr and have no effect.
+    compositions, scales, textures and moods. What a prompt leaves open is drawn by the seed, and those words are named
+    on stderr, as are words it does not understand, which have no effect.
 
     \b
     Example:
@@ -39,6 +40,9 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     painted = paint_prompt(prompt, seed, width, height)
     if painted.strange:
         app.note(f"Not understood, without effect: {', '.join(painted.strange)}")
+    if painted.drawn:
+        drawn = ", ".join(f"{slot} {painted.genome.slots[slot]}" for slot in painted.drawn)
+        app.note(f"Drawn by the seed, as the prompt does not say: {drawn}")
     write_bytes(path, png_of(painted.genome, painted.pixels))
     result = {
         "path": str(path),
@@ -47,6 +51,7 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
         "seed": seed,
         "width": width,
         "height": height,
+        "drawn": list(painted.drawn),
         "not_understood": list(painted.strange),
     }
     app.give(result, str(path))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import App, json_option
+from gen_emerge.cli.app import App, Whole, json_option
 from gen_emerge.errors import BadInput
 
 
@@ -16,7 +16,7 @@ from gen_emerge.errors import BadInput
 @click.option("--with", "words", multiple=True, metavar="KEY=VALUE", help="A key of [scorers.NAME]; may be repeated.")
 @click.option(
     "--last",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="Only the newest N images and the warm-up's (novelty: the accepted too).",
 )

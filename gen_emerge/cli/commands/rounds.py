@@ -42,7 +42,8 @@ def command(app: App, series: str, kind: str | None) -> None:
     """  # noqa: D301
     from gen_emerge.cli.rounds import request_round, round_object, round_text
     from gen_emerge.cli.series_folder import series_folder
-    from gen_emerge.standing import open_rounds
+    from gen_emerge.standing import open_rounds, unasked
+    from gen_emerge.state import replay
     from gen_emerge.store import Store
 
     folder, brief = series_folder(app, series)
@@ -52,14 +53,17 @@ def command(app: App, series: str, kind: str | None) -> None:
         else:
             asked = request_round(store, cast(Any, kind), seed=int(store.facts["fixed"]["seed"]))
         found = round_object(store, asked)
+        left = unasked(store, replay(store.history())) if asked is None else 0
     if asked is None:
-        app.give(found, _nothing(series, kind))
+        app.give(found, _nothing(series, kind, left))
         return
     columns = shutil.get_terminal_size().columns
     app.give(found, lambda: round_text(series, brief, folder, asked, found, columns=columns))
 
 
-def _nothing(series: str, kind: str | None) -> str:
+def _nothing(series: str, kind: str | None, unasked: int) -> str:
     if kind is not None:
         return f"{series}: nothing of that kind to ask yet"
-    return f"{series}: no question is open. Ask for some: gen-emerge rounds {series} --open pairs"
+    from gen_emerge.cli.text import nothing_open
+
+    return nothing_open(series, unasked)

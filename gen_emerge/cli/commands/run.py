@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gen_emerge.cli.app import App, json_option, unicode_stdout
+from gen_emerge.cli.app import App, Whole, json_option, unicode_stdout
 from gen_emerge.errors import BadInput, WaitingForHuman
 
 MOST_CYCLES = 10_000_000
@@ -20,7 +20,7 @@ MOST_CYCLES = 10_000_000
 
 @click.command("run")
 @click.argument("series")
-@click.option("--cycles", type=click.IntRange(1, MOST_CYCLES), metavar="N", help="Cycles in all, not further ones.")
+@click.option("--cycles", type=Whole(1, MOST_CYCLES), metavar="N", help="Cycles in all, not further ones.")
 @click.option("--until", metavar="HH:MM", help="Stop after the cycle in which this local time passes.")
 @json_option
 @click.pass_context

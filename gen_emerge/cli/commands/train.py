@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gen_emerge.cli.app import PATH, App, OneOf, json_option
+from gen_emerge.cli.app import PATH, App, OneOf, Whole, json_option
 
 
 @click.group("train")
@@ -24,7 +24,7 @@ def command() -> None:
 @click.argument("folder", type=PATH)
 @click.option("--into", type=PATH, required=True, metavar="FILE", help="NAME.safetensors; a card is put beside it.")
 @click.option("--series", metavar="SERIES", help="Train on the vectors of this series' prompt gate.  [CLIP ViT-B-32]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="N", help="Of the split.")
 @json_option
 @click.pass_obj
 def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> None:
@@ -48,7 +48,7 @@ def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> 
 @click.option("--into", type=PATH, required=True, metavar="DIR", help="Where the distance and its card are written.")
 @click.option("--net", type=OneOf(["alex", "squeeze", "vgg"]), default="alex", show_default=True, help="Trunk.")
 @click.option("--weights", type=PATH, metavar="FILE", help="The trunk's weights.  [the fetched ones]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and the order.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the split and the order.")
 @json_option
 @click.pass_obj
 def clpips(app: App, folder: Path, into: Path, net: str, weights: Path | None, seed: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from gen_emerge import standing
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load, parse
 from gen_emerge.config.tables import CalibrationConfig
+from gen_emerge.config.toml import shown
 from gen_emerge.crew import assemble, known_names, load_banks, reference_prompts
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.errors import BadInput, FixedKeyChanged, HeldByAnother, OutOfBudget
@@ -322,6 +323,7 @@ def _refuse_orphans(folder: Path) -> None:
 def _open(folder: Path, config: SeriesConfig, root: Path) -> Store:
     if (folder / DATABASE).exists():
         store = Store.open(folder)
+        store.check_kinds()
         if store.committed() or changed_fixed(store.facts["fixed"], fixed(config)) is None:
             return store
         # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
@@ -370,8 +372,9 @@ def _check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
         if path is not None:
             old, new = complete(store.facts["fixed"]).get(path), fixed(config).get(path)
             raise FixedKeyChanged(
-                f"{path} was {old!r} when the series began and is {new!r} now; it is fixed once a series has cycles.",
-                hint=f"Write {path} = {old!r} again, or begin another series with `gen-emerge new`.",
+                f"{path} was {shown(old)} when the series began and is {shown(new)} now; it is fixed once a series has "
+                "cycles.",
+                hint=f"Write {path} = {shown(old)} again, or begin another series with `gen-emerge new`.",
             )
         now = _settings(config, *load_banks(config, root))["banks"]
         for used in store.inputs_of("config"):

@@ -104,6 +104,16 @@ def test_another_archive_is_guarded_too(call: Call, night: Path, tmp_path: Path)
     assert not new.exists()
 
 
+def test_a_series_folder_is_guarded_wherever_it_lies(call: Call, night: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(night / "archive" / "night", tmp_path / "backup"))
+    before = _whole(copy)
+    for place in (copy / "series.db", copy / "images" / "map.html"):
+        error = error_of(call("--root", night, "--json", "inspect", "night", "--html", place))
+        assert 'the folder of the series "backup"' in error["message"]
+    error_of(call("--root", night, "--json", "export", "night", copy / "images"))
+    assert _whole(copy) == before
+
+
 def test_directly_in_a_series_folder_a_report_and_a_map_may_lie_and_be_made_anew(call: Call, night: Path) -> None:
     folder = night / "archive" / "night"
     for place in (folder, night / "archive"):

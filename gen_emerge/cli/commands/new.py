@@ -50,6 +50,6 @@ def command(app: App, name: str, profile: str | None, brief: str | None, seed: i
     if seed is not None:
         given["seed"] = seed
     if brief is not None:
-        given["brief"] = plain_text(brief, "--brief", longest=4000)
+        given["brief"] = plain_text(brief, "--brief", longest=4000, lines=True)
     path = new_series_file(root, name, write_series(parse(given, where="gen-emerge new")))
     app.give({"series": name, "path": str(path)}, f"{path}\nNext: gen-emerge run {name}")

@@ -14,7 +14,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, cast
 
-from gen_emerge.errors import BadInput, NotFound, nearest
+from gen_emerge.config.toml import shown, unread_value
+from gen_emerge.errors import BadInput, NotFound, nearest, system_limit
 from gen_emerge.types import Pattern, PromptBank
 
 _SLOT = re.compile(r"^[a-z](?:_?[a-z0-9])*$")
@@ -39,7 +40,7 @@ def load_prompts(path: Path) -> PromptBank:
     table = _parse(path, content)
     _refuse_unknown(path, "", table, _KEYS)
     if type(table.get("schema")) is not int or table["schema"] != 1:
-        raise _bad(path, f"schema = {table.get('schema')!r}, wanted schema = 1")
+        raise _bad(path, f"schema = {shown(table.get('schema'))}, wanted schema = 1")
     slots = _slots(path, table.get("slots"))
     template = _text(path, "template", table.get("template"))
     _check_template(path, template, slots)
@@ -94,6 +95,13 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"There is no prompt bank {path}.", hint=_nearest_in(path.parent, path.name)) from None
+    except OSError as error:
+        if limit := system_limit(error):
+            raise limit from None
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput(
+            f"The prompt bank {path} cannot be read: {reason}.", hint="Make it readable, or copy it from elsewhere."
+        ) from None
 
 
 def _nearest_in(folder: Path, name: str) -> str:
@@ -111,7 +119,7 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
     except RecursionError:
         raise _bad(path, "arrays or tables are nested too deeply to be read") from None
     except ValueError as error:  # a number of thousands of digits, or a date that is none
-        raise _bad(path, f"a value cannot be read: {error}") from None
+        raise _bad(path, f"a value cannot be read: {unread_value(error)}") from None
 
 
 def _refuse_unknown(path: Path, where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -123,7 +131,7 @@ def _refuse_unknown(path: Path, where: str, table: Mapping[str, Any], known: Ite
 
 def _text(path: Path, key: str, value: Any, *, empty: bool = False) -> str:
     if not isinstance(value, str) or not (value.strip() or empty):
-        came = "is missing" if value is None else f"= {value!r}"
+        came = "is missing" if value is None else f"= {shown(value)}"
         raise _bad(path, f"{key} {came}, wanted a text in quotes")
     return value
 
@@ -171,7 +179,7 @@ def _pattern(path: Path, index: int, row: Any, slots: Mapping[str, tuple[str, ..
     text = _text(path, f"{where}.text", table.get("text"))
     fixes = table.get("slots", {})
     if not isinstance(fixes, dict):
-        raise _bad(path, f'{where}.slots = {fixes!r}, wanted a table such as {{ mood = "serene" }}')
+        raise _bad(path, f'{where}.slots = {shown(fixes)}, wanted a table such as {{ mood = "serene" }}')
     fixed: dict[str, str] = {}
     for slot, value in cast(dict[str, Any], fixes).items():
         if slot not in slots:

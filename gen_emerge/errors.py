@@ -12,7 +12,8 @@
     ├── HeldByAnother         3   the series folder is locked by a living process
     ├── WaitingForHuman       4   an open round, and on_checkin = "wait"
     ├── OutOfBudget           5   a budget is spent
-    │   └── DiskFull          5   what was committed is still there
+    │   ├── DiskFull          5   what was committed is still there
+    │   └── SystemLimit       5   memory, threads or open files: the system gives no more
     ├── MissingExtra          2   an optional library: names the install command
     ├── MissingModel          2   weights that are not here: names the command that fetches them
     ├── GeneratorFailed       1   a generator broke its contract for one genome
@@ -23,12 +24,16 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 NEAR = 0.6
 """How alike two words are, from 0 to 1 (Ratcliff and Obershelp's), before one is taken for the other misspelt."""
 IN_THE_FILE = "Correct the series file; nothing was changed."
 """The hint about a value of a series file; where the value came another way, whoever took it says otherwise."""
+
+NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What the system says of a file that may not grow: a full disk, a quota that is used up, a limit of file sizes."""
 
 
 class GenEmergeError(Exception):
@@ -131,6 +136,12 @@ class DiskFull(OutOfBudget):
     code = "disk-full"
 
 
+class SystemLimit(OutOfBudget):
+    """The system gives no more memory, threads or open files; everything committed is still there."""
+
+    code = "system-limit"
+
+
 class GeneratorFailed(GenEmergeError):
     """A generator raised, or gave something else than one image per genome."""
 
@@ -147,6 +158,34 @@ class Damaged(GenEmergeError):
     """Stored history contradicts itself."""
 
     code = "damaged"
+
+
+KEPT = "Everything committed is kept."
+
+
+def system_limit(error: BaseException) -> SystemLimit | None:
+    """What an error says of the system's limits: files open, threads and processes, memory; None where of none.
+
+    Whoever catches errors of the system to say what is wrong with a file asks this first: the file is not to blame.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.EMFILE, errno.ENFILE):
+        return SystemLimit(
+            "Too many files are open: the system lets this process open no more.",
+            hint=f"Allow more of them, such as: ulimit -n 1024. {KEPT}",
+        )
+    if code == errno.EAGAIN or (isinstance(error, RuntimeError) and "can't start new thread" in str(error)):
+        return SystemLimit(
+            "The system starts no further thread or process for this user.",
+            hint=f"Allow more of them or more memory (see ulimit -u, ulimit -v), or end other programs. {KEPT}",
+        )
+    if code == errno.ENOMEM or isinstance(error, MemoryError):
+        return SystemLimit(
+            "There is not enough memory.",
+            hint="End other programs or allow more (see ulimit -v); smaller images and a smaller [loop] batch need "
+            f"less. {KEPT}",
+        )
+    return None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

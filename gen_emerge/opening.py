@@ -12,6 +12,7 @@ from typing import Any
 
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load
 from gen_emerge.config.tables import AlarmsConfig, CalibrationConfig
+from gen_emerge.config.toml import shown
 from gen_emerge.crew import known_names, load_banks, reference_prompts
 from gen_emerge.errors import BadInput, FixedKeyChanged
 from gen_emerge.roles import Crew
@@ -71,6 +72,7 @@ def open_series(folder: Path, config: SeriesConfig, root: Path) -> Store:
     """
     if (folder / DATABASE).exists():
         store = Store.open(folder)
+        store.check_kinds()
         if store.committed() or changed_fixed(store.facts["fixed"], fixed(config)) is None:
             return store
         # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
@@ -121,8 +123,9 @@ def check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
         if path is not None:
             old, new = complete(store.facts["fixed"]).get(path), fixed(config).get(path)
             raise FixedKeyChanged(
-                f"{path} was {old!r} when the series began and is {new!r} now; it is fixed once a series has cycles.",
-                hint=f"Write {path} = {old!r} again, or begin another series with `gen-emerge new`.",
+                f"{path} was {shown(old)} when the series began and is {shown(new)} now; it is fixed once a series has "
+                "cycles.",
+                hint=f"Write {path} = {shown(old)} again, or begin another series with `gen-emerge new`.",
             )
         now = _settings(config, *load_banks(config, root))["banks"]
         for used in store.inputs_of("config"):

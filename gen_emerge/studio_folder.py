@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from gen_emerge.errors import BadInput, DiskFull, NotFound, nearest
+from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, GenEmergeError, NotFound, nearest, system_limit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _PARTS = ("experiments", "prompts")
@@ -94,9 +94,11 @@ def archive_folder(root: Path, archive: Path | None = None, *, writable: bool = 
 
 def _cannot_write(
     what: str, path: Path, error: OSError, hint: str = "Make it writable, or name another with --archive DIR."
-) -> BadInput | DiskFull:
+) -> GenEmergeError:
+    if limit := system_limit(error):
+        return limit
     reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_ROOM:
         return DiskFull(
             f"{what} {path} has no room left ({reason}).", hint="Free some space and run the command again."
         )

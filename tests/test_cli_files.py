@@ -126,5 +126,5 @@ def test_export_refuses_places_that_are_none(call: Call, night: Path, tmp_path: 
     taken.write_text("mine")
     assert "is a file" in _json(call("--root", night, "--json", "export", "night", taken), 2)["error"]["message"]
     inside = night / "archive" / "night" / "images"
-    assert "inside" in _json(call("--root", night, "--json", "export", "night", inside), 2)["error"]["message"]
+    assert "lies in" in _json(call("--root", night, "--json", "export", "night", inside), 2)["error"]["message"]
     assert _json(call("--root", night, "--json", "verify", "night"))["ok"]

@@ -18,7 +18,7 @@ FULL: dict[str, Any] = {
     "name": "full",
     "seed": 2**63 - 1,
     "profile": "embedded",
-    "brief": 'Prints with "quotes", a \\ slash, a\nline, \x7f, ü and 🎨 and \u2028.',
+    "brief": 'Prints with "quotes", a \\ slash, a\nline, a\ttab, ü and 🎨 and \u2028.',
     "loop": {"batch": 16, "cycles": 3, "on_checkin": "wait", "pipeline_depth": 0, "checkin_every": 0},
     "image": {"width": 64, "height": 96},
     "prompts": {"bank": "prompts/other.toml"},

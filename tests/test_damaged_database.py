@@ -239,6 +239,21 @@ VALUES = {
         "UPDATE cycles SET render_seconds = 'long' WHERE cycle = 2",
         "cycle 2: render_seconds is of type str",
     ),
+    "a payload that is no object": (
+        "inputs",
+        "UPDATE inputs SET payload = '[]' WHERE id = 1",
+        "id 1: of the kind config holds no object",
+    ),
+    "a payload without what its kind has": (
+        "inputs",
+        "UPDATE inputs SET payload = '{\"settings\": {}}' WHERE id = 1",
+        "id 1: of the kind config lacks banks",
+    ),
+    "an input of a kind nobody writes": (
+        "inputs",
+        "UPDATE inputs SET kind = 'confog' WHERE id = 1",
+        'id 1: is of the kind "confog"',
+    ),
     "an attempt at no cycle": (
         "attempts",
         "UPDATE attempts SET cycle = 'x' WHERE id = 1",
@@ -296,6 +311,12 @@ def test_rows_that_name_rows_that_are_not_there_are_counted(studio: Path) -> Non
 UNREADABLE: dict[str, Callable[[Store], object]] = {
     "UPDATE cycles SET measures = '{' WHERE cycle = 1": lambda store: store.measures(),
     "UPDATE inputs SET payload = '{' WHERE id = 1": lambda store: store.inputs_of("config"),
+    "UPDATE inputs SET payload = '[]' WHERE id = 1": lambda store: store.inputs_of("config"),
+    "UPDATE inputs SET payload = '{}' WHERE id = 1": lambda store: store.inputs(0, 99),
+    "UPDATE inputs SET payload = json_remove(payload, '$.failed') WHERE kind = 'tried'": lambda store: store.last_tried(
+        "quality"
+    ),
+    "UPDATE inputs SET kind = 'confog' WHERE id = 1": lambda store: store.check_kinds(),
     "UPDATE critiques SET answers = '{' WHERE id = 1": lambda store: store.critiques(None),
     "UPDATE calibrations SET bounds = '{' WHERE version = 1": lambda store: store.calibrations(),
     "UPDATE genomes SET recipe = '[]' WHERE id = 1": lambda store: store.candidates(),
@@ -326,6 +347,19 @@ def test_a_history_that_cannot_be_replayed_is_called_damaged_with_its_cycle(
     assert (code, error["code"]) == (1, "damaged")
     assert error["message"].startswith("Cycle 3 cannot be replayed")
     assert "gen-emerge verify" in error["hint"]
+
+
+@pytest.mark.parametrize("change", ["payload = '[]'", "payload = '7'", "payload = '{}'", "kind = 'confog'"])
+def test_a_series_with_an_input_nobody_wrote_does_not_run(
+    studio: Path, call: Callable[..., tuple[int, str, str]], change: str
+) -> None:
+    tamper(studio, f"UPDATE inputs SET {change} WHERE id = 1")
+    before = database(studio).read_bytes()
+    code, out, _ = call("--root", studio, "--json", "run", "night")
+    error = json.loads(out)["error"]
+    assert (code, error["code"]) == (1, "damaged"), error
+    assert error["message"].startswith("Input 1 ") and "Restore" in error["hint"]
+    assert database(studio).read_bytes() == before
 
 
 def test_one_damaged_series_does_not_hide_the_others(studio: Path, call: Callable[..., tuple[int, str, str]]) -> None:

@@ -118,7 +118,7 @@ class App:
             click.echo(text, err=True)
 
 
-def plain_text(value: str, what: str, *, longest: int, printable: bool = False) -> str:
+def plain_text(value: str, what: str, *, longest: int, printable: bool = False, lines: bool = False) -> str:
     """What was typed, when it is text in UTF-8 and short enough.
 
     Args:
@@ -126,6 +126,7 @@ def plain_text(value: str, what: str, *, longest: int, printable: bool = False) 
         what: how to name it, such as "--rater".
         longest: letters.
         printable: also refuse line breaks and other signs that steer a terminal.
+        lines: refuse such signs, but for line breaks and tabs.
 
     Raises:
         BadInput: it is not.
@@ -134,11 +135,17 @@ def plain_text(value: str, what: str, *, longest: int, printable: bool = False) 
 
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise BadInput(f"{what} is not text in UTF-8.", hint="Type it again in a terminal that uses UTF-8.")
-    if printable and not value.isprintable():
+    if (printable and not value.isprintable()) or (lines and _steers(value)):
         raise BadInput(f"{what} holds signs that cannot be printed: {value!r}.", hint="Leave them out.")
     if len(value) > longest:
         raise BadInput(f"{what} has {len(value):,} letters: wanted at most {longest:,}.", hint="Make it shorter.")
     return value
+
+
+def _steers(value: str) -> bool:
+    from gen_emerge.config.toml import STEERING
+
+    return STEERING.search(value) is not None
 
 
 def _after(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -28,7 +28,7 @@ is `{"error": {"code", "message", "hint"}}`. Exit codes:
 | 2 | bad input: nothing was changed |
 | 3 | another process holds the series |
 | 4 | the series waits for your answers |
-| 5 | a budget is spent, or the disk is full: everything committed is kept |
+| 5 | a budget is spent, the disk is full, or the system gives no more memory or files: everything committed is kept |
 | 130 | interrupted: everything committed is kept |
 """
 

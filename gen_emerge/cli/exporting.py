@@ -24,7 +24,7 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool, bri
 
     Args:
         folder: the series' folder.
-        dest: where to; made when missing.
+        dest: where to, as `check_folder` gives it; made when missing.
         top: how many; None for all.
         sheet: also write a contact sheet.
         brief: what the series is for: it stands on the sheet.
@@ -33,14 +33,13 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool, bri
         The object `gen-emerge export` prints.
 
     Raises:
-        BadInput: there are no elites yet, or `dest` is no place for them.
+        BadInput: there are no elites yet, or one of their names is taken in `dest`.
         Damaged: a stored picture is missing.
     """
     from gen_emerge.reports.files import write_bytes
     from gen_emerge.state import replay
     from gen_emerge.store import Store
 
-    _check_dest(folder, dest)
     with Store.open(folder, readonly=True) as store:
         ranked = ranking(replay(store.history()))[:top]
         candidates = {c.id: c for c in store.candidates([elite.candidate for elite in ranked])}
@@ -114,13 +113,6 @@ def ranking(state: State) -> list[Elite]:
     left = {elite.candidate: elite for elite in state.archive}
     ranked = [left.pop(candidate) for candidate in preference.ranked(list(left))]
     return ranked + sorted(left.values(), key=lambda elite: (elite.since, elite.candidate))
-
-
-def _check_dest(folder: Path, dest: Path) -> None:
-    if dest.exists() and not dest.is_dir():
-        raise BadInput(f"{dest} is a file: wanted a folder.", hint="Name another folder; it is made when missing.")
-    if dest.resolve().is_relative_to(folder.resolve()):
-        raise BadInput(f"{dest} lies inside the series itself.", hint="Name a folder outside archive/.")
 
 
 def _content(folder: Path, picture: Path) -> bytes:

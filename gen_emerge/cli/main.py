@@ -1,7 +1,7 @@
 """Takes the arguments; gives the exit code. Every error leaves by one door: a sentence, a hint, and its code.
 
-0 done; 1 unexpected, or problems found; 2 bad input; 3 held by another process; 4 waiting for a human; 5 budget or
-disk; 130 interrupted.
+0 done; 1 unexpected, or problems found; 2 bad input; 3 held by another process; 4 waiting for a human; 5 budget,
+disk or a limit of the system; 130 interrupted.
 """
 
 from __future__ import annotations

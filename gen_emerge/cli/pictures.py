@@ -92,9 +92,11 @@ def _opened(path: Path) -> Generator[Picture]:
             raise BadInput(
                 f"{path} is no picture that can be read.", hint="Wanted PNG, JPEG, WebP, TIFF, BMP or GIF."
             ) from None
-        except (BadInput, PermissionError):
+        except (BadInput, PermissionError, MemoryError):
             raise
         except Exception as error:  # Pillow meets what is torn with whatever comes: TypeError, KeyError, IndexError ...
+            if isinstance(error, OSError) and error.errno is not None:  # it is the system that speaks, not Pillow
+                raise
             said = str(error) or type(error).__name__
             raise BadInput(f"{path} is damaged: {said}.", hint="Save it again, or leave it out.") from None
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gen_emerge.errors import BadInput, DiskFull, GenEmergeError
+from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, GenEmergeError, SystemLimit, system_limit
 
 _NO_PLACE: dict[int, str] = {
     errno.ENOENT: "There is no such file or folder",
@@ -23,12 +23,17 @@ _NO_PLACE: dict[int, str] = {
     errno.EACCES: "This may not be read or written",
     errno.EPERM: "This may not be read or written",
     errno.EROFS: "This lies where nothing can be written",
+    errno.EEXIST: "Something else is there already",
+    errno.EIO: "The disk or the device fails at this",
 }
 _HINTS: dict[int, str] = {
     errno.EACCES: "Change its permissions, or name another.",
     errno.EPERM: "Change its permissions, or name another.",
     errno.EROFS: "Name a place that can be written to.",
+    errno.EIO: "Try again; copy what is still readable to another disk, and name that.",
 }
+_MEMORY = ("cannot allocate memory", "failed to map segment", "cannot create shared memory", "unable to allocate")
+"""What libraries that cannot be loaded, or arrays that do not fit, say of memory."""
 
 
 def open_streams() -> bool:
@@ -76,10 +81,12 @@ def _to_nowhere(stream: Any) -> None:
 
 
 def from_system(error: Exception) -> GenEmergeError | None:
-    """A full disk, a path that leads nowhere, a folder that may not be written to: none of them is a bug."""
+    """A full disk, too little memory, a path that leads nowhere, a folder that may not be written to: no bugs."""
+    if (limit := _limit(error)) is not None:
+        return limit
     if not isinstance(error, OSError):
         return None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_ROOM:
         return DiskFull(f"There is no room left: {error}.", hint="Free some space and run the command again.")
     if error.errno not in _NO_PLACE:
         return None
@@ -88,6 +95,24 @@ def from_system(error: Exception) -> GenEmergeError | None:
     name = str(error.filename) if error.filename is not None else str(error)
     shown = name if len(name) <= 120 else f"{name[:117]}..."
     return BadInput(f"{_NO_PLACE[error.errno]}: {shown}", hint=_HINTS.get(error.errno, "Name another."))
+
+
+def _limit(error: BaseException) -> SystemLimit | None:
+    """A limit of the system that an error, or what it came of, speaks of."""
+    seen: list[BaseException] = []
+    here: BaseException | None = error
+    while here is not None and here not in seen:
+        seen.append(here)
+        said = str(here).lower()
+        if (limit := system_limit(here)) is not None:
+            return limit
+        # A library that cannot be loaded has only words for it.
+        if isinstance(here, ImportError) and "too many open files" in said:
+            return system_limit(OSError(errno.EMFILE, ""))
+        if isinstance(here, ImportError | RuntimeError | OSError) and any(words in said for words in _MEMORY):
+            return system_limit(MemoryError())
+        here = here.__cause__ or here.__context__
+    return None
 
 
 def _lost() -> bool:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from gen_emerge.cli.app import App
 from gen_emerge.cli.pictures import read_picture
+from gen_emerge.cli.targets import CARD, WEIGHTS, check_file, check_folder
 from gen_emerge.errors import BadInput, MissingModel
 
 RANKS = "ranks.json"
@@ -26,6 +27,8 @@ def train_style(app: App, folder: Path, into: Path, *, series: str | None, seed:
         raise BadInput(
             f"--into {into}: wanted NAME.safetensors in a folder that is there.", hint="Such as probe.safetensors"
         )
+    check_file(app, into, "--into", WEIGHTS, trained=True)
+    check_file(app, into.with_suffix(".json"), "--into", CARD, trained=True)
     from gen_emerge.scorers.training_style import pictures_by_class, train
 
     pictures_by_class(folder)  # what is wrong with the folder is said before a model is opened
@@ -70,15 +73,14 @@ def style_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def train_clpips(folder: Path, into: Path, *, net: str, weights: Path | None, seed: int) -> dict[str, Any]:
+def train_clpips(app: App, folder: Path, into: Path, *, net: str, weights: Path | None, seed: int) -> dict[str, Any]:
     """Fit a distance to rankings.
 
     Raises:
         BadInput: the folder or a set in it is wrong, or there are too few.
         MissingExtra, MissingModel: libraries or the trunk's weights are not here.
     """
-    if into.exists() and not into.is_dir():
-        raise BadInput(f"--into {into} is a file: wanted a folder.", hint="Name another.")
+    into = check_folder(app, into, "--into", trained=True)
     from gen_emerge.scorers.perceptual_networks import load_lpips
     from gen_emerge.scorers.training_clpips import RankedSet, Settings, differences, save, train
 

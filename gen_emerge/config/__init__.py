@@ -19,6 +19,7 @@ from gen_emerge.config.errors import explain
 from gen_emerge.config.implementations import PERSONAL, PlugInsConfig, UseConfig
 from gen_emerge.config.tables import MEASURES, SeriesConfig, as_table
 from gen_emerge.config.text import write_series
+from gen_emerge.config.toml import shown, unread_value
 from gen_emerge.errors import BadConfig, NotFound, nearest
 from gen_emerge.types import GATES
 
@@ -129,7 +130,9 @@ def load(path: Path, *, known: Known | None = KNOWN) -> SeriesConfig:
     except RecursionError:
         raise _too_deep(str(path)) from None
     except ValueError as error:  # a number of thousands of digits, or a date that is none
-        raise BadConfig(f"{path} holds a value that cannot be read: {error}.", hint="Correct that value.") from None
+        raise BadConfig(
+            f"{path} holds a value that cannot be read: {unread_value(error)}.", hint="Correct that value."
+        ) from None
     config = parse(table, where=path.name, known=known)
     if config.name != path.stem:
         raise BadConfig(
@@ -186,7 +189,7 @@ def _check_plug_ins(table: PlugInsConfig, known: frozenset[str] | None, path: st
     for name in table.options:
         if name not in table.use:
             raise BadConfig(
-                f"{where}: {path}.{name} belongs to nothing in {path}.use = {list(table.use)}.",
+                f"{where}: {path}.{name} belongs to nothing in {path}.use = {shown(list(table.use))}.",
                 hint=nearest(name, ["use", *table.use]),
             )
 

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from gen_emerge.config.text import toml_value
+from gen_emerge.config.toml import toml_value
 from gen_emerge.errors import BadInput
 
 _HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")

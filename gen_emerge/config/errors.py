@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from gen_emerge.config.toml import shown
 from gen_emerge.errors import IN_THE_FILE, nearest
 
 _SHOWN = 5
@@ -67,9 +67,7 @@ def key_path(loc: tuple[int | str, ...]) -> str:
 def _shown(value: Any, kind: str) -> str:
     if kind == "value_error" and isinstance(value, dict | BaseModel):
         return ""
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
-    text = text or (json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value))
-    return f" = {text if len(text) <= 60 else text[:57] + '...'}"
+    return f" = {shown(value)}"
 
 
 def _wanted(problem: Any, model: type[BaseModel]) -> str:

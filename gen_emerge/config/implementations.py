@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from gen_emerge.config.toml import shown
 from gen_emerge.config.values import BankPath, Table, Words, is_plain
 from gen_emerge.types import Gate
 
@@ -37,7 +38,9 @@ class UseConfig(Table):
     def _plain(cls, options: dict[str, Any]) -> dict[str, Any]:
         for key, value in options.items():
             if not is_plain(value):
-                raise ValueError(f"plain texts, finite numbers, true / false, arrays and tables, not {key} = {value!r}")
+                raise ValueError(
+                    f"plain texts, finite numbers, true / false, arrays and tables, not {key} = {shown(value)}"
+                )
         return options
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gen_emerge.config.implementations import CriticConfig, DetectorsConfig, ScorersConfig, SelectorConfig, UseConfig
 from gen_emerge.config.profiles import LIVE_PIPELINE_DEPTH, with_use
+from gen_emerge.config.toml import STEERING, toml_value
 from gen_emerge.config.values import BankPath, Bound, Counts, Duplicate, Review, Schema, Table, Words, number
 from gen_emerge.types import GATES, Gate
 
@@ -281,6 +282,8 @@ class SeriesConfig(Table):
     def _is_text(cls, brief: str) -> str:
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in brief):
             raise ValueError("text in UTF-8")
+        if strange := STEERING.search(brief):
+            raise ValueError(f"a text; it holds signs that cannot be printed: {toml_value(strange[0])}")
         return brief
 
 

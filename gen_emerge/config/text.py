@@ -5,11 +5,10 @@ Reading the text gives an equal config. No comment line begins with a key's name
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any, cast
 
 from gen_emerge.config.tables import SeriesConfig, as_table
+from gen_emerge.config.toml import toml_key, toml_value
 
 _TITLE = (
     "A series: one long run of images, and the map they fill.",
@@ -89,7 +88,6 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "critic.use": ("Who answers the yes / no questions and judges duels.",),
     "critic.bank": ("Its questions; a path inside the studio folder.",),
 }
-_BARE = re.compile(r"^[A-Za-z0-9_-]+$")
 
 
 def write_series(config: SeriesConfig) -> str:
@@ -106,27 +104,9 @@ def _write_table(table: dict[str, Any], path: str, lines: list[str]) -> None:
             inner[key] = cast(dict[str, Any], value)
             continue
         lines.extend(f"# {comment}" for comment in _COMMENTS.get(f"{path}{key}", ()))
-        lines.append(f"{_key(key)} = {toml_value(value)}")
+        lines.append(f"{toml_key(key)} = {toml_value(value)}")
     for key, rows in inner.items():
-        here = f"{path}{_key(key)}"
+        here = f"{path}{toml_key(key)}"
         if not rows or any(not isinstance(value, dict) for value in rows.values()):
             lines.extend(["", f"[{here}]"])
         _write_table(rows, f"{here}.", lines)
-
-
-def toml_value(value: Any) -> str:
-    """Write one plain value on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(toml_value(item) for item in cast(list[Any], value)) + "]"
-    if isinstance(value, dict):
-        items = cast(dict[str, Any], value).items()
-        return "{ " + ", ".join(f"{_key(key)} = {toml_value(item)}" for key, item in items) + " }" if items else "{}"
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if _BARE.match(key) else toml_value(key)

@@ -12,7 +12,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, cast
 
-from gen_emerge.errors import BadInput, NotFound, nearest
+from gen_emerge.config.toml import shown, unread_value
+from gen_emerge.errors import BadInput, NotFound, nearest, system_limit
 from gen_emerge.types import BankQuestion, QuestionBank
 
 DIMENSIONS = ("alignment", "aesthetics", "detail", "safety", "bias")
@@ -49,6 +50,8 @@ def load_bank(path: Path | str) -> QuestionBank:
         hint = _nearest_in(file, file.name)
         raise BadInput(f"The question bank {file} is a folder, wanted a file.", hint=hint) from None
     except OSError as error:
+        if limit := system_limit(error):
+            raise limit from None
         hint = "Make it readable, or name another under [critic] bank."
         raise BadInput(f"The question bank {file} cannot be read ({error.strerror}).", hint=hint) from None
     try:
@@ -58,10 +61,10 @@ def load_bank(path: Path | str) -> QuestionBank:
     except RecursionError:
         raise BadInput(f"{file}: arrays or tables are nested too deeply to be read.", hint=_CORRECT) from None
     except ValueError as error:
-        raise BadInput(f"{file} is not TOML: {error}.", hint=_CORRECT) from None
+        raise BadInput(f"{file} is not TOML: {unread_value(error)}.", hint=_CORRECT) from None
     _known_keys(str(file), table, _BANK_KEYS)
     if type(table.get("schema")) is not int or table["schema"] != _SCHEMA:
-        raise BadInput(f"{file}: schema is {table.get('schema')!r}; wanted {_SCHEMA}.", hint=_CORRECT)
+        raise BadInput(f"{file}: schema is {shown(table.get('schema'))}; wanted {_SCHEMA}.", hint=_CORRECT)
     questions = _questions(file, table.get("questions"))
     return QuestionBank(
         id=_identifier(f"{file}: id", table.get("id")),
@@ -98,12 +101,14 @@ def _question(where: str, entry: dict[str, Any]) -> BankQuestion:
     if dimension not in DIMENSIONS:
         wanted = ", ".join(DIMENSIONS)
         raise BadInput(
-            f"{where}: dimension is {dimension!r}; wanted {wanted}.", hint=nearest(str(dimension), DIMENSIONS)
+            f"{where}: dimension is {shown(dimension)}; wanted {wanted}.", hint=nearest(str(dimension), DIMENSIONS)
         )
     if good not in ("yes", "no"):
-        raise BadInput(f'{where}: good is {good!r}; wanted "yes" or "no".', hint=_CORRECT)
+        raise BadInput(f'{where}: good is {shown(good)}; wanted "yes" or "no".', hint=_CORRECT)
     if not isinstance(text, str) or not text.strip().endswith("?"):
-        raise BadInput(f"{where}: text is {text!r}; wanted a question, ending with a question mark.", hint=_CORRECT)
+        raise BadInput(
+            f"{where}: text is {shown(text)}; wanted a question, ending with a question mark.", hint=_CORRECT
+        )
     asked = _ASKS_FOR_A_NUMBER.search(text)
     if asked:
         raise BadInput(
@@ -115,7 +120,9 @@ def _question(where: str, entry: dict[str, Any]) -> BankQuestion:
 
 def _identifier(where: str, value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadInput(f"{where} is {value!r}; wanted small letters, digits and hyphens, at most 64.", hint=_CORRECT)
+        raise BadInput(
+            f"{where} is {shown(value)}; wanted small letters, digits and hyphens, at most 64.", hint=_CORRECT
+        )
     return value
 
 

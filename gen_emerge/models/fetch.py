@@ -8,7 +8,6 @@ processes never fetch the same file at once. Pictures of a proxy's login page ar
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import http.client
 import json
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gen_emerge import __version__
-from gen_emerge.errors import BadInput, DiskFull, GenEmergeError, HeldByAnother
+from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, GenEmergeError, HeldByAnother
 from gen_emerge.models.catalogue import Original
 from gen_emerge.models.checkpoints import git_blob, hash_file
 
@@ -34,7 +33,6 @@ ATTEMPTS = 6
 SECONDS = 30.0
 """How long a server may be silent."""
 _LASTING = {400, 401, 403, 404, 405, 410, 451}
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Tell = Callable[[int, int | None], None]
 """Called with the bytes that are here and, when the server says so, how many there are."""
@@ -75,7 +73,7 @@ def fetch(original: Original, target: Path, *, tell: Tell | None = None, pause: 
                 os.fsync(file.fileno())
             part.replace(target)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise _full(part) from error
             raise
         _facts(part).unlink(missing_ok=True)

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.errors import DiskFull
+from gen_emerge.errors import NO_ROOM, DiskFull
 
 CHUNK = 2048
 """Rows turned into float32 at a time: small enough to stay in the processor's cache."""
@@ -97,7 +96,7 @@ def _reserve(path: Path, size: int) -> None:
 
 def as_disk_full(error: OSError, path: Path) -> OSError | DiskFull:
     """What to raise for an error of writing a file: the project's own where the disk is full."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno not in NO_ROOM:
         return error
     hint = "Free some space and run again: nothing committed is lost."
     return DiskFull(f"The disk of {path.parent} is full.", hint=hint)

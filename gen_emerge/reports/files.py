@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import stat
 import tempfile
 from pathlib import Path
 
-from gen_emerge.errors import BadInput, DiskFull
+from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, GenEmergeError, system_limit
 
 _ELSEWHERE = "Name a file in a folder that can be written to."
 
@@ -78,10 +77,12 @@ def _refuse_what_is_no_file(path: Path, target: Path) -> None:
         )
 
 
-def _refused(path: Path, error: OSError | ValueError) -> BadInput | DiskFull:
+def _refused(path: Path, error: OSError | ValueError) -> GenEmergeError:
     if isinstance(error, ValueError):
         return BadInput(f"Cannot write {str(path)!r}: {error}.", hint=_ELSEWHERE)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if limit := system_limit(error):
+        return limit
+    if error.errno in NO_ROOM:
         return DiskFull(f"No room to write {path}.", hint="Free some space and ask for it again.")
     shown = str(path) if len(str(path)) <= 120 else f"{str(path)[:117]}..."
     reason = (error.strerror or "it cannot be written").lower()

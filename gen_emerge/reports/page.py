@@ -24,6 +24,8 @@ from gen_emerge.reports.thumbnails import inline
 PICTURE_BUDGET = 7_000_000
 """Most characters spent on inlined pictures; the newest elites are drawn twice."""
 NEWEST = 24
+_FIRST, _MADE, _TAIL = b"<!doctype html>", b"<footer><p>Made by gen-emerge", 2_000
+"""How every page begins, and what stands in its last bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ def write_html(data: ReportData, path: Path) -> Path:
         DiskFull: there is no room for it.
     """
     return write_bytes(path, render_html(data).encode("utf-8"))
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_html` wrote: nobody's work is lost with it."""
+    with path.open("rb") as file:
+        head = file.read(len(_FIRST))
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        return head == _FIRST and _MADE in file.read()
 
 
 def render_html(data: ReportData) -> str:

@@ -7,7 +7,6 @@ again after a kill writes the same bytes over the same names.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from gen_emerge import __version__
-from gen_emerge.errors import BadInput, Damaged, DiskFull, NotFound
+from gen_emerge.errors import NO_ROOM, BadInput, Damaged, DiskFull, GenEmergeError, NotFound, system_limit
 from gen_emerge.store.database import sync_folder
 from gen_emerge.store.png import encode_png
 from gen_emerge.types import Genome, Image, Pixels
@@ -248,9 +247,11 @@ def _remove(drafts: Iterable[Path]) -> None:
             draft.unlink()
 
 
-def write_error(error: OSError, folder: Path) -> BadInput | DiskFull:
+def write_error(error: OSError, folder: Path) -> GenEmergeError:
     """What to tell of a file in a series' folder that could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if limit := system_limit(error):
+        return limit
+    if error.errno in NO_ROOM:
         return DiskFull(
             f"The disk of {folder} is full.", hint="Free some space and run again: nothing committed is lost."
         )
@@ -271,6 +272,8 @@ def read_recipe(path: Path) -> Genome:
             picture.load()
             text: Any = picture.info.get(CHUNK)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        if limit := system_limit(error):
+            raise limit from error
         raise BadInput(f"{path} is no readable image: {error}.") from error
     if not isinstance(text, str):
         raise BadInput(f'{path} carries no recipe (no "{CHUNK}" chunk).', hint="Use a PNG that gen-emerge wrote.")
@@ -351,6 +354,8 @@ def read_pixels(path: Path) -> Pixels:
         with Pillow.open(path) as picture:
             pixels = np.array(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        if limit := system_limit(error):
+            raise limit from error
         raise Damaged(f"{path} cannot be read: {error}.", hint="`gen-emerge verify` names every such file.") from error
     pixels.setflags(write=False)
     return pixels

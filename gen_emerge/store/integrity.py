@@ -23,6 +23,7 @@ from gen_emerge.errors import Damaged
 from gen_emerge.store.database import readable, reading
 from gen_emerge.store.rows import genome_from
 from gen_emerge.store.tables import JSON_TEXT, Base
+from gen_emerge.types.history import wrong_input
 
 _AT_A_TIME = 500
 _TYPES: dict[type, tuple[type, ...]] = {int: (int,), bool: (int,), float: (float, int), str: (str,), bytes: (bytes,)}
@@ -189,5 +190,13 @@ def _wrong_vector(row: Mapping[str, Any]) -> str:
     return "" if abs(length - 1) <= _LENGTH_ERROR else f"vector has the length {length:g}, not 1"
 
 
-_DEEPER: dict[str, Callable[[Mapping[str, Any]], str]] = {"genomes": _wrong_recipe, "embeddings": _wrong_vector}
+def _wrong_payload(row: Mapping[str, Any]) -> str:
+    return wrong_input(row["kind"], json.loads(row["payload"]))
+
+
+_DEEPER: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "genomes": _wrong_recipe,
+    "embeddings": _wrong_vector,
+    "inputs": _wrong_payload,
+}
 """Tables whose rows carry more by which they can be checked."""

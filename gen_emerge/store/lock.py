@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import socket
+import stat
 import sys
 import time
 import weakref
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gen_emerge.errors import BadInput, DiskFull, HeldByAnother
+from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, HeldByAnother, system_limit
 
 _NAME = ".lock"
 _TRIES = 6
@@ -96,9 +97,12 @@ def hold(folder: Path, *, tries: int = _TRIES) -> Generator[Held, None, None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_another(folder / _NAME)
         handle = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if limit := system_limit(error):
+            raise limit from error
+        if error.errno in NO_ROOM:
             raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.") from error
         raise BadInput(f"{folder} cannot be written: {error.strerror}.", hint="Make the folder writable.") from error
     for attempt in range(tries):
@@ -121,9 +125,20 @@ def hold(folder: Path, *, tries: int = _TRIES) -> Generator[Held, None, None]:
         held.release()
 
 
+def _refuse_another(path: Path) -> None:
+    """A folder or a pipe in the lock's place holds nothing; only a file can be locked."""
+    if path.exists() and not path.is_file():
+        raise BadInput(
+            f"{path} is no regular file: wanted the file that says who holds the series.",
+            hint="Move it away; it is made again by itself.",
+        )
+
+
 def holder(folder: Path) -> Owner | None:
     """Who holds a series at this moment; None when nobody does. Works on a read-only folder."""
     try:
+        if not stat.S_ISREG((folder / _NAME).stat().st_mode):  # opening a pipe would wait for ever
+            return None
         handle = os.open(folder / _NAME, os.O_RDONLY)
     except OSError:
         return None

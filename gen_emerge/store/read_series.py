@@ -18,6 +18,7 @@ from gen_emerge.store.rows import RESTORE, from_json, round_from_payload
 from gen_emerge.store.snapshots import Snapshots
 from gen_emerge.store.write import last_committed
 from gen_emerge.types import Axes, Calibration, CycleOutcome, Event, Input, Round
+from gen_emerge.types.history import INPUT_KEYS, wrong_input
 
 _ALWAYS = (0, 1 << 62)
 _INPUT = (t.InputRow.id, t.InputRow.kind, t.InputRow.first_cycle, t.InputRow.payload)
@@ -41,7 +42,10 @@ class Cycle(NamedTuple):
 
 
 def _input(row: Any) -> Input:
-    return Input(id=row[0], kind=row[1], first_cycle=row[2], payload=from_json(row[3]))
+    payload = from_json(row[3])
+    if wrong := wrong_input(row[1], payload):
+        raise Damaged(f"Input {row[0]} {wrong}.", hint=RESTORE)
+    return Input(id=row[0], kind=row[1], first_cycle=row[2], payload=payload)
 
 
 class SeriesReader(Snapshots):
@@ -110,6 +114,15 @@ class SeriesReader(Snapshots):
         """Inputs with first <= first_cycle <= last, in order of arrival."""
         with self._reading() as connection:
             return [_input(row) for row in connection.execute(_INPUTS_OF_CYCLES, {"first": first, "last": last})]
+
+    def check_kinds(self) -> None:
+        """Refuse a history with an input of a kind nobody writes: whoever asks for a kind would pass it over.
+
+        Raises:
+            Damaged: naming it.
+        """
+        strange = select(*_INPUT).where(t.InputRow.kind.not_in(list(INPUT_KEYS))).limit(1)
+        self._inputs(strange)
 
     def inputs_of(self, kind: str) -> list[Input]:
         """All inputs of one kind, in order of arrival."""

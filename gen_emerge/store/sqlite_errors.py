@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, StatementError
 
-from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, NotASeries
+from gen_emerge.errors import BadInput, Damaged, DiskFull, GenEmergeError, NotASeries, system_limit
 from gen_emerge.store.rows import RESTORE
 
 BUSY_SECONDS = 30.0
@@ -120,6 +120,11 @@ def unwritable(path: Path) -> BadInput | None:
 def _unopened(path: Path, origin: BaseException | None) -> GenEmergeError:
     """SQLite says only that it cannot open it."""
     log = path.with_name(path.name + "-wal")
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        if limit := system_limit(error):
+            return limit
     refusal = unreadable(path) or (unreadable(log) if log.exists() else None)
     if refusal is not None:
         return refusal

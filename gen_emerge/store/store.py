@@ -6,7 +6,6 @@ Truth is append-only and a cycle is a transaction: `commit` writes everything a 
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, func, insert, select
 
-from gen_emerge.errors import BadInput, Damaged, DiskFull, NotASeries, NotFound, nearest
+from gen_emerge.errors import NO_ROOM, BadInput, Damaged, DiskFull, NotASeries, NotFound, nearest, system_limit
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import check_schema, engine, readable, reading, still_there, sync_folder, writing
 from gen_emerge.store.read_series import STARTS_OF
@@ -71,7 +70,9 @@ class Store(TrialReader):
             for left in folder.glob(_DRAFT + "*"):
                 left.unlink()
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if limit := system_limit(error):
+                raise limit from error
+            if error.errno in NO_ROOM:
                 raise DiskFull(f"The disk of {folder} is full.", hint="Free some space and run again.") from error
             raise BadInput(f"{folder} cannot be written: {error.strerror}.", hint="Make it writable.") from error
         source = engine(draft)

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Select, func, select
 
+from gen_emerge.errors import Damaged
 from gen_emerge.store import tables as t
 from gen_emerge.store.read_candidates import CandidateReader
 from gen_emerge.store.read_series import SeriesReader
 from gen_emerge.store.read_signals import SignalReader
 from gen_emerge.store.read_watched import WatchReader
-from gen_emerge.store.rows import from_json
+from gen_emerge.store.rows import RESTORE, from_json
 from gen_emerge.types import Embedding, Reading, Signal, Trial
+from gen_emerge.types.history import wrong_input
 
 TRIED = "tried"
 """The kind of such an input."""
@@ -55,7 +57,7 @@ class TrialReader(SeriesReader, CandidateReader, SignalReader, WatchReader):
         """Trials one after another: a large one would not fit into memory as text, and seldom is all of it wanted."""
         last = 0
         while rows := self._all(statement.where(t.InputRow.id > last).limit(_PAGE)):
-            yield from (from_json(text) for _, text in rows)
+            yield from (_checked(number, text) for number, text in rows)
             last = rows[-1][0]
 
     def newest_trial(self, gate: str, version: str) -> int:
@@ -66,7 +68,7 @@ class TrialReader(SeriesReader, CandidateReader, SignalReader, WatchReader):
     def last_tried(self, gate: str) -> Trial | None:
         """The scorer that was tried last for a gate, without its numbers."""
         rows = self._all(newest_of(gate))
-        return merged([{**from_json(rows[0][1]), "readings": {}, "failed": {}}], None) if rows else None
+        return merged([{**_checked(*rows[0]), "readings": {}, "failed": {}}], None) if rows else None
 
     def numbers(self, name: str, version: str) -> dict[int, float]:
         """Candidate id -> the raw number that one version of a scorer gave in the series itself."""
@@ -90,6 +92,13 @@ def trials_of(gate: str, version: str) -> Select[int, str]:
     """(id, payload) of everything that was tried of one version, in order of arrival."""
     made = func.json_extract(t.InputRow.payload, "$.version")
     return _of_gate(gate).where(made == version).order_by(t.InputRow.id)
+
+
+def _checked(number: int, text: str) -> dict[str, Any]:
+    payload: dict[str, Any] = from_json(text)
+    if wrong := wrong_input(TRIED, payload):
+        raise Damaged(f"Input {number} {wrong}.", hint=RESTORE)
+    return payload
 
 
 def trial_payload(trial: Trial) -> dict[str, Any]:

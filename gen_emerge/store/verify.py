@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from gen_emerge.errors import Damaged
+from gen_emerge.errors import Damaged, system_limit
 from gen_emerge.store.images import is_draft, walk
 from gen_emerge.store.imports import files_of, walk_imports
 from gen_emerge.store.integrity import Problem
@@ -140,7 +140,9 @@ def _thumbnail(folder: Path, name: str) -> list[Problem]:
             picture.load()
     except FileNotFoundError:
         return [Problem(kind="missing", path=name)]
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError) as error:
+        if limit := system_limit(error):  # nothing is wrong with the file
+            raise limit from None
         return [Problem(kind="hash", path=name)]
     return []
 
@@ -151,5 +153,7 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if limit := system_limit(error):
+            raise limit from None
         return ""  # something else lies where the picture was, or its path is none: not its bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -113,6 +114,40 @@ InputKind = Literal[
     "calibration",
     "favourite",
 ]
+
+_ASKED = frozenset({"ask", "critic", "bank_hash"})
+INPUT_KEYS: Mapping[InputKind, frozenset[str]] = MappingProxyType(
+    {
+        "config": frozenset({"settings", "banks"}),
+        "answer": frozenset({"question", "answer", "rater"}),
+        "undo": frozenset({"question"}),
+        "round": frozenset({"id", "cycle", "questions"}),
+        "quarantine": frozenset({"genome", "error"}),
+        "critic": _ASKED,
+        "critic-down": _ASKED,
+        "micro-batch": frozenset({"images"}),
+        "request": frozenset(),
+        "import": frozenset(
+            {"prompt", "negative", "pixels", "width", "height", "source", "picture", "picture_file", "original"}
+            | {"original_file"}
+        ),
+        "tried": frozenset({"gate", "version", "table", "readings", "failed"}),
+        "calibration": frozenset({"did", "parent", "evidence", "reason"}),
+        "favourite": frozenset({"candidate", "level", "rater"}),
+    }
+)
+"""Every kind of input, and what the payload of each has at least, in whichever version it was written."""
+
+
+def wrong_input(kind: str, payload: object) -> str:
+    """What keeps a payload from being one of its kind, in words; "" for nothing."""
+    keys = INPUT_KEYS.get(kind)  # pyright: ignore[reportArgumentType]
+    if keys is None:
+        return f'is of the kind "{kind}", which nobody writes'
+    if not isinstance(payload, dict):
+        return f"of the kind {kind} holds no object"
+    lacks = sorted(keys - payload.keys())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return f"of the kind {kind} lacks {', '.join(lacks)}" if lacks else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

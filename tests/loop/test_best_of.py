@@ -224,7 +224,7 @@ def test_thresholds_and_ranges_come_from_the_takes_that_went_on(series):
 def test_a_scorer_that_changed_measures_again_only_what_went_on(series):
     first = crew(rhythm=rhythm(best_of=2, warmup_cycles=2), selector=Selector(rule="best", signals=("quality",)))
     made = series(first)
-    made.store.add_input("config", {"settings": {}}, first_cycle=1)
+    made.store.add_input("config", {"settings": {}, "banks": {}}, first_cycle=1)
     made.run(3)
     seen = []
 
@@ -235,7 +235,7 @@ def test_a_scorer_that_changed_measures_again_only_what_went_on(series):
             seen.extend(pixels_hash(image) for image in images)
             return super().score(images, prompts)
 
-    made.store.add_input("config", {"settings": {"n": 2}}, first_cycle=4)
+    made.store.add_input("config", {"settings": {"n": 2}, "banks": {}}, first_cycle=4)
     made.reopen(scorers=(Next(),)).run(4)
     of = {c.image.pixels: c for c in made.store.candidates()}
     again = [of[pixels] for pixels in seen if of[pixels].cycle <= 2]

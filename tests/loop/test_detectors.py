@@ -116,7 +116,10 @@ def test_a_broken_take_is_not_chosen(series):
 def test_a_change_of_detectors_is_told_at_the_next_boundary_and_counts_from_there(series):
     first = replace(handed({}), detectors=())
     made = series(first)
-    for number, payload in ((1, {"detectors": []}), (3, {"detectors": ["hands"]})):
+    for number, payload in (
+        (1, {"settings": {}, "banks": {}}),
+        (3, {"settings": {"detectors": ["hands"]}, "banks": {}}),
+    ):
         made.store.add_input("config", payload, first_cycle=number)
     made.run(2)
     hands = Hands(first.generator, {6: (defect(),), 10: (defect(),)})

@@ -53,6 +53,7 @@ class Pile:
         return {"prompt": f"a wave {number}", "negative": "", "pixels": pixels_hash(pixels)} | {
             "width": width,
             "height": height,
+            **dict.fromkeys(("source", "picture", "picture_file", "original", "original_file"), "unused"),
         }
 
 

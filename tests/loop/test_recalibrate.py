@@ -36,7 +36,7 @@ def traits(number: int) -> Traits:
 def begin(folder: Path, **changes: Any) -> Series:
     beat = {"batch": 8, "warmup_cycles": 2, **changes.pop("rhythm", {})}
     series = Series(folder, world_crew(traits, rhythm=beat, gates=changes.pop("gates", GATES_), **changes))
-    series.store.add_input("config", {"settings": 1, "versions": series.crew.versions}, first_cycle=1)
+    series.store.add_input("config", {"settings": 1, "banks": {}, "versions": series.crew.versions}, first_cycle=1)
     return series.run(4)
 
 
@@ -150,7 +150,7 @@ def test_a_change_of_settings_keeps_what_was_learned_where_the_file_says_auto(tm
     asked, after = request(series)
     series.run(asked.first_cycle)
     series.store.add_input(
-        "config", {"settings": 2, "versions": series.crew.versions}, first_cycle=asked.first_cycle + 1
+        "config", {"settings": 2, "banks": {}, "versions": series.crew.versions}, first_cycle=asked.first_cycle + 1
     )
     gates = {**GATES_, "style": GateSetting(lower=0.1, upper=0.9, review=0.0)}
     series.reopen(gates=gates).run(asked.first_cycle + 1)
@@ -163,7 +163,9 @@ def test_a_change_of_settings_and_a_request_at_one_boundary_are_one_version(tmp_
     series = begin(tmp_path / "a")
     answer_all(series, 1)
     asked, after = request(series, parent=None)
-    series.store.add_input("config", {"settings": 2, "versions": series.crew.versions}, first_cycle=asked.first_cycle)
+    series.store.add_input(
+        "config", {"settings": 2, "banks": {}, "versions": series.crew.versions}, first_cycle=asked.first_cycle
+    )
     series.reopen(gates={**GATES_, "style": GateSetting(lower=0.1, upper=0.9, review=0.0)}).run(asked.first_cycle)
     assert [(c.version, c.parent) for c in series.store.calibrations()] == [(1, None), (2, 1)]
     assert series.state.calibration is not None

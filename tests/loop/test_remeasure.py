@@ -37,12 +37,12 @@ class SecondScorer(FakeScorer):
 
 def begin(folder: Path) -> Series:
     series = Series(folder, crew(rhythm=rhythm(warmup_cycles=4)))
-    series.store.add_input("config", {"settings": 1}, first_cycle=1)
+    series.store.add_input("config", {"settings": 1, "banks": {}}, first_cycle=1)
     return series.run(9)
 
 
 def change(series: Series) -> Series:
-    series.store.add_input("config", {"settings": 2}, first_cycle=10)
+    series.store.add_input("config", {"settings": 2, "banks": {}}, first_cycle=10)
     return series.reopen(scorers=(SecondScorer(),))
 
 
@@ -66,12 +66,12 @@ def test_bounds_follow_the_new_scorer_and_only_where_it_changed(changed: Series)
 
 def test_what_the_gates_rejected_is_measured_again_too(tmp_path: Path) -> None:
     series = Series(tmp_path / "a", crew(rhythm=rhythm(warmup_cycles=1, batch=16)))
-    series.store.add_input("config", {"settings": 1}, first_cycle=1)
+    series.store.add_input("config", {"settings": 1, "banks": {}}, first_cycle=1)
     series.run(2)
     before = series.state.calibration
     first = series.store.candidates(cycle=1)
     assert any(candidate.status == "rejected" and candidate.cause in GATES for candidate in first)
-    series.store.add_input("config", {"settings": 2}, first_cycle=3)
+    series.store.add_input("config", {"settings": 2, "banks": {}}, first_cycle=3)
     series.reopen(scorers=(SecondScorer(),)).run(3)
     after = series.state.calibration
     assert before is not None and after is not None
@@ -99,7 +99,7 @@ def test_killed_after_the_change_the_series_comes_to_the_same(tmp_path: Path, ch
 
 def test_without_a_change_the_thresholds_stay(tmp_path: Path) -> None:
     series = begin(tmp_path / "a")
-    series.store.add_input("config", {"settings": 2}, first_cycle=10)
+    series.store.add_input("config", {"settings": 2, "banks": {}}, first_cycle=10)
     series.reopen().run(12)
     assert series.state.calibration is not None
     assert series.state.calibration.version == 1
@@ -111,7 +111,7 @@ def switched_and_back(folder: Path) -> Series:
     beat = rhythm(warmup_cycles=3, pipeline_depth=2, axes=("quality", "contrast"))
     series = Series(folder, crew(rhythm=beat, limits=limits))
     for cycle, scorer in ((1, FakeScorer()), (2, SecondScorer()), (3, FakeScorer())):
-        noted = {"settings": cycle, "versions": {**scorer.versions}}
+        noted = {"settings": cycle, "banks": {}, "versions": {**scorer.versions}}
         series.store.add_input("config", noted, first_cycle=cycle)
         series.reopen(scorers=(scorer,)).run(cycle)
     return series
@@ -137,7 +137,7 @@ def test_back_to_the_first_scorer_within_the_warm_up_its_numbers_stand(tmp_path:
 def test_a_scorer_named_after_the_warm_up_changes_no_number_of_it(tmp_path: Path) -> None:
     series = switched_and_back(tmp_path / "a")
     before = series.store.signals(None)
-    noted = {"settings": 4, "versions": dict(SecondScorer.versions)}
+    noted = {"settings": 4, "banks": {}, "versions": dict(SecondScorer.versions)}
     series.store.add_input("config", noted, first_cycle=4)
     assert series.store.signals(None) == before
     assert verify_history(series.store) == []

@@ -91,7 +91,7 @@ def name(pixels: Pixels) -> str:
 
 def begin(folder: Path, cycles: int = 9, **changes: Any) -> Series:
     series = Series(folder, crew(**{"rhythm": rhythm(warmup_cycles=4), **changes}))
-    series.store.add_input("config", {"settings": 1}, first_cycle=1)
+    series.store.add_input("config", {"settings": 1, "banks": {}}, first_cycle=1)
     return series.run(cycles)
 
 
@@ -111,7 +111,9 @@ def attempt(series: Series, scorer: Other, *, versions: Mapping[Gate, str] = NEW
 
 
 def change(series: Series, **changes: Any) -> Series:
-    series.store.add_input("config", {"settings": changes.pop("settings", 2)}, first_cycle=series.state.cycle + 1)
+    series.store.add_input(
+        "config", {"settings": changes.pop("settings", 2), "banks": {}}, first_cycle=series.state.cycle + 1
+    )
     return series.reopen(**changes)
 
 

@@ -22,7 +22,7 @@ def test_an_input_waits_for_the_cycle_after_the_last_started(store: Store) -> No
     store.begin(2, 5.0)
     late = store.add_input("request", {"x": "щ"})
     assert late.first_cycle == 3
-    assert store.add_input("micro-batch", {"size": 2}, first_cycle=2).first_cycle == 2
+    assert store.add_input("micro-batch", {"images": 2}, first_cycle=2).first_cycle == 2
     assert [i.id for i in store.inputs(2, 2)] == [2, 4]
     assert [i.first_cycle for i in store.inputs(1, 99)] == [1, 2, 3, 2]
     assert store.inputs_of("request")[-1] == late

@@ -188,7 +188,7 @@ def test_a_database_locked_for_three_seconds_is_waited_for(store: Store) -> None
 
 def test_writers_in_several_threads_take_turns(store: Store) -> None:
     threads = [
-        threading.Thread(target=lambda: [store.add_input("critic", {"n": n}) for n in range(10)]) for _ in range(4)
+        threading.Thread(target=lambda: [store.add_input("request", {"n": n}) for n in range(10)]) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -196,7 +196,7 @@ def test_writers_in_several_threads_take_turns(store: Store) -> None:
         store.commit(record(cycle))
     for thread in threads:
         thread.join()
-    assert len(store.inputs_of("critic")) == 40
+    assert len(store.inputs_of("request")) == 40
     assert store.committed() == 3
 
 

@@ -49,9 +49,12 @@ def command(
     from gen_emerge import recalibration
     from gen_emerge.cli import calibrating
     from gen_emerge.cli.series_folder import known_series
+    from gen_emerge.cli.targets import PICTURE, check_file
 
     _refuse_mixtures(action, version, folder, gates, png)
     root, archive = known_series(app, series)
+    if png is not None:
+        check_file(app, png, "--png", PICTURE)
     result: dict[str, Any]
     if version is not None:
         result = recalibration.roll_back(root, archive, series, version)

@@ -34,8 +34,10 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
         raise click.UsageError("Either --top N or --all-elites, not both.")
     from gen_emerge.cli.exporting import SHEET, export_elites
     from gen_emerge.cli.series_folder import series_folder
+    from gen_emerge.cli.targets import check_folder
 
     folder, brief = series_folder(app, series)
+    dest = check_folder(app, dest)
     result = export_elites(folder, dest, top=top, sheet=contact_sheet, brief=brief)
     if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
         app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")

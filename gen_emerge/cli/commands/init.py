@@ -24,9 +24,11 @@ def command(app: App, folder: Path | None) -> None:
         gen-emerge init studio
         cd studio && gen-emerge run first-light
     """  # noqa: D301
+    from gen_emerge.cli.targets import refuse_owned
     from gen_emerge.studio_folder import make_studio_folder, series_names
 
     app.optional_root()
+    refuse_owned(app, folder or app.root or Path())
     made = make_studio_folder(folder or app.root or Path(), archive=app.archive)
     series = series_names(made.folder)
     result = {"root": str(made.folder), "made": list(made.made), "kept": list(made.kept), "series": series}

@@ -41,7 +41,7 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
     """  # noqa: D301
     from gen_emerge import account, inspection
     from gen_emerge.cli.series_folder import known_series
-    from gen_emerge.reports.files import check_target
+    from gen_emerge.cli.targets import PAGE, PICTURE, check_file
 
     root, archive = known_series(app, series)
     if candidate is not None:
@@ -52,7 +52,8 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
         one = account.inspect_candidate(root, archive, series, candidate)
         app.give(one, lambda: account_text(one, archive / series))
         return
-    targets = [check_target(path) for path in (html, png) if path is not None]
+    wanted = ((html, "--html", PAGE), (png, "--png", PICTURE))
+    targets = [check_file(app, path, option, kind) for path, option, kind in wanted if path is not None]
     if len(set(targets)) < len(targets):
         raise BadInput(f"--html and --png both name {html}.", hint="Name two files.")
     if png is not None and png.suffix.lower() != ".png":

@@ -8,19 +8,23 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gen_emerge.cli.app import INTERRUPTED, PATH, App, json_option, plain_text
-from gen_emerge.errors import BadInput, Damaged, NotFound, nearest
+from gen_emerge.errors import BadInput, Damaged, NotFound, nearest, system_limit
 
 if TYPE_CHECKING:
     from gen_emerge.cli.judging import Tally
     from gen_emerge.preference.answers import Entry
     from gen_emerge.store import Store
     from gen_emerge.types import Input, Question
+
+_MOST_BYTES, _MOST_IN_A_LINE = 64_000_000, 1_000_000
+"""Of a file of answers: more than a person gives in years; and what never ends is noticed."""
 
 
 @click.command("judge")
@@ -82,8 +86,10 @@ def _login() -> str:
 def _lines(path: Path) -> list[str]:
     if path.is_dir():
         raise BadInput(f"{path} is a folder: wanted a file of answers.", hint=_nearest_in(path, path.name))
+    if path.is_char_device() or path.is_block_device():
+        raise BadInput(f"{path} is a device: wanted a file of answers.", hint="Name a file, or - for stdin.")
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        content = _at_most(path)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"There is no file {path}.", hint=_nearest_in(path.parent, path.name)) from None
     try:
@@ -91,6 +97,24 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise BadInput(f"{path}: line {line} is not text in UTF-8.", hint="Save it as UTF-8.") from None
+
+
+def _at_most(path: Path) -> bytes:
+    """What a file, a pipe or stdin holds; refused where it would not end, or no person can have said so much."""
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise BadInput(
+            f"{path} holds more than {_MOST_BYTES // 1_000_000} MB: wanted a file of answers.",
+            hint="Name a file of answers, one JSON object a line; a very long one in parts.",
+        )
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if len(line) > _MOST_IN_A_LINE:
+            raise BadInput(
+                f"{path}: line {number} has {len(line):,} bytes, wanted at most {_MOST_IN_A_LINE:,}.",
+                hint="One answer a line, each a JSON object.",
+            )
+    return content
 
 
 def _nearest_in(folder: Path, name: str) -> str:
@@ -239,6 +263,8 @@ def _shown(store: Store, series: str, question: Question, pictures: Sequence[Pat
     try:
         sheet = screen(question, [store.folder / picture for picture in pictures])
     except OSError as error:
+        if limit := system_limit(error):
+            raise limit from None
         raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
     drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
     most = 80 if len(pictures) < BROAD else 160

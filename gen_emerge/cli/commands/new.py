@@ -65,7 +65,7 @@ def command(app: App, name: str, profile: str | None, brief: str | None, seed: i
     if seed is not None:
         given["seed"] = seed
     if brief is not None:
-        given["brief"] = plain_text(brief, "--brief", longest=4000)
+        given["brief"] = plain_text(brief, "--brief", longest=4000, lines=True)
     config = parse(given, where="gen-emerge new")
     alike = [other for other in series_names(root) if _seed_of(root, other) == config.seed]
     path = new_series_file(root, name, write_series(config))

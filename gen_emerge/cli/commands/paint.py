@@ -30,6 +30,7 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     """  # noqa: D301
     from gen_emerge.cli.painting import LONGEST_PROMPT, paint_prompt, png_of
     from gen_emerge.cli.pictures import check_png_target, parse_size, slug
+    from gen_emerge.cli.targets import PICTURE, check_file
     from gen_emerge.reports.files import write_bytes
 
     app.optional_root()
@@ -37,6 +38,7 @@ def command(app: App, prompt: str, seed: int, size: str, output: Path | None) ->
     width, height = parse_size(size)
     path = output or Path(f"{slug(prompt)}-{seed}.png")
     check_png_target(path)
+    check_file(app, path, "-o", PICTURE)
     painted = paint_prompt(prompt, seed, width, height)
     if painted.strange:
         app.note(f"Not understood, without effect: {', '.join(painted.strange)}")

@@ -64,5 +64,5 @@ def clpips(app: App, folder: Path, into: Path, net: str, weights: Path | None, s
     """  # noqa: D301
     from gen_emerge.cli.training import clpips_text, train_clpips
 
-    result = train_clpips(folder, into, net=net, weights=weights, seed=seed)
+    result = train_clpips(app, folder, into, net=net, weights=weights, seed=seed)
     app.give(result, lambda: clpips_text(result))

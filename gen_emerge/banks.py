@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Formatter
@@ -74,7 +75,7 @@ def check_words(bank: PromptBank, vocabulary: Mapping[str, Iterable[str]], *, ge
                 f'The generator "{generator}" knows no slot "{slot}" (prompt bank {bank.id}).',
                 hint=nearest(slot, vocabulary),
             )
-        known = list(vocabulary[slot])
+        known = dict.fromkeys(vocabulary[slot])
         for word in words:
             if word not in known:
                 raise BadInput(
@@ -146,7 +147,7 @@ def _slots(path: Path, table: Any) -> dict[str, tuple[str, ...]]:
         if not isinstance(value, list) or not value:
             raise _bad(path, f"slots.{name} has no words, wanted an array of texts")
         words = tuple(_text(path, f"slots.{name}[{i}]", word) for i, word in enumerate(cast(list[Any], value)))
-        twice = sorted({word for word in words if words.count(word) > 1})
+        twice = sorted(word for word, times in Counter(words).items() if times > 1)
         if twice:
             raise _bad(path, f'slots.{name} has "{twice[0]}" twice')
         slots[name] = words

@@ -90,6 +90,20 @@ def test_a_picture_is_not_called_damaged_for_want_of_files(call: Call, night: Pa
         assert error_of(call("--root", night, "--json", *words), 5)["code"] == "system-limit"
 
 
+def test_a_picture_s_bytes_are_not_called_changed_for_want_of_files(
+    call: Call, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Path.open
+
+    def fail(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.suffix == ".png":
+            raise _system(errno.EMFILE)
+        return plain(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", fail)
+    assert error_of(call("--root", night, "--json", "verify", "night"), 5)["code"] == "system-limit"
+
+
 @posix
 def test_a_run_that_may_open_too_few_files_says_so(night: Path) -> None:
     """With the real limit: a series' pictures are written by several threads."""
@@ -166,7 +180,7 @@ STEERING = ["\x1b[2J", "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\r"]
 @pytest.mark.parametrize("sign", STEERING)
 def test_a_brief_steers_no_terminal(call: Call, studio: Path, sign: str) -> None:
     told = error_of(call("--root", studio, "--json", "new", "night", "--brief", f"Calm{sign}prints."))
-    assert "holds signs that cannot be printed" in told["message"]
+    assert told["message"].startswith("--brief holds signs that cannot be printed")
     assert not list((studio / "experiments" / "series").iterdir())
     assert call("--root", studio, "new", "night", "--brief", "Calm prints.\n\tNo two alike, 夜 and é.")[0] == 0
     file = studio / "experiments" / "series" / "night.toml"

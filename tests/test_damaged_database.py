@@ -6,6 +6,7 @@ A series of the real loop (a fake generator and fake scorers) is damaged page by
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -174,6 +175,17 @@ def test_a_folder_in_the_database_s_place_is_a_problem_too(studio: Path) -> None
     database(studio).unlink()
     database(studio).mkdir()
     assert "it is a folder" in found(studio)[0]["detail"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_the_database_s_place_is_a_problem_too(
+    studio: Path, call: Callable[..., tuple[int, str, str]]
+) -> None:
+    database(studio).unlink()
+    os.mkfifo(database(studio))
+    assert "a pipe" in found(studio)[0]["detail"]
+    code, out, _ = call("--root", studio, "--json", "status", "night")
+    assert code == 2 and "a pipe" in json.loads(out)["error"]["message"]
 
 
 def test_what_can_be_read_of_a_damaged_database_is_still_checked(studio: Path) -> None:

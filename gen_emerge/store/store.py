@@ -115,6 +115,8 @@ class Store(TrialReader):
         path = folder / DATABASE
         if path.is_dir():
             raise NotASeries(f"{path} is not a gen-emerge series: it is a folder.", hint=ELSEWHERE)
+        if path.exists() and not path.is_file():  # nobody waits for a pipe
+            raise NotASeries(f"{path} is not a gen-emerge series: it is a device, a pipe or a socket.", hint=ELSEWHERE)
         if not path.is_file():
             known = sorted(p.parent.name for p in folder.parent.glob(f"*/{DATABASE}")) if folder.parent.is_dir() else []
             raise NotFound(f'There is no series "{folder.name}" in {folder.parent}.', hint=nearest(folder.name, known))

@@ -67,19 +67,20 @@ def command(app: App, name: str, profile: str | None, brief: str | None, seed: i
     if brief is not None:
         given["brief"] = plain_text(brief, "--brief", longest=4000, lines=True)
     config = parse(given, where="gen-emerge new")
-    alike = [other for other in series_names(root) if _seed_of(root, other) == config.seed]
+    alike = [other for other in series_names(root) if _chance_of(root, other) == (config.profile, config.seed)]
     path = new_series_file(root, name, write_series(config))
     made = {"series": name, "path": str(path), "brief": config.brief, "seed": config.seed, "same_seed": alike}
     app.give(made, lambda: _text(made, own_brief=brief is not None, own_seed=seed is not None))
 
 
-def _seed_of(root: Path, name: str) -> int | None:
-    """The seed that a series file names; None where it cannot be read."""
+def _chance_of(root: Path, name: str) -> tuple[str, int] | None:
+    """The profile and the seed that a series file names: who shares both may repeat pictures. None if unreadable."""
     import tomllib
 
     try:
         text = (root / "experiments" / "series" / f"{name}.toml").read_text(encoding="utf-8")
-        return tomllib.loads(text).get("seed", DEFAULT_SEED)
+        table = tomllib.loads(text)
+        return table.get("profile", "embedded"), table.get("seed", DEFAULT_SEED)
     except (OSError, ValueError):
         return None
 

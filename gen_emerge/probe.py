@@ -12,12 +12,17 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 
-def main() -> None:
-    """Probe what standard input asks for."""
+def main(say: Callable[[str], None]) -> None:
+    """Probe what standard input asks for.
+
+    Args:
+        say: given "ready", and "done" after every genome.
+    """
     from gen_emerge.config import parse
     from gen_emerge.crew import known_names, load_detectors, load_generator, load_scorers
     from gen_emerge.engines.local import to_pixels
@@ -26,12 +31,6 @@ def main() -> None:
     from gen_emerge.store.images import encode, paths_of, read_pixels
     from gen_emerge.store.imports import read_import
     from gen_emerge.types import Genome, Pixels
-
-    told = os.dup(1)
-    os.dup2(2, 1)
-
-    def say(word: str) -> None:
-        os.write(told, f"{word}\n".encode())
 
     asked: dict[str, Any] = json.load(sys.stdin)
     config = parse(asked["settings"], known=known_names())
@@ -57,4 +56,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _told = os.dup(1)
+    os.dup2(2, 1)
+    main(lambda word: os.write(_told, f"{word}\n".encode()) and None)

@@ -682,7 +682,7 @@ def test_the_map_is_shown_and_exported_with_them(call: Call, night: Path, tmp_pa
 
 
 def test_the_probing_process_reads_them_too(
-    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(tmp_path / "p", 2)
     told(call("--json", "--root", night, "import", "night", tmp_path / "p"))
@@ -700,7 +700,7 @@ def test_the_probing_process_reads_them_too(
     monkeypatch.setattr(crew, "load_generator", lambda _config, _picture: FakeGenerator())
     monkeypatch.setattr(images, "encode", lambda genome, pixels, series: seen.append(pixels_hash(pixels)))
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked)))
-    capsys.readouterr()
-    probe.main()
-    assert capsys.readouterr().out.split() == ["ready", "done", "done"]
+    words: list[str] = []
+    probe.main(words.append)
+    assert words == ["ready", "done", "done"]
     assert seen == [genome.generator_version for genome in genomes]

@@ -232,9 +232,10 @@ def test_every_emitter_is_told_in_words_and_the_first_image_has_none_before_it()
         "image": None, "prompt": "a print", "negative": "", "imported": None, "parents": [{"candidate": 7}],
         "operator": "reseed", "genome": "ab", "recipe": {"generator": "painter", "seed": 3, "parameters": {}},
         "verdicts": [verdict, {**verdict, "gate": "style", "value": 6.9e-7}], "signals": {}, "critique": None,
-        "placements": [], "changes": [],
+        "placements": [], "changes": [], "favourite": "interesting",
     }  # fmt: skip
     text = account_text(found, Path("x"))
+    assert text.startswith("night  candidate 1  ") and ", interesting  cycle 4" in text.splitlines()[0]
     assert re.search(r"novelty +pass +-  none before it$", text, re.M)
     assert re.search(r"style +pass +almost 0  from 0\.0001, duplicate below 0\.01 \(review within 0\.01\)$", text, re.M)
     assert "reseed from candidate 7: the same words, another seed" in text

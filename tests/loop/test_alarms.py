@@ -155,13 +155,15 @@ def change_the_scorer(made: Series) -> None:
     world = made.crew.generator
     other = Rescaled(world.traits, world.numbers)
     crew = replace(made.crew, scorers=(other,))
-    made.store.add_input("config", {"settings": 2, "versions": crew.versions}, first_cycle=made.state.cycle + 1)
+    made.store.add_input(
+        "config", {"settings": 2, "banks": {}, "versions": crew.versions}, first_cycle=made.state.cycle + 1
+    )
     made.reopen(scorers=(other,))
 
 
 def test_another_scorer_is_no_drift_and_what_it_measures_is_compared_with_itself_alone(series):
     made = begin(series, moving)
-    made.store.add_input("config", {"settings": 1, "versions": made.crew.versions}, first_cycle=1)
+    made.store.add_input("config", {"settings": 1, "banks": {}, "versions": made.crew.versions}, first_cycle=1)
     made.run(37)
     change_the_scorer(made)
     made.run(50).reopen()
@@ -174,7 +176,7 @@ def test_another_scorer_is_no_drift_and_what_it_measures_is_compared_with_itself
 
 def test_an_alarm_about_a_scorer_that_was_replaced_ends(series):
     made = begin(series, moving)
-    made.store.add_input("config", {"settings": 1, "versions": made.crew.versions}, first_cycle=1)
+    made.store.add_input("config", {"settings": 1, "banks": {}, "versions": made.crew.versions}, first_cycle=1)
     made.run(60)
     change_the_scorer(made)
     made.run(62)
@@ -274,13 +276,13 @@ def more_to_review(number: int) -> Traits:
 def test_a_review_rate_that_rises_is_said_and_other_thresholds_end_it(series):
     settings = replace(QUIET, drift=False)
     made = begin(series, more_to_review, alarms=settings, gates=REVIEWS)
-    made.store.add_input("config", {"settings": 1, "versions": made.crew.versions}, first_cycle=1)
+    made.store.add_input("config", {"settings": 1, "banks": {}, "versions": made.crew.versions}, first_cycle=1)
     made.run(50)
     (raised, name, _), *_ = alarms(made)
     assert name == "review-rate" and 41 <= raised <= 46 and len(alarms(made)) == 1
     figures = made.state.alarms["review-rate"].payload
     assert figures["before"] < 0.12 and figures["after"] > 0.3 and figures["since"] <= raised
-    made.store.add_input("config", {"settings": 2, "versions": made.crew.versions}, first_cycle=51)
+    made.store.add_input("config", {"settings": 2, "banks": {}, "versions": made.crew.versions}, first_cycle=51)
     gates = {**REVIEWS, "quality": GateSetting(lower=0.31, review=0.2)}
     made.reopen(gates=gates).run(52)
     assert alarms(made)[1:] == [(51, "review-rate", "ended")]

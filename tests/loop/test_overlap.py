@@ -183,6 +183,7 @@ class Elsewhere:
             name = pixels_hash(pixels)
             self.pixels[name] = pixels
             payload = {"prompt": f"wave {number}", "negative": "", "pixels": name, "width": 40, "height": 32}
+            payload |= dict.fromkeys(("source", "picture", "picture_file", "original", "original_file"), "")
             made.store.add_input("import", payload, first_cycle=first_cycle)
 
 

@@ -83,6 +83,43 @@ def rank_interval(
     return Coefficient(value=value, low=low, high=high)
 
 
+def power_to_tell(was: float, now: float, n: int, rounds: int, *, level: float = 0.95) -> float:
+    """How likely so many rounds are to show that a Spearman of n items is `now`, less than `was`.
+
+    One-sided test of the mean z against `was` by Bonett & Wright's variances. Simulated with n = 10, 0.6 and 0.3: one
+    round has 0.27, eight have 0.88, where this gives 0.23 and 0.86.
+
+    Args:
+        was: what is to be refuted, in (-1, 1).
+        now: what holds, below `was`.
+        n: items a round, 4 or more.
+        rounds: how many, 1 or more.
+        level: 1 - the chance of a false alarm.
+    """
+    from scipy.special import ndtr, ndtri
+
+    spread = [math.sqrt((1.0 + value * value / 2.0) / ((n - 3) * rounds)) for value in (was, now)]
+    apart = math.atanh(was) - math.atanh(now)
+    return float(ndtr((apart - float(ndtri(level)) * spread[0]) / spread[1]))
+
+
+def rounds_to_tell(was: float, now: float, n: int, *, power: float = 0.85, level: float = 0.95) -> int:
+    """How many rounds of n items it takes to see that a Spearman is `now` and not `was`: see `power_to_tell`.
+
+    Raises:
+        BadInput: nothing to see: `now` is not below `was`, one of them is no correlation, or there are too few items.
+    """
+    from scipy.special import ndtri
+
+    if not -1.0 < now < was < 1.0:
+        raise BadInput(f"A Spearman that falls from {was} to {now}: wanted two numbers between -1 and 1, falling.")
+    if n < 4:
+        raise BadInput(f"A ranking of {n}: wanted four or more, or it says nothing of how sure it is.")
+    own = float(ndtri(level)) * math.sqrt(1.0 + was * was / 2.0)
+    other = float(ndtri(power)) * math.sqrt(1.0 + now * now / 2.0)
+    return math.ceil(((own + other) / (math.atanh(was) - math.atanh(now))) ** 2 / (n - 3))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanSquares:
     """Of a two-way table: between items, between raters, and the rest."""
@@ -115,18 +152,19 @@ def mean_squares(ratings: Values) -> MeanSquares:
 def icc_2k(ratings: Values) -> float:
     """ICC(2,k) of (items, raters) ratings: two-way random effects, absolute agreement, mean of the k raters.
 
-    Shrout & Fleiss 1979, their case 2 for averages: (BMS - EMS) / (BMS + (JMS - EMS) / n).
+    Shrout & Fleiss 1979, their case 2 for averages: (BMS - EMS) / (BMS + (JMS - EMS) / n). NaN where raters contradict
+    each other so much that the whole variance is estimated as nothing or less: the quotient would turn positive.
     """
     at = mean_squares(ratings)
     whole = at.items + (at.raters - at.rest) / len(ratings)
-    return (at.items - at.rest) / whole if whole != 0 else float("nan")
+    return (at.items - at.rest) / whole if whole > 0 else float("nan")
 
 
 def icc_21(ratings: Values) -> float:
     """ICC(2,1): the same of a single rater: (BMS - EMS) / (BMS + (k - 1) EMS + k (JMS - EMS) / n)."""
     at, (n, k) = mean_squares(ratings), ratings.shape
     whole = at.items + (k - 1) * at.rest + k * (at.raters - at.rest) / n
-    return (at.items - at.rest) / whole if whole != 0 else float("nan")
+    return (at.items - at.rest) / whole if whole > 0 else float("nan")
 
 
 def icc(ratings: Values, *, average: bool = True, level: float = 0.95) -> Coefficient:
@@ -144,11 +182,12 @@ def icc(ratings: Values, *, average: bool = True, level: float = 0.95) -> Coeffi
 
     (n, k), at, single = ratings.shape, mean_squares(ratings), icc_21(ratings)
     value = icc_2k(ratings) if average else single
-    if at.rest <= 0 or math.isnan(single):
+    if at.rest <= 0 or math.isnan(single) or math.isnan(value):
         return Coefficient(value=value, low=value, high=value)
     ratio = at.raters / at.rest
     own, other = k * single * ratio, n * (1 + (k - 1) * single) - k * single
-    freedom = (k - 1) * (n - 1) * (own + other) ** 2 / ((n - 1) * own**2 + other**2)
+    most = (k - 1) * (n - 1)  # what is left of the next line when raters differ in nothing but order
+    freedom = most * (own + other) ** 2 / ((n - 1) * own**2 + other**2) if own or other else most
     upper = float(fdtri(n - 1, freedom, 0.5 + level / 2))
     lower = float(fdtri(freedom, n - 1, 0.5 + level / 2))
     shared = k * at.raters + (k * n - k - n) * at.rest

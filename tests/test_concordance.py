@@ -16,7 +16,9 @@ from gen_emerge.concordance import (
     icc_21,
     kendall,
     krippendorff_alpha,
+    power_to_tell,
     rank_interval,
+    rounds_to_tell,
     spearman,
 )
 from gen_emerge.errors import BadInput
@@ -94,6 +96,40 @@ def test_the_bootstrap_draws_whole_items_and_leaves_out_what_is_undefined():
     assert found.low == pytest.approx(wide.low, abs=0.08) and found.high == pytest.approx(wide.high, abs=0.08)
     flat = bootstrap(lambda drawn: spearman(drawn[:, 0], drawn[:, 1]), np.array([[1.0, 1], [1, 1], [2, 2]]), rng=rng)
     assert (flat.value, flat.low) == (1.0, 1.0)
+
+
+def test_raters_who_contradict_each_other_have_no_intraclass_correlation():
+    """With two opposite orders the formula's quotient is n, of two negative numbers."""
+    for n in (4, 10):
+        order = np.arange(n, dtype=float)
+        opposed = np.stack([order, order[::-1]], axis=1)
+        found = icc(opposed)
+        assert math.isnan(icc_2k(opposed)) and math.isnan(found.value) and math.isnan(found.low)
+        single = icc(opposed, average=False)
+        assert math.isnan(single.value) or single.value < 0
+
+
+def test_eight_rounds_of_ten_tell_a_fall_from_a_simulation_of_rankings():
+    """ANCHORS: 0.6 to 0.3 takes 8 rounds with power 0.88; one has 0.27."""
+    assert rounds_to_tell(0.6, 0.3, 10) == 8
+    assert rounds_to_tell(0.6, 0.3, 4) > 40 and rounds_to_tell(0.6, 0.5, 10) > 40
+    rng = np.random.default_rng(4)
+    for rounds in (1, 8):
+        threshold = np.quantile(_mean_of_rounds(0.6, rounds, rng), 0.05)
+        seen = np.mean(_mean_of_rounds(0.3, rounds, rng) < threshold)
+        assert power_to_tell(0.6, 0.3, 10, rounds) == pytest.approx(seen, abs=0.06)
+    assert power_to_tell(0.6, 0.3, 10, 7) < 0.85 <= power_to_tell(0.6, 0.3, 10, 8)
+    for was, now, n in ((0.3, 0.6, 10), (1.0, 0.3, 10), (0.6, 0.3, 3)):
+        with pytest.raises(BadInput, match="wanted"):
+            rounds_to_tell(was, now, n)
+
+
+def _mean_of_rounds(rho, rounds, rng, n=10, draws=3000):
+    """(draws,) mean Spearman of rounds of n normal pairs, whose correlation gives that Spearman (Pearson 1907)."""
+    r = 2 * math.sin(math.pi * rho / 6)
+    one, noise = rng.normal(size=(2, draws, rounds, n))
+    a, b = (side.argsort(-1).argsort(-1) - (n - 1) / 2 for side in (one, r * one + math.sqrt(1 - r * r) * noise))
+    return ((a * b).sum(-1) / (n * (n * n - 1) / 12)).mean(-1)
 
 
 def test_what_cannot_be_compared_is_refused():

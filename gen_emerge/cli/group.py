@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Your judgement": {
             "rounds": "Show the open questions of a series, or ask for some.",
             "judge": "Answer them: in the terminal, or from a file.",
+            "agreement": "Say how far people agree with the machine, and with one another.",
             "calibrate": "Move the gates by your judgements, or back.",
         },
         "Models": {

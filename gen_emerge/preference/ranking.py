@@ -7,6 +7,7 @@ here asks anybody anything.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection
 from typing import Literal
 
@@ -137,6 +138,21 @@ class DuelPreference:
         """Those of `among` that were ever compared, as `best` would name them one after the other."""
         self._catch_up()
         return sorted((i for i in among if i in self._place), key=self._standing)
+
+    def linked(self, among: Collection[int]) -> dict[int, float]:
+        """Utility, in log-odds, of the largest group of `among` that comparisons link to one another.
+
+        Between images that nothing links the model knows no order: what it says of them is the prior's.
+        """
+        self._catch_up()
+        known = [i for i in among if i in self._place]
+        if not known:
+            return {}
+        fit = self._fitted()
+        group = {i: int(fit.components[self._place[i]]) for i in known}
+        sizes = Counter(group.values())
+        largest = min(sizes, key=lambda one: (-sizes[one], one))
+        return {i: float(fit.utilities[self._place[i]]) for i in known if group[i] == largest}
 
     def _standing(self, candidate: int) -> tuple[float, int]:
         return -round(float(self._fitted().utilities[self._place[candidate]]), 6), candidate

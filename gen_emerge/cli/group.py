@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "rounds": "Show the open questions of a series, or ask for some.",
             "judge": "Answer them: in the terminal, or from a file.",
             "calibrate": "Move the gates by your judgements, or back.",
+            "compass": "Say which words you like and which you do not; forbid words.",
         },
         "Models": {
             "models": "List, fetch, verify and find the models of the diffusion profile.",

@@ -38,6 +38,8 @@ from gen_emerge.types import (
     Proposal,
     Status,
 )
+from gen_emerge.vocabulary import KIND as FORBIDDEN
+from gen_emerge.vocabulary import forbidden
 from gen_emerge.watches import NARROWING, Watches
 
 if TYPE_CHECKING:
@@ -119,10 +121,13 @@ class Live:
     # ---- proposals -----------------------------------------------------------------------------------------------
 
     def proposed(self, cycle: int) -> tuple[Proposal, ...]:
-        """The proposals of one cycle, under the settings now in force."""
+        """The proposals of one cycle, under the settings now in force, without the words that are forbidden by then."""
         taken: set[str] = set()
+        told = self.store.inputs_of(FORBIDDEN)
         for earlier in sorted(c for c in self.proposals if c <= cycle):
-            self.proposals[earlier] = self.proposer.adapt_all(self.proposals[earlier], self.state.rendered, taken)
+            self.proposals[earlier] = self.proposer.adapt_all(
+                self.proposals[earlier], self.state.rendered, taken, never=forbidden(told, earlier)
+            )
         return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:
@@ -134,7 +139,12 @@ class Live:
             imports = self.imports.due(self.state.cycle, rhythm.batch, pixels=pixels, known=self._proposed_before)
         explore = self.crew.alarms.explore_on_narrowing if self.state.alarm(NARROWING) else 0.0
         self.proposals[cycle] = self.proposer.propose(
-            cycle, self.state, waiting=waiting, imports=imports, explore=explore
+            cycle,
+            self.state,
+            waiting=waiting,
+            imports=imports,
+            explore=explore,
+            never=forbidden(self.store.inputs_of(FORBIDDEN), self.state.cycle),
         )
         self.unsaved.extend(self.proposals[cycle])
 

@@ -18,6 +18,11 @@ def compass_text(result: Mapping[str, Any]) -> str:
         lines.append(f"  In log-odds; {result['coverage']:.0%} sure of all these intervals together.")
     else:
         lines += _nothing(result)
+    for place, word in enumerate(result["never"]):
+        lines.append(f"  {'never again' if not place else '':<12} {word}")
+    if result["from_cycle"] is not None:
+        running = "the series takes it up by itself" if result["running"] else f"gen-emerge run {name}"
+        lines.append(f"  Counts from cycle {result['from_cycle']} on: {running}.")
     return "\n".join(lines)
 
 

@@ -96,3 +96,49 @@ def test_with_nothing_to_say_it_says_so_and_what_to_answer(house: House) -> None
     path.write_text(json.dumps({"question": question["id"], "answer": "left"}) + "\n", encoding="utf-8")
     house.call("judge", "night", "--answers", path)
     assert "No word stands out" in text(house, "night")
+
+
+def with_word(house: House, word: str, first: int) -> list[int]:
+    with house.store("night") as store:
+        return [c.id for c in store.candidates() if c.cycle >= first and word in c.genome.slots.values()]
+
+
+def test_a_running_series_takes_up_two_commands_at_once(night: House) -> None:
+    running = night.start("run", "night", "--cycles", "40", env={"TROUBLED_SLEEP": "0.02"})
+    night.until(running, lambda: night.committed("night") >= 14)
+    both = [night.start("compass", "night", "--never", word) for word in ("fine", "serene")]
+    assert [each.wait() for each in both] == [0, 0]
+    assert all(each.said["running"] for each in both)
+    first = max(each.said["from_cycle"] for each in both)
+    assert first < 40
+    assert running.wait() == 0
+    assert night.call("compass", "night")["never"] == ["fine", "serene"]
+    assert with_word(night, "fine", 1)
+    assert with_word(night, "fine", first) == with_word(night, "serene", first) == []
+    night.healthy("night")
+
+
+def test_no_two_commands_at_once_can_empty_a_slot(night: House) -> None:
+    night.call("compass", "night", "--never", "fine", "--never", "medium")
+    both = [night.start("compass", "night", "--never", word) for word in ("bold", "monumental")]
+    assert sorted(each.wait() for each in both) == [0, 2]
+    assert len(night.call("compass", "night")["never"]) == 3
+
+
+def test_words_are_forbidden_and_allowed_again_and_others_refused(night: House) -> None:
+    said = night.call("compass", "night", "--never", "sumi", "--never", "stormy")
+    assert (said["never"], said["from_cycle"], said["running"]) == (["stormy", "sumi"], 13, False)
+    assert night.call("compass", "night", "--never", "sumi")["from_cycle"] is None  # it is so already
+    before = night.contents("night")
+    assert 'Did you mean "ember"?' in refused(night, "night", "--never", "embers")
+    assert 'Did you mean "stormy"?' in refused(night, "night", "--allow", "stormi")
+    assert "at once" in refused(night, "night", "--allow", "sumi", "--never", "sumi")
+    scales = [part for word in ("fine", "medium", "bold", "monumental") for part in ("--never", word)]
+    assert "slot scale" in refused(night, "night", *scales)
+    assert night.contents("night") == before
+    shown = text(night, "night", "--allow", "sumi")
+    assert "never again  stormy" in shown
+    assert "Counts from cycle 13 on: gen-emerge run night." in shown
+    night.call("run", "night", "--cycles", "24")
+    assert with_word(night, "stormy", 13) == []
+    assert with_word(night, "sumi", 13)

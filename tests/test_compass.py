@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,14 @@ def test_love_of_one_word_is_found_again_and_again_and_no_other() -> None:
     assert sum(bool(more - {"glass"} or less - {"stormy"}) for more, less in found) <= 2
 
 
+def test_one_loved_word_among_fifty_that_say_nothing_is_found() -> None:
+    def ember(genome: Genome) -> float:
+        return 3.0 * (genome.slots["palette"] == "ember")
+
+    found = [words(fit_compass(*asked(seed, ember, images=200, duels=600))) for seed in range(10)]
+    assert sum(each == ({"ember"}, set()) for each in found) >= 8
+
+
 @pytest.mark.parametrize(("images", "duels", "keeps"), [(40, 60, 20), (120, 300, 0), (30, 300, 30)])
 def test_a_rater_who_answers_at_random_is_told_nothing_in_nine_series_of_ten(
     images: int, duels: int, keeps: int
@@ -97,12 +106,15 @@ def test_a_rater_who_answers_at_random_is_told_nothing_in_nine_series_of_ten(
 
 
 def test_one_much_compared_picture_says_little_of_its_words() -> None:
-    rng = np.random.default_rng(5)
-    made = genomes(rng, 60)
-    loved = 1
-    told = [duel(loved, other, won=True) for other in range(2, 61)]
-    told += [duel(2 + n % 59, 2 + (n * 7 + 3) % 59, won=bool(n % 2)) for n in range(200) if n % 59 != (n * 7 + 3) % 59]
-    assert words(fit_compass(told, [], made)) == (set(), set())
+    palette = BANK.slots["palette"][:10]
+    made = {n: replace(g, slots={"palette": palette[n % 10]}) for n, g in genomes(np.random.default_rng(5), 30).items()}
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        pairs = [rng.choice(range(1, 31), 2, replace=False).tolist() for _ in range(600)]
+        told = [duel(a, b, won=a == 1 or (b != 1 and beats(rng, 0.0))) for a, b in pairs]
+        found.append(words(fit_compass(told, [], made)))
+    assert sum(each == (set(), set()) for each in found) >= 18
 
 
 def test_keeps_count_less_than_duels_and_still_count() -> None:

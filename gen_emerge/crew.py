@@ -147,6 +147,7 @@ def assemble(
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
         alarms=alarms_of(config),
+        tilt=config.compass.tilt,
     )
 
 

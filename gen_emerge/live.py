@@ -23,6 +23,7 @@ from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
 from gen_emerge.roles import Crew
 from gen_emerge.state import State
+from gen_emerge.steering import Liked
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
 from gen_emerge.tried import tried
@@ -83,6 +84,7 @@ class Live:
             self.preference.add(duel)
         self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
         self.watches = Watches(crew, store, state)
+        self.liked = Liked(store)
         self.ahead: dict[int, Draft] = {}
         self.sitting = Sitting(
             crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
@@ -145,6 +147,8 @@ class Live:
             imports=imports,
             explore=explore,
             never=forbidden(self.store.inputs_of(FORBIDDEN), self.state.cycle),
+            liked=self.liked.as_of(self.state.cycle) if self.crew.tilt else {},
+            tilt=self.crew.tilt,
         )
         self.unsaved.extend(self.proposals[cycle])
 

@@ -81,6 +81,8 @@ class Proposer:
         imports: Sequence[Genome] = (),
         explore: float = 0.0,
         never: frozenset[str] = frozenset(),
+        liked: Mapping[str, Mapping[str, float]] | None = None,
+        tilt: float = 0.0,
     ) -> tuple[Proposal, ...]:
         """The genomes of one cycle, in slot order: what the emitters draw, then the imported pictures.
 
@@ -94,9 +96,11 @@ class Proposer:
             explore: share of the genomes, 0 to 1, that emitters draw which begin from no elite; beyond what the bandit
                 gives them.
             never: words that no genome may have.
+            liked: slot -> word -> log-odds, what humans like or dislike as of the same commit.
+            tilt: share of the drawn words, 0 to 0.5, that follows it.
         """
         bank = without(self._bank, never)
-        sources = self._sources(cycle, state, bank)
+        sources = replace(self._sources(cycle, state, bank), liked=liked or {}, tilt=tilt)
         offered = [name for name in self._offered if bank.patterns or "patterns" not in _needs(self._emitters[name])]
         names = offered if cycle > self._warmup_cycles else [FRESH]
         explorers = [name for name in names if name in EXPLORERS]

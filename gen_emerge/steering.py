@@ -5,11 +5,13 @@ Takes the store and, of what humans said, the part that a cycle may use; gives p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gen_emerge.judged import UNSURE_WEIGHT
 from gen_emerge.preference.compass import Compass, Kept, fit_compass
 from gen_emerge.preference.verdicts import as_duels
 from gen_emerge.store import Store
-from gen_emerge.types import SINGLE, Duel, take_group
+from gen_emerge.types import SINGLE, Duel, HumanAnswer, take_group
 
 
 def compass_of(store: Store, *, last: int | None = None) -> Compass:
@@ -23,6 +25,33 @@ def compass_of(store: Store, *, last: int | None = None) -> Compass:
     ids = sorted({c for duel in told for c in (duel.left, duel.right)} | {each.candidate for each in kept})
     genomes = {candidate.id: candidate.genome for candidate in store.candidates(ids)} if ids else {}
     return fit_compass(told, kept, genomes)
+
+
+class Liked:
+    """What the compass names, as of a commit: fitted again where an answer came since, a function of the answers alone.
+
+    Args:
+        store: the series.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._heard: tuple[HumanAnswer, ...] = ()
+        self._liked: dict[str, dict[str, float]] = {}
+
+    def as_of(self, cycle: int) -> Mapping[str, Mapping[str, float]]:
+        """Slot -> word -> log-odds, of the words that are named; what is not said tilts nothing.
+
+        Args:
+            cycle: a committed one; answers that came for later ones are not used.
+        """
+        heard = self._store.answers(cycle).standing
+        if heard != self._heard:
+            self._heard, self._liked = heard, {}
+            for each in compass_of(self._store, last=cycle).leanings:
+                if each.says and each.word:
+                    self._liked.setdefault(each.name, {})[each.word] = each.value
+        return self._liked
 
 
 def verdicts(store: Store, last: int | None) -> list[Duel]:

@@ -8,10 +8,7 @@ Everything heavy is imported here, when a series is opened, and not before.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -27,13 +24,14 @@ from gen_emerge.config import KNOWN, Known, SeriesConfig, why_not
 from gen_emerge.config.implementations import DISTANCES
 from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
-from gen_emerge.errors import BadConfig, BadInput, GenEmergeError, MissingExtra, nearest
+from gen_emerge.errors import BadConfig, BadInput, MissingExtra, nearest
 from gen_emerge.filters import NAMES, Rule
 from gen_emerge.preference.takes import Selector
+from gen_emerge.probing import probe
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
 from gen_emerge.roles import Crew, Rhythm
 from gen_emerge.state import SELECTOR
-from gen_emerge.types import GATES, Gate, Genome, Pixels, PromptBank, QuestionBank
+from gen_emerge.types import GATES, Gate, Pixels, PromptBank, QuestionBank
 from gen_emerge.types.genomes import IMPORT
 
 GENERATORS = "gen_emerge.generators"
@@ -44,8 +42,6 @@ SCALES: Mapping[str, tuple[float, float]] = {"nima": (1.0, 10.0), "clip": (-2.0,
 """Scorer -> the natural limits of its gate's signal: a mean rating; a difference of two cosines."""
 Picture = Callable[[str], Pixels]
 """Hash of a genome, or of pixels -> (h, w, 3) uint8 of a stored picture."""
-PROBE_SECONDS = 600.0
-"""How long one probed genome may take before its process is counted as dead."""
 
 
 def known_names() -> Known:
@@ -147,6 +143,7 @@ def assemble(
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
         alarms=alarms_of(config),
+        tilt=config.compass.tilt,
     )
 
 
@@ -350,63 +347,3 @@ def load_critic(config: SeriesConfig) -> Critic:
         raise BadInput(f'No critic is called "{use}".', hint=nearest(use, CRITICS))
     foreign = [gate for gate in GATES if config.scorers.of(gate).use != "embedded"]
     return load(use, ignore=[gate for gate in foreign if gate in ("quality", "prompt")])
-
-
-def probe(
-    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str], folder: Path | None = None
-) -> dict[str, str]:
-    """Render and score genomes one by one in a process of its own; whoever kills it is named, the rest goes on.
-
-    Only a death seen by this living parent counts. A genome that merely raises is not a death: the engine handles it.
-
-    Returns:
-        Genome hash -> how its process ended.
-    """
-    deaths: dict[str, str] = {}
-    waiting = list(genomes)
-    while waiting:
-        survived, ending = _probe_some(waiting, config, root, references, folder)
-        if ending is None:
-            break
-        if survived == len(waiting):  # it hung once all was done: none of them is to blame
-            break
-        deaths[waiting[survived].hash] = ending
-        waiting = waiting[survived + 1 :]
-    return deaths
-
-
-def _probe_some(
-    genomes: Sequence[Genome], config: SeriesConfig, root: Path, references: Sequence[str], folder: Path | None
-) -> tuple[int, str | None]:
-    """Start one probing process: how many genomes it got through, and how it died (None when it did not)."""
-    from gen_emerge.config import as_table
-
-    asked = {
-        "settings": as_table(config),  # with the paths of models in
-        "root": str(root),
-        "references": list(references),
-        "folder": str(folder) if folder is not None else "",
-        "genomes": [{**g.recipe(), "parents": g.parents, "operator": g.operator} for g in genomes],
-    }
-    command = [sys.executable, "-m", "gen_emerge.probe"]
-    try:
-        ended = subprocess.run(
-            command,
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=PROBE_SECONDS * len(genomes),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        printed = cast("str | bytes", late.stdout or b"")
-        # Bytes, whatever `text` asked for, on all systems but one.
-        lines = str(printed, errors="replace").splitlines() if isinstance(printed, bytes) else printed.splitlines()
-        return lines.count("done"), f"no answer within {PROBE_SECONDS:.0f} s"
-    lines = ended.stdout.splitlines()
-    if "ready" not in lines:
-        raise GenEmergeError(f"The probing process did not start: {ended.stderr.strip()[-300:]}")
-    survived, code = lines.count("done"), ended.returncode
-    if survived == len(genomes):
-        return survived, None
-    return survived, f"killed its process (signal {-code})" if code < 0 else f"ended its process (exit code {code})"

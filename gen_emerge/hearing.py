@@ -27,6 +27,7 @@ from gen_emerge.remeasure import remeasured, replaced_scorers
 from gen_emerge.state import SELECTOR, State
 from gen_emerge.store import Store
 from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
+from gen_emerge.vocabulary import KIND as FORBIDDEN
 
 RETURNING = 4
 """So many batches of those who wait for the critic are asked about again in one cycle."""
@@ -48,6 +49,10 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
         many = "1 picture was" if len(arrived) == 1 else f"{len(arrived)} pictures were"
         message = f"{many} imported; slots of cycles to come are theirs."
         draft.events.append(Event(kind="import", message=message))
+    for item in inputs:
+        if item.kind == FORBIDDEN:
+            message = f'"{item.payload["word"]}" {"never again" if item.payload["never"] else "is allowed again"}.'
+            draft.events.append(Event(kind=FORBIDDEN, message=message, payload=dict(item.payload)))
     _return_pending(draft)
     if any(item.kind in ("answer", "undo") for item in inputs):
         draft.answers = _new_answers(draft)

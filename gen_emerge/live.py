@@ -23,6 +23,7 @@ from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
 from gen_emerge.roles import Crew
 from gen_emerge.state import State
+from gen_emerge.steering import Liked
 from gen_emerge.store import Store
 from gen_emerge.subject import Subject
 from gen_emerge.tried import tried
@@ -38,6 +39,8 @@ from gen_emerge.types import (
     Proposal,
     Status,
 )
+from gen_emerge.vocabulary import KIND as FORBIDDEN
+from gen_emerge.vocabulary import forbidden
 from gen_emerge.watches import NARROWING, Watches
 
 if TYPE_CHECKING:
@@ -81,6 +84,7 @@ class Live:
             self.preference.add(duel)
         self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
         self.watches = Watches(crew, store, state)
+        self.liked = Liked(store)
         self.ahead: dict[int, Draft] = {}
         self.sitting = Sitting(
             crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
@@ -119,10 +123,13 @@ class Live:
     # ---- proposals -----------------------------------------------------------------------------------------------
 
     def proposed(self, cycle: int) -> tuple[Proposal, ...]:
-        """The proposals of one cycle, under the settings now in force."""
+        """The proposals of one cycle, under the settings now in force, without the words that are forbidden by then."""
         taken: set[str] = set()
+        told = self.store.inputs_of(FORBIDDEN)
         for earlier in sorted(c for c in self.proposals if c <= cycle):
-            self.proposals[earlier] = self.proposer.adapt_all(self.proposals[earlier], self.state.rendered, taken)
+            self.proposals[earlier] = self.proposer.adapt_all(
+                self.proposals[earlier], self.state.rendered, taken, never=forbidden(told, earlier)
+            )
         return self.proposals[cycle]
 
     def _queue(self, cycle: int) -> None:
@@ -134,7 +141,14 @@ class Live:
             imports = self.imports.due(self.state.cycle, rhythm.batch, pixels=pixels, known=self._proposed_before)
         explore = self.crew.alarms.explore_on_narrowing if self.state.alarm(NARROWING) else 0.0
         self.proposals[cycle] = self.proposer.propose(
-            cycle, self.state, waiting=waiting, imports=imports, explore=explore
+            cycle,
+            self.state,
+            waiting=waiting,
+            imports=imports,
+            explore=explore,
+            never=forbidden(self.store.inputs_of(FORBIDDEN), self.state.cycle),
+            liked=self.liked.as_of(self.state.cycle) if self.crew.tilt else {},
+            tilt=self.crew.tilt,
         )
         self.unsaved.extend(self.proposals[cycle])
 

@@ -98,8 +98,9 @@ def start_renders(live: Live, engine: LocalEngine, cycle: int, cycles: int) -> N
         last = min(last, -(-cycle // rhythm.checkin_every) * rhythm.checkin_every)
     for ahead in range(cycle, last + 1):
         if ahead not in live.ahead and not engine.has(ahead):
-            genomes = [proposal.genome for proposal in live.proposed(ahead)]
+            # Begun first: whatever comes from outside after that is for a later cycle.
             starts = live.store.begin(ahead, time.time())
+            genomes = [proposal.genome for proposal in live.proposed(ahead)]
             if starts > 1 and (starts - 1) % rhythm.max_attempts == 0:
                 for genome, error in live.crew.probe(genomes).items():
                     live.store.add_input("quarantine", {"genome": genome, "error": error}, first_cycle=ahead)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load
-from gen_emerge.config.tables import AlarmsConfig, CalibrationConfig
+from gen_emerge.config.tables import AlarmsConfig, CalibrationConfig, CompassConfig
 from gen_emerge.config.toml import shown
 from gen_emerge.crew import known_names, load_banks, reference_prompts
 from gen_emerge.errors import BadInput, FixedKeyChanged
@@ -105,6 +105,8 @@ def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank
         del table["calibration"]
     if config.alarms == AlarmsConfig():
         del table["alarms"]
+    if config.compass == CompassConfig():
+        del table["compass"]
     banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
     return {"settings": table, "banks": banks}
 

@@ -1,4 +1,4 @@
-"""The probing process, started by `crew.probe` only: renders, encodes and scores genomes one by one.
+"""The probing process, started by `probing.probe` only: renders, encodes and scores genomes one by one.
 
 Takes one JSON object on standard input (settings, studio folder, reference prompts, genomes, and the series' folder,
 where pictures lie that genomes begin from); writes "ready", then "done" after every genome that did not end the
@@ -58,4 +58,8 @@ def main(say: Callable[[str], None]) -> None:
 if __name__ == "__main__":
     _told = os.dup(1)
     os.dup2(2, 1)
-    main(lambda word: os.write(_told, f"{word}\n".encode()) and None)
+
+    def _say(word: str) -> None:
+        os.write(_told, f"{word}\n".encode())
+
+    main(_say)

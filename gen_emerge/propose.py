@@ -21,6 +21,7 @@ from gen_emerge.protocols import Emitter, Generator
 from gen_emerge.state import State
 from gen_emerge.types import Genome, PromptBank, Proposal, Sketch, Sources
 from gen_emerge.types.genomes import STRENGTH
+from gen_emerge.vocabulary import without, written
 
 MAX_REDRAWS = 64
 """Redraws from the chosen emitter before a fresh draw is taken, and as many again of those before giving up."""
@@ -66,7 +67,7 @@ class Proposer:
         usable = self._abilities | {
             name for name, there in (("parameters", generator.parameters), ("patterns", bank.patterns)) if there
         }
-        self._offered = [name for name, e in emitters.items() if getattr(e, "needs", frozenset[str]()) <= usable]
+        self._offered = [name for name, e in emitters.items() if _needs(e) <= usable]
         self._emitters = emitters
         self._lookup = genomes
         self._parents: dict[str, Genome] = {}
@@ -79,6 +80,9 @@ class Proposer:
         waiting: Collection[str],
         imports: Sequence[Genome] = (),
         explore: float = 0.0,
+        never: frozenset[str] = frozenset(),
+        liked: Mapping[str, Mapping[str, float]] | None = None,
+        tilt: float = 0.0,
     ) -> tuple[Proposal, ...]:
         """The genomes of one cycle, in slot order: what the emitters draw, then the imported pictures.
 
@@ -91,9 +95,14 @@ class Proposer:
             imports: imported pictures whose turn it is, no more than there are slots.
             explore: share of the genomes, 0 to 1, that emitters draw which begin from no elite; beyond what the bandit
                 gives them.
+            never: words that no genome may have.
+            liked: slot -> word -> log-odds, what humans like or dislike as of the same commit.
+            tilt: share of the drawn words, 0 to 0.5, that follows it.
         """
-        sources = self._sources(cycle, state)
-        names = self._offered if cycle > self._warmup_cycles else [FRESH]
+        bank = without(self._bank, never)
+        sources = replace(self._sources(cycle, state, bank), liked=liked or {}, tilt=tilt)
+        offered = [name for name in self._offered if bank.patterns or "patterns" not in _needs(self._emitters[name])]
+        names = offered if cycle > self._warmup_cycles else [FRESH]
         explorers = [name for name in names if name in EXPLORERS]
         taken = {*waiting, *(genome.hash for genome in imports)}
         proposals: list[Proposal] = []
@@ -105,7 +114,7 @@ class Proposer:
         for slot in range(0, drawn, self._takes):
             rng = draw(self._seed, cycle, slot, "bandit")
             name = state.bandit.choose(names, rng, explore=explore, explorers=explorers)
-            first = Proposal(cycle=cycle, slot=slot, genome=self._draw(cycle, slot, name, sources, known))
+            first = Proposal(cycle=cycle, slot=slot, genome=self._draw(cycle, slot, name, sources, known, never))
             proposals.append(first)
             taken.add(first.genome.hash)
             for further in range(slot + 1, slot + self._takes):
@@ -128,7 +137,12 @@ class Proposer:
         self._parents.update((genome.hash, genome) for genome in genomes)
 
     def adapt_all(
-        self, proposals: Sequence[Proposal], rendered: Callable[[str], bool], taken: set[str]
+        self,
+        proposals: Sequence[Proposal],
+        rendered: Callable[[str], bool],
+        taken: set[str],
+        *,
+        never: frozenset[str] = frozenset(),
     ) -> tuple[Proposal, ...]:
         """The waiting proposals of one cycle under the settings now in force.
 
@@ -139,6 +153,7 @@ class Proposer:
             proposals: as they were made, in slot order.
             rendered: whether a genome (by hash) was rendered: one that was gets another seed.
             taken: hashes of genomes to be rendered before these; these are added.
+            never: words that no genome may have.
         """
 
         def known(genome: str) -> bool:
@@ -149,7 +164,7 @@ class Proposer:
             if proposal.genome.imported:
                 adapted.append(proposal)  # no setting acts on it
             elif place % self._takes == 0:
-                adapted.append(self.adapt(proposal, known))
+                adapted.append(self.adapt(proposal, known, never=never))
             elif adapted[-1].genome.recipe() | {"seed": 0} == proposal.genome.recipe() | {"seed": 0}:
                 adapted.append(proposal)
             else:
@@ -160,12 +175,20 @@ class Proposer:
             taken.add(adapted[-1].genome.hash)
         return tuple(adapted)
 
-    def adapt(self, proposal: Proposal, known: Callable[[str], bool] = lambda genome: False) -> Proposal:
+    def adapt(
+        self,
+        proposal: Proposal,
+        known: Callable[[str], bool] = lambda genome: False,
+        *,
+        never: frozenset[str] = frozenset(),
+    ) -> Proposal:
         """One of them alone; `known` says whether a genome was rendered, or is to be rendered before this one."""
-        genome = proposal.genome
-        same_words = list(genome.slots) == list(self._bank.slots) and all(
-            genome.slots[slot] in words for slot, words in self._bank.slots.items()
+        genome, bank = proposal.genome, without(self._bank, never)
+        same_words = list(genome.slots) == list(bank.slots) and all(
+            genome.slots[slot] in words for slot, words in bank.slots.items()
         )
+        # A pattern's text may have a forbidden word beside its slots.
+        same_words = same_words and self._text(genome.prompt, genome.slots, never) == genome.prompt
         wanted = {*self._generator.parameters, *([STRENGTH] if genome.start else [])}
         same_parameters = set(genome.parameters) == wanted
         rendered_by = (genome.generator, genome.generator_version, genome.width, genome.height)
@@ -175,7 +198,7 @@ class Proposer:
             and rendered_by == (self._generator.name, self._generator.version, *self._size)
         ):
             return proposal
-        sources = Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
+        sources = Sources(bank=bank, parameters=self._generator.parameters, abilities=self._abilities)
         for attempt in range(MAX_REDRAWS):
             rng = draw(self._seed, proposal.cycle, proposal.slot, "adapt", attempt)
             slots = completed(genome, sources, rng)
@@ -190,19 +213,27 @@ class Proposer:
                 noise=noise,
                 start=start,
             )
-            adapted = self._genome(sketch, genome.operator)
+            adapted = self._genome(sketch, genome.operator, never)
             if not known(adapted.hash):
                 return Proposal(cycle=proposal.cycle, slot=proposal.slot, genome=adapted)
         raise self._used_up(proposal.cycle, proposal.slot)
 
-    def _draw(self, cycle: int, slot: int, name: str, sources: Sources, known: Callable[[str], bool]) -> Genome:
+    def _draw(
+        self,
+        cycle: int,
+        slot: int,
+        name: str,
+        sources: Sources,
+        known: Callable[[str], bool],
+        never: frozenset[str],
+    ) -> Genome:
         for first, chosen in ((0, name), (MAX_REDRAWS, FRESH)):
             for attempt in range(first, first + MAX_REDRAWS):
                 rng = draw(self._seed, cycle, slot, chosen, attempt)
                 sketch = self._emitters[chosen].propose(sources, rng)
                 if sketch is None:
                     break
-                genome = self._genome(sketch, chosen)
+                genome = self._genome(sketch, chosen, never)
                 if not known(genome.hash):
                     return genome
         raise self._used_up(cycle, slot)
@@ -214,11 +245,11 @@ class Proposer:
             hint="The vocabulary is used up; add words, patterns or parameters in a new bank.",
         )
 
-    def _genome(self, sketch: Sketch, operator: str) -> Genome:
+    def _genome(self, sketch: Sketch, operator: str, never: frozenset[str]) -> Genome:
         width, height = self._size
         return Genome(
             slots=sketch.slots,
-            prompt=sketch.text if sketch.text is not None else self._bank.prompt(sketch.slots),
+            prompt=self._text(sketch.text, sketch.slots, never),
             negative=self._bank.negative,
             seed=sketch.seed,
             generator=self._generator.name,
@@ -232,9 +263,13 @@ class Proposer:
             start=sketch.start,
         )
 
-    def _sources(self, cycle: int, state: State) -> Sources:
+    def _text(self, text: str | None, slots: Mapping[str, str], never: frozenset[str]) -> str:
+        """The prompt: the bank's template where there is no other text, or where that has a forbidden word."""
+        return self._bank.prompt(slots) if text is None or written(text, never) else text
+
+    def _sources(self, cycle: int, state: State, bank: PromptBank) -> Sources:
         if cycle <= self._warmup_cycles or state.archive is None or not len(state.archive):
-            return Sources(bank=self._bank, parameters=self._generator.parameters, abilities=self._abilities)
+            return Sources(bank=bank, parameters=self._generator.parameters, abilities=self._abilities)
         elites = list(state.archive)
         hashes = [state.genomes[elite.candidate] for elite in elites]
         missing = [genome for genome in hashes if genome not in self._parents]
@@ -253,7 +288,7 @@ class Proposer:
         own = np.array([not parent.imported for parent in parents])
         share = weights[own].sum() or 1.0
         return Sources(
-            bank=self._bank,
+            bank=bank,
             parameters=self._generator.parameters,
             parents=tuple(parent for parent in parents if not parent.imported),
             weights=weights[own] / share,
@@ -261,3 +296,8 @@ class Proposer:
             pictures=tuple(parent for parent in parents if parent.imported),
             picture_weights=weights[~own] / share,
         )
+
+
+def _needs(emitter: Emitter) -> frozenset[str]:
+    """What an emitter cannot propose without: abilities of the generator, parameters, patterns."""
+    return getattr(emitter, "needs", frozenset[str]())

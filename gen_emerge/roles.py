@@ -65,6 +65,7 @@ class Crew:
         imports: gives the pictures of imported genomes, or None where there can be none.
         learning: how judgements move thresholds.
         alarms: what is watched, and what an alarm may do.
+        tilt: share of the drawn words, 0 to 0.5, that follows the compass.
     """
 
     rhythm: Rhythm
@@ -86,6 +87,7 @@ class Crew:
     imports: Generator | None = None
     learning: Learning = LEARNING
     alarms: Alarms = ALARMS
+    tilt: float = 0.0
 
     @property
     def versions(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "judge": "Answer them: in the terminal, or from a file.",
             "agreement": "Say how far people agree with the machine, and with one another.",
             "calibrate": "Move the gates by your judgements, or back.",
+            "compass": "Say which words you like and which you do not; forbid words.",
         },
         "Models": {
             "models": "List, fetch, verify and find the models of the diffusion profile.",

@@ -189,6 +189,17 @@ class AlarmsConfig(Table):
         return 0.0 if type(value) is int and value == 0 else value
 
 
+class CompassConfig(Table):
+    """`[compass]`: by how much what your answers say of words may tilt the draws; 0 for not at all."""
+
+    tilt: float = Field(default=0.0, ge=0, le=0.5)
+
+    @field_validator("tilt", mode="before")
+    @classmethod
+    def _whole_is_fine(cls, value: Any) -> Any:
+        return 0.0 if type(value) is int and value == 0 else value
+
+
 class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
@@ -252,6 +263,7 @@ class SeriesConfig(Table):
     gates: GatesConfig = GatesConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     alarms: AlarmsConfig = AlarmsConfig()
+    compass: CompassConfig = CompassConfig()
     filters: FiltersConfig = FiltersConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     selector: SelectorConfig = SelectorConfig()

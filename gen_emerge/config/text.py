@@ -80,6 +80,10 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "alarms.review_queue": (
         "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 90 wait.",
     ),
+    "compass.tilt": (
+        "This share of the words drawn for fresh prompts and mutations follows what you like, 0 to 0.5, the others are",
+        "drawn as ever; 0 tilts nothing. What you like: gen-emerge compass NAME",
+    ),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
     "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),

@@ -205,6 +205,8 @@ class Sources:
             picture).
         pictures: the imported elites' genomes, in cell order: one can begin from their pictures, and nothing else.
         picture_weights: (pictures,) float64, >= 0, on the scale of `weights`.
+        liked: slot -> word -> log-odds, of the words that humans were found to like or dislike.
+        tilt: share of the drawn words, 0 to 0.5, that follows it.
     """
 
     bank: PromptBank
@@ -214,3 +216,5 @@ class Sources:
     abilities: frozenset[str] = frozenset()
     pictures: tuple[Genome, ...] = ()
     picture_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    liked: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    tilt: float = 0.0

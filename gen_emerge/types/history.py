@@ -113,6 +113,7 @@ InputKind = Literal[
     "tried",
     "calibration",
     "favourite",
+    "compass",
 ]
 
 _ASKED = frozenset({"ask", "critic", "bank_hash"})
@@ -134,6 +135,7 @@ INPUT_KEYS: Mapping[InputKind, frozenset[str]] = MappingProxyType(
         "tried": frozenset({"gate", "version", "table", "readings", "failed"}),
         "calibration": frozenset({"did", "parent", "evidence", "reason"}),
         "favourite": frozenset({"candidate", "level", "rater"}),
+        "compass": frozenset({"word", "never"}),
     }
 )
 """Every kind of input, and what the payload of each has at least, in whichever version it was written."""

@@ -63,6 +63,10 @@ def test_what_is_liked_comes_more_often_by_its_log_odds() -> None:
 def test_without_a_tilt_or_anything_liked_the_draws_are_what_they_were() -> None:
     assert drawn("fresh", {"plum": 5.0}, 0.0) == drawn("fresh", {}, 0.5) == drawn("fresh", {}, 0.0)
     assert drawn("wildcards", {"plum": 5.0}, 0.5) == drawn("wildcards", {}, 0.0)
+    rng = draw(3, 1, 0, "fresh")
+    sketch = all_emitters()["fresh"].propose(Sources(bank=PROMPTS, parameters={}), draw(3, 1, 0, "fresh"))
+    assert sketch is not None
+    assert sketch.slots == {slot: words[int(rng.integers(len(words)))] for slot, words in PROMPTS.slots.items()}
 
 
 def judged(folder: Path, *, tilt: float, depth: int = 1) -> Series:

@@ -141,7 +141,11 @@ def test_the_version_is_told(call: Callable[..., Outcome]) -> None:
         (["run", "x", "y"], "unexpected extra argument", "gen-emerge run --help"),
         (["rounds", "x", "--open", "pears"], 'wanted one of "pairs"', "gen-emerge rounds --help"),
         (["rounds", "x", "--open", "pears"], 'Did you mean "pairs"?', "gen-emerge rounds --help"),
-        (["rounds", "x", "--open", "3"], 'wanted one of "pairs", "rank4", "ranking", "triplets", "keep", "review".', "gen-emerge rounds --help"),
+        (
+            ["rounds", "x", "--open", "3"],
+            'wanted one of "pairs", "rank4", "ranking", "triplets", "keep", "review".',
+            "gen-emerge rounds --help",
+        ),
         (
             ["train", "clpips", "x", "--into", "y", "--net", "vg"],
             'Did you mean "vgg"?',

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from gen_emerge import crew as crews
+from gen_emerge import likeness
 from gen_emerge.cli import main as door
 from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator, FakeScorer
@@ -86,17 +87,26 @@ def test_a_triplet_that_was_decided_names_the_nearer_picture(night: Studio) -> N
         assert "ben" in caught.value.hint
 
 
-def test_pictures_that_are_lost_or_of_another_size_are_left_out_and_counted(night: Studio) -> None:
+def test_pictures_that_are_lost_changed_or_of_another_size_are_left_out_and_counted(
+    night: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = likeness.read_stored
     folder = night.archive / "night"
     with opened(night) as store:
-        for question in ask(store, 900, (1, 2, 3), (4, 5, 6), (7, 8, 9)):
+        for question in ask(store, 900, (1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)):
             say(store, question, "b")
         paths = {c.id: folder / c.image.path for c in store.candidates() if c.image}
         paths[5].unlink()
         Pillow.fromarray(np.zeros((40, 48, 3), np.uint8)).save(paths[7])
+        # An imported picture may have a size of its own.
+        monkeypatch.setattr(
+            likeness,
+            "read_stored",
+            lambda place, image: read(place, image)[: 40 if place / image.path == paths[12] else None],
+        )
         seen, left_out = pictures_of(store, folder, triplets(store))
         ((one, pictures),) = seen
-        assert (one.question, left_out) == ("r900-1", 2)
+        assert (one.question, left_out) == ("r900-1", 3)
         for number, pixels in zip((1, 3, 2), pictures, strict=True):
             assert np.array_equal(pixels, np.asarray(Pillow.open(paths[number]).convert("RGB")))
 

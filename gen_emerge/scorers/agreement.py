@@ -112,7 +112,7 @@ def gain(
     for row in range(resamples):
         drawn = rng.integers(0, count, count)
         found[row] = np.subtract(_pooled([new[i] for i in drawn]), _pooled([old[i] for i in drawn]))
-    ends = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ends = np.stack([_ends(column, level) for column in found.T], axis=1)
     return Gain(
         before=first,
         after=second,
@@ -123,3 +123,83 @@ def gain(
         level=level,
         sets=count,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Two metrics on triplets: how often each calls the picture nearer that a person called more alike.
+
+    Args:
+        before: share of the triplets, in [0, 1], of the first metric; a coin has 0.5.
+        before_interval: (low, high), by a bootstrap over references.
+        after: of the second.
+        after_interval: (low, high).
+        gain: after - before.
+        gain_interval: (low, high), paired.
+        level: coverage of the intervals.
+        triplets: how many.
+        references: of so many pictures that others were compared with.
+    """
+
+    before: float
+    before_interval: tuple[float, float]
+    after: float
+    after_interval: tuple[float, float]
+    gain: float
+    gain_interval: tuple[float, float]
+    level: float
+    triplets: int
+    references: int
+
+
+def choices(
+    before: Values,
+    after: Values,
+    references: Sequence[int],
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2_000,
+    level: float = 0.95,
+) -> Choices:
+    """Compare two metrics on the same triplets; whole references are drawn again, the same ones for both.
+
+    Args:
+        before: (n,) the first metric's distance of the picture called less alike, minus that of the other.
+        after: (n,) the second's.
+        references: (n,) whose triplet each is.
+        rng: draws the references.
+        resamples: how often.
+        level: coverage of the percentile intervals.
+
+    Raises:
+        BadInput: fewer than two references: nothing could be drawn again.
+    """
+    names, place = np.unique(np.asarray(references), return_inverse=True)
+    if len(names) < 2:
+        raise BadInput(f"{len(names)} held-out reference: an interval wants two.", hint="Answer more triplets.")
+    # Equal distances are half right, as a coin would be.
+    right = [(np.sign(gap) + 1) / 2 for gap in (before, after)]
+    sums = np.stack([np.bincount(place, each, len(names)) for each in (*right, np.ones(len(place)))], axis=1)
+    drawn = sums[rng.integers(0, len(names), (resamples, len(names)))].sum(axis=1)
+    shares = drawn[:, :2] / drawn[:, 2:]
+    first, second = (float(each.mean()) for each in right)
+    return Choices(
+        before=first,
+        before_interval=_ends(shares[:, 0], level),
+        after=second,
+        after_interval=_ends(shares[:, 1], level),
+        gain=second - first,
+        gain_interval=_ends(shares[:, 1] - shares[:, 0], level),
+        level=level,
+        triplets=len(place),
+        references=len(names),
+    )
+
+
+def _ends(found: Values, level: float) -> tuple[float, float]:
+    """Of the draws in which a figure is defined; NaN where it never is."""
+    known = found[np.isfinite(found)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from gen_emerge.errors import BadInput
 from gen_emerge.models.libraries import library
-from gen_emerge.scorers.agreement import Gain, gain, ranks, spearman
+from gen_emerge.scorers.agreement import Choices, Gain, choices, gain, ranks, spearman
 from gen_emerge.scorers.clpips import save_clpips
 from gen_emerge.scorers.perceptual_networks import Lpips
 from gen_emerge.types import Pixels
 
 FEWEST_SETS = 6
 """Below this the sets cannot be split three ways: some to learn from, one to stop by, two to report on."""
+FEWEST_TRIPLETS = 60
+"""Below this the held-out share of them has a 95% interval wider than a quarter to each side, and shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Fitted:
     """What training gave: (channels,) weights >= 0, held-out agreement before and after, and how it went."""
 
     weights: NDArray[np.float32]
-    gain: Gain
+    gain: Gain | Choices
     epochs: int
     training_sets: int
     pairs: int
@@ -121,21 +123,73 @@ def train(start: NDArray[np.float32], sets: Sequence[Differences], settings: Set
     if len(sets) < FEWEST_SETS:
         raise BadInput(f"{len(sets)} ranked sets, wanted {FEWEST_SETS} or more.", hint="Rank more sets, then train.")
     rng = np.random.default_rng(settings.seed)
-    order = rng.permutation(len(sets))
-    held = max(2, round(settings.held_out * len(sets)))
-    stops = max(1, round(settings.stop_by * (len(sets) - held)))
-    test, stop, learn = ([sets[place] for place in part] for part in np.split(order, [held, held + stops]))
+    test, stop, learn = ([sets[place] for place in part] for part in _split(len(sets), settings, rng))
     better, worse = _pairs(learn)
     weights, epochs = _fit(start, better, worse, stop, settings, rng)
-    people = [one.ranks for one in test]
     found = gain(
-        people,
+        [one.ranks for one in test],
         [(one.features @ start).astype(np.float64) for one in test],
         [(one.features @ weights).astype(np.float64) for one in test],
         rng=rng,
         resamples=settings.resamples,
     )
     return Fitted(weights=weights, gain=found, epochs=epochs, training_sets=len(learn), pairs=len(better))
+
+
+def train_choices(
+    start: NDArray[np.float32],
+    sets: Sequence[Differences],
+    references: Sequence[int],
+    settings: Settings | None = None,
+) -> Fitted:
+    """The same of triplets: sets of two, of which the first is the more alike. Triplets of one reference stay together.
+
+    Args:
+        start: (channels,) LPIPS's own weights.
+        sets: at least `FEWEST_TRIPLETS`.
+        references: (sets,) which picture each was compared with.
+        settings: how.
+
+    Raises:
+        BadInput: too few triplets or references.
+    """
+    settings = settings or Settings()
+    check_choices(references)
+    rng = np.random.default_rng(settings.seed)
+    names = sorted(set(references))
+    parts = [{names[place] for place in part} for part in _split(len(names), settings, rng)]
+    test, stop, learn = ([one for one, of in zip(sets, references, strict=True) if of in part] for part in parts)
+    better, worse = _pairs(learn)
+    weights, epochs = _fit(start, better, worse, stop, settings, rng)
+    gaps = np.stack([one.features[1] - one.features[0] for one in test]).astype(np.float64)
+    found = choices(
+        gaps @ start,
+        gaps @ weights,
+        [of for of in references if of in parts[0]],
+        rng=rng,
+        resamples=settings.resamples,
+    )
+    return Fitted(weights=weights, gain=found, epochs=epochs, training_sets=len(learn), pairs=len(better))
+
+
+def check_choices(references: Sequence[int]) -> None:
+    """Refuse too few triplets, before a network is opened.
+
+    Raises:
+        BadInput: saying how many there are.
+    """
+    if len(references) < FEWEST_TRIPLETS:
+        many = "1 triplet was" if len(references) == 1 else f"{len(references)} triplets were"
+        raise BadInput(f"{many} decided, wanted {FEWEST_TRIPLETS} or more.")
+    if (count := len(set(references))) < FEWEST_SETS:
+        raise BadInput(f"The triplets have {count} different references, wanted {FEWEST_SETS} or more.")
+
+
+def _split(count: int, settings: Settings, rng: np.random.Generator) -> list[NDArray[np.intp]]:
+    """Numbers of what is reported on, of what decides when to stop, and of what is learned from."""
+    held = max(2, round(settings.held_out * count))
+    stops = max(1, round(settings.stop_by * (count - held)))
+    return np.split(rng.permutation(count), [held, held + stops])
 
 
 def save(folder: Path, base: Lpips, fitted: Fitted, *, net: str, trunk: str, settings: Settings) -> Path:
@@ -150,9 +204,22 @@ def save(folder: Path, base: Lpips, fitted: Fitted, *, net: str, trunk: str, set
         "training_sets": fitted.training_sets,
         "pairs": fitted.pairs,
         "epochs": fitted.epochs,
-        "held_out": asdict(fitted.gain),
+        "held_out": figures(fitted.gain),
     }
     return save_clpips(folder, base.channels, fitted.weights, card)
+
+
+def figures(found: Gain | Choices) -> dict[str, Any]:
+    """The held-out figures for JSON: None for one that is not defined."""
+    return _finite(asdict(found))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, tuple | list):
+        return [_finite(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _pairs(sets: Sequence[Differences]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

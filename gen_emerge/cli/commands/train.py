@@ -16,7 +16,7 @@ def command() -> None:
     \b
     Example:
         gen-emerge train style schools/ --into probe.safetensors
-        gen-emerge --json train clpips rankings/ --into distance/
+        gen-emerge --json train clpips night
     """  # noqa: D301
 
 
@@ -44,25 +44,45 @@ def style(app: App, folder: Path, into: Path, series: str | None, seed: int) -> 
 
 
 @command.command("clpips")
-@click.argument("folder", type=PATH)
-@click.option("--into", type=PATH, required=True, metavar="DIR", help="Where the distance and its card are written.")
+@click.argument("source", type=PATH, metavar="SERIES|FOLDER")
+@click.option("--into", type=PATH, metavar="DIR", help="Where the distance and its card go.  [the series' models/]")
+@click.option("--rater", metavar="NAME", help="Of a series: only what this person said.  [everybody]")
 @click.option("--net", type=OneOf(["alex", "squeeze", "vgg"]), default="alex", show_default=True, help="Trunk.")
 @click.option("--weights", type=PATH, metavar="FILE", help="The trunk's weights.  [the fetched ones]")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the split and the order.")
 @json_option
 @click.pass_obj
-def clpips(app: App, folder: Path, into: Path, net: str, weights: Path | None, seed: int) -> None:
-    """Fit LPIPS's linear layers to rankings, for `[scorers.extra] use = ["clpips"]`.
+def clpips(
+    app: App, source: Path, into: Path | None, rater: str | None, net: str, weights: Path | None, seed: int
+) -> None:
+    """Fit LPIPS's linear layers to what you see as alike, for `[scorers.extra] use = ["clpips"]`.
 
-    FOLDER holds a sub-folder for every ranked set: the picture `target.png`, the pictures that were ranked by their
+    A SERIES teaches by its triplets ("which is more like this one?"), 60 or more of them: gen-emerge rounds SERIES
+    --open triplets asks five. Rankings and pairs say what is better, not what is alike, and teach nothing here. The
+    figures are of triplets whose references took no part: how often LPIPS, and the fitted distance, name the picture
+    you named.
+
+    A FOLDER holds a sub-folder for every ranked set: the picture `target.png`, the pictures that were ranked by their
     likeness to it, and `ranks.json`, such as {"a.png": 1, "b.png": 2}; 1 is most alike, ties share a number. Six sets
-    or more. The figures are of sets that took no part in it.
+    or more. The figures are of sets that took no part in it. --into says where the distance goes.
 
     \b
     Example:
+        gen-emerge train clpips night
         gen-emerge train clpips rankings/ --into distance/
     """  # noqa: D301
-    from gen_emerge.cli.training import clpips_text, train_clpips
+    from gen_emerge.cli.training import clpips_text, is_series, train_clpips, train_series
+    from gen_emerge.errors import BadInput
 
-    result = train_clpips(app, folder, into, net=net, weights=weights, seed=seed)
+    if is_series(app, source):
+        result = train_series(app, str(source), into, rater=rater, net=net, weights=weights, seed=seed)
+    else:
+        if rater is not None:
+            raise BadInput(
+                f"--rater belongs to a series; {source} is none: nobody knows who ranked a folder.",
+                hint="Leave it out, or name a series.",
+            )
+        if into is None:
+            raise BadInput("Nobody said where the distance goes: --into DIR.", hint="Such as --into distance/")
+        result = train_clpips(app, source, into, net=net, weights=weights, seed=seed)
     app.give(result, lambda: clpips_text(result))

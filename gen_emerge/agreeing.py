@@ -14,6 +14,7 @@ import numpy as np
 from gen_emerge.calibration.alarms import TasteShift, taste_shift
 from gen_emerge.preference.bradley_terry import fit_bradley_terry
 from gen_emerge.preference.comparisons import Comparison
+from gen_emerge.state import WARMUP
 from gen_emerge.store import Store
 from gen_emerge.types import GATES, Candidate, Duel, HumanAnswer, Question
 
@@ -53,8 +54,8 @@ def agreements(store: Store, duels: Iterable[Duel], last: int) -> list[tuple[int
 
 
 def _accepted(candidate: Candidate) -> bool | None:
-    """What the gates said of an image; None where they left it to a human, or it never came to them."""
-    if candidate.status in ("passed", "pending"):
+    """What the gates said of an image in its own cycle; None where they left it to a human, or had not spoken yet."""
+    if candidate.status in ("passed", "pending") and candidate.cause != WARMUP:
         return True
     return False if candidate.status == "rejected" and candidate.cause in GATES else None
 

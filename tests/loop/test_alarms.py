@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from loop_crew import NO_GATES, Series, Traits, World, near, own_direction, world_crew
 
+from gen_emerge.agreeing import agreements
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
@@ -341,6 +342,21 @@ def test_answers_that_no_longer_agree_with_the_gates_are_said(series):
     assert [r.reason for r in made.store.rounds() if r.cycle == raised and r.id == f"r{raised}"] == ["alarm"]
     made.reopen(alarms=replace(QUIET, drift=False, agreement=False)).run(16)
     assert alarms(made)[-1] == (16, "agreement", "ended")
+
+
+def test_images_that_waited_for_the_first_thresholds_are_no_word_of_the_gates(series):
+    """Half of them were turned away when the warm-up ended: of none is it said that a gate had let it in."""
+    gates = {**NO_GATES, "quality": GateSetting(lower=0.5, review=0.0)}
+    made = begin(series, graded, alarms=replace(QUIET, drift=False), gates=gates).run(8)
+    early, late = (
+        ids[:4] for ids in ([c.id for c in made.store.candidates()], [c.id for c in made.store.candidates()][16:])
+    )
+    for number, question in zip(
+        [*early, *late], asked(made, "keep", 900, [{"only": n} for n in [*early, *late]]), strict=True
+    ):
+        made.answer(question, "keep" if number % 2 else "discard")
+    made.run(10)
+    assert len(agreements(made.store, made.state.duels, 10)) == len(late)
 
 
 def test_taste_that_turns_round_is_said_once(series):

@@ -348,12 +348,10 @@ def test_images_that_waited_for_the_first_thresholds_are_no_word_of_the_gates(se
     """Half of them were turned away when the warm-up ended: of none is it said that a gate had let it in."""
     gates = {**NO_GATES, "quality": GateSetting(lower=0.5, review=0.0)}
     made = begin(series, graded, alarms=replace(QUIET, drift=False), gates=gates).run(8)
-    early, late = (
-        ids[:4] for ids in ([c.id for c in made.store.candidates()], [c.id for c in made.store.candidates()][16:])
-    )
-    for number, question in zip(
-        [*early, *late], asked(made, "keep", 900, [{"only": n} for n in [*early, *late]]), strict=True
-    ):
+    ids = [c.id for c in made.store.candidates()]
+    early, late = ids[:4], ids[16:20]
+    shown = [*early, *late]
+    for number, question in zip(shown, asked(made, "keep", 900, [{"only": n} for n in shown]), strict=True):
         made.answer(question, "keep" if number % 2 else "discard")
     made.run(10)
     assert len(agreements(made.store, made.state.duels, 10)) == len(late)

@@ -37,7 +37,7 @@ def agreements(store: Store, duels: Iterable[Duel], last: int) -> list[tuple[int
     candidates = {c.id: c for c in store.candidates(ids)} if ids else {}
     winners: dict[frozenset[int], int] = {}
     for duel in duels:
-        if not duel.judge.startswith("human:") and duel.question == "quality" and duel.outcome != "tie":
+        if not duel.by_human and duel.question == "quality" and duel.outcome != "tie":
             winner = duel.left if duel.outcome == "left" else duel.right
             winners.setdefault(frozenset((duel.left, duel.right)), winner)
     found: list[tuple[int, bool]] = []

@@ -28,9 +28,10 @@ from gen_emerge.concordance import (
     rounds_to_tell,
     spearman,
 )
+from gen_emerge.preference.verdicts import on_single_images
 from gen_emerge.ranked import LEAST_RANKED, ORDERS, Numbers, Ranking, rankings, replayed
 from gen_emerge.store import Store
-from gen_emerge.types import SINGLE, HumanAnswer, Question, Verdict
+from gen_emerge.types import HumanAnswer, Question, Verdict
 
 LEAST_SCREENS = 8
 """Ranked screens from which on a bootstrap over screens holds what it promises: of 95% it kept 89% with eight rankings
@@ -204,15 +205,13 @@ def _kept(
     store: Store, questions: Mapping[str, Question], standing: Iterable[HumanAnswer], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Keep and discard against what became of the images at the gates. What a gate left to people is counted apart."""
-    said: dict[tuple[int, str], bool] = {}
-    for answer in standing:
-        question = questions.get(answer.question)
-        if question is not None and question.kind in SINGLE and answer.answer in ("keep", "discard"):
-            said[question.images["only"], answer.rater] = answer.answer == "keep"
+    said = [
+        (question.images["only"], answer.answer == "keep") for question, answer in on_single_images(questions, standing)
+    ]
     shown = sorted({candidate for candidate, _ in said})
     verdicts = store.verdicts(shown) if shown else {}
     rows: dict[int, list[list[bool]]] = defaultdict(list)
-    for (candidate, _), kept in said.items():
+    for candidate, kept in said:
         if (passed := _let_in(verdicts.get(candidate, ()))) is not None:
             rows[candidate].append([kept, passed])
     words = [tuple(word) for each in rows.values() for word in each]

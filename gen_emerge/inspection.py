@@ -154,8 +154,8 @@ def _clipped_per_axis(placed: Mapping[int, Sequence[float]], axes: Axes) -> list
 # ---- the report --------------------------------------------------------------------------------------------------
 
 
-def report_data(root: Path, archive: Path, name: str) -> ReportData:
-    """Everything a report draws of one series.
+def survey(root: Path, archive: Path, name: str) -> tuple[dict[str, Any], ReportData]:
+    """The object of `inspect`, and everything a report draws of the series; its history is replayed once for both.
 
     Raises:
         NotFound: there is no such series, or it has not been run.
@@ -168,51 +168,67 @@ def report_data(root: Path, archive: Path, name: str) -> ReportData:
         history = list(store.history())
         state = replay(_noting_places(history, placed))
         status = standing.status_of(config, folder, store, state)
-        axes = state.archive.axes if state.archive else None
-        elites = list(state.archive) if state.archive else []
-        marks = favourites(store.inputs_of(KIND))
-        cells = _map_cells(store, folder, elites, axes, marks) if axes else ()
-        measures = store.measures()
-        clipped = _clipped_per_axis(placed, axes) if axes else []
-        waiting = len(standing.open_questions(store))
-        return ReportData(
-            series=config.name,
-            brief=config.brief,
-            profile=config.profile,
-            cycle=state.cycle,
-            state=status["state"],
-            axes=_map_axes(axes, clipped) if axes else (),
-            kind=axes.kind if axes else "grid",
-            cells_total=axes.cells if axes else 0,
-            cells=cells,
-            cycles_planned=standing.noted_cycles(folder, config),
-            warmup_cycles=config.loop.warmup_cycles,
-            seed=config.seed,
-            status=status,
-            shape=config.image.width / config.image.height,
-            centroids=axes.centroids if axes else (),
-            coverage=_curve(measures, "cells_filled"),
-            mean_distance=_up_to_now(measures, status, "mean_pairwise_distance"),
-            vendi=_up_to_now(measures, status, "vendi"),
-            funnel=_funnel(state, config),
-            selector=choices.sentence(choices.selector(config, store)),
-            firing=_firing(store, state),
-            histograms=_histograms(store, state, history),
-            shares=_shares(history),
-            credit=tuple(
-                Credit(emitter=n, tries=c.total_tries, opened=c.total_opened, won=c.total_won)
-                for n, c in sorted(state.bandit.credits.items())
-            ),
-            newest=tuple(sorted(cells, key=lambda cell: -cell.candidate)[:NEWEST]),
-            open_questions=OpenQuestions(questions=waiting, command=f"gen-emerge judge {config.name}")
-            if waiting
-            else None,
-            notices=tuple(_notice(cycle, event, state) for cycle, event in store.events()),
-            calibrations=tuple(
-                CalibrationNote(version=c.version, cycle=_made_in(history, c.version), reason=c.reason)
-                for c in store.calibrations()
-            ),
-        )
+        found = _inspection(config, state, store, status["state"], placed)
+        return found, _report(config, folder, store, history, state, placed, status)
+
+
+def report_data(root: Path, archive: Path, name: str) -> ReportData:
+    """What a report draws alone: see `survey`."""
+    return survey(root, archive, name)[1]
+
+
+def _report(
+    config: SeriesConfig,
+    folder: Path,
+    store: Store,
+    history: Sequence[CycleOutcome],
+    state: State,
+    placed: Mapping[int, Sequence[float]],
+    status: Mapping[str, Any],
+) -> ReportData:
+    axes = state.archive.axes if state.archive else None
+    elites = list(state.archive) if state.archive else []
+    marks = favourites(store.inputs_of(KIND))
+    cells = _map_cells(store, folder, elites, axes, marks) if axes else ()
+    measures = store.measures()
+    clipped = _clipped_per_axis(placed, axes) if axes else []
+    waiting = len(standing.open_questions(store))
+    return ReportData(
+        series=config.name,
+        brief=config.brief,
+        profile=config.profile,
+        cycle=state.cycle,
+        state=status["state"],
+        axes=_map_axes(axes, clipped) if axes else (),
+        kind=axes.kind if axes else "grid",
+        cells_total=axes.cells if axes else 0,
+        cells=cells,
+        cycles_planned=standing.noted_cycles(folder, config),
+        warmup_cycles=config.loop.warmup_cycles,
+        seed=config.seed,
+        status=status,
+        shape=config.image.width / config.image.height,
+        centroids=axes.centroids if axes else (),
+        coverage=_curve(measures, "cells_filled"),
+        mean_distance=_up_to_now(measures, status, "mean_pairwise_distance"),
+        vendi=_up_to_now(measures, status, "vendi"),
+        funnel=_funnel(state, config),
+        selector=choices.sentence(choices.selector(config, store)),
+        firing=_firing(store, state),
+        histograms=_histograms(store, state, history),
+        shares=_shares(history),
+        credit=tuple(
+            Credit(emitter=n, tries=c.total_tries, opened=c.total_opened, won=c.total_won)
+            for n, c in sorted(state.bandit.credits.items())
+        ),
+        newest=tuple(sorted(cells, key=lambda cell: -cell.candidate)[:NEWEST]),
+        open_questions=OpenQuestions(questions=waiting, command=f"gen-emerge judge {config.name}") if waiting else None,
+        notices=tuple(_notice(cycle, event, state) for cycle, event in store.events()),
+        calibrations=tuple(
+            CalibrationNote(version=c.version, cycle=_made_in(history, c.version), reason=c.reason)
+            for c in store.calibrations()
+        ),
+    )
 
 
 def _notice(cycle: int, event: Event, state: State) -> Notice:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gen_emerge.calibration.posterior import Labels, Stream, faded
+from gen_emerge.preference.verdicts import on_single_images
 from gen_emerge.store import Store
-from gen_emerge.types import GATES, SINGLE, Candidate, Gate, Question
+from gen_emerge.types import GATES, Candidate, Gate, Question
 
 UNSURE_WEIGHT = 0.5
 """What an answer counts that its rater was not sure of."""
@@ -39,27 +40,22 @@ def judged(store: Store, *, held: Collection[int], last: int | None = None) -> l
         held: candidates that ever held a cell.
         last: only answers that the cycles up to this one may use; None for all.
     """
-    questions = {q.id: q for asked in store.rounds() for q in asked.questions if q.kind in SINGLE}
-    said: dict[tuple[int, str], tuple[bool, Question, str]] = {}
-    for answer in store.answers(last).standing:
-        question = questions.get(answer.question)
-        if question is not None and answer.answer in ("keep", "discard"):
-            who = (question.images["only"], answer.rater)
-            said.pop(who, None)
-            said[who] = (answer.answer == "keep", question, answer.confidence)
-    ids = sorted({candidate for candidate, _ in said})
+    questions = {q.id: q for asked in store.rounds() for q in asked.questions}
+    said = on_single_images(questions, store.answers(last).standing)
+    ids = sorted({question.images["only"] for question, _ in said})
     candidates = {c.id: c for c in store.candidates(ids)} if ids else {}
     verdicts = store.verdicts(ids) if ids else {}
     found: list[Judged] = []
-    for (number, _), (good, question, confidence) in said.items():
+    for question, answer in said:
+        number = question.images["only"]
         near = frozenset(v.gate for v in verdicts.get(number, ()) if v.kind == "gate" and v.outcome == "review")
         found.append(
             Judged(
                 candidate=number,
                 cycle=candidates[number].cycle,
-                good=good,
+                good=answer.answer == "keep",
                 stream=_stream(question, candidates[number], near, number in held),
-                weight=1.0 if confidence == "sure" else UNSURE_WEIGHT,
+                weight=1.0 if answer.confidence == "sure" else UNSURE_WEIGHT,
                 near=near,
             )
         )

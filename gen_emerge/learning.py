@@ -54,6 +54,8 @@ def learn(draft: Draft) -> None:
 
 def _round_answered(draft: Draft) -> bool:
     """Whether a round with single images became complete by what arrived at this boundary."""
+    if not draft.answers:
+        return False
     store = draft.live.store
     before, now = ({a.question: a for a in store.answers(last).standing} for last in (draft.cycle - 1, draft.cycle))
     return any(

@@ -295,9 +295,7 @@ class Live:
         """The pairs humans spoke about, or took back what they said, in the cycles > `since` up to `cycle` itself."""
         begun = {number: draft.told for number, draft in self.ahead.items()}
         lately = [duels for number, duels in {**self.lagged.waiting, **begun}.items() if since < number <= cycle]
-        return frozenset(
-            frozenset((duel.left, duel.right)) for duels in lately for duel in duels if duel.judge.startswith("human:")
-        )
+        return frozenset(frozenset((duel.left, duel.right)) for duels in lately for duel in duels if duel.by_human)
 
     def status_before(self, candidate: int, cycle: int) -> tuple[Status, str]:
         """Status and cause of a candidate when a cycle begins; ("passed", "") of one that waits for nothing."""

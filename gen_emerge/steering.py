@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from gen_emerge.judged import UNSURE_WEIGHT
 from gen_emerge.preference.compass import Compass, Kept, fit_compass
-from gen_emerge.preference.verdicts import as_duels
+from gen_emerge.preference.verdicts import as_duels, on_single_images
 from gen_emerge.store import Store
-from gen_emerge.types import SINGLE, Duel, HumanAnswer, take_group
+from gen_emerge.types import Duel, HumanAnswer, take_group
 
 
 def compass_of(store: Store, *, last: int | None = None) -> Compass:
@@ -63,17 +63,14 @@ def verdicts(store: Store, last: int | None) -> list[Duel]:
 
 
 def keeps(store: Store, last: int | None) -> list[Kept]:
-    """Every keep and discard that stands, oldest first. Of one rater's answers about an image the last one counts."""
-    asked = {q.id: q.images["only"] for each in store.rounds() for q in each.questions if q.kind in SINGLE}
-    found: dict[tuple[int, str], Kept] = {}
-    for answer in store.answers(last).standing:
-        if answer.question in asked and answer.answer in ("keep", "discard"):
-            candidate = asked[answer.question]
-            found.pop((candidate, answer.rater), None)
-            found[candidate, answer.rater] = Kept(
-                candidate=candidate,
-                rater=answer.rater,
-                good=answer.answer == "keep",
-                weight=1.0 if answer.confidence == "sure" else UNSURE_WEIGHT,
-            )
-    return list(found.values())
+    """Every keep and discard that stands, oldest first: see `on_single_images`."""
+    questions = {q.id: q for each in store.rounds() for q in each.questions}
+    return [
+        Kept(
+            candidate=question.images["only"],
+            rater=answer.rater,
+            good=answer.answer == "keep",
+            weight=1.0 if answer.confidence == "sure" else UNSURE_WEIGHT,
+        )
+        for question, answer in on_single_images(questions, store.answers(last).standing)
+    ]

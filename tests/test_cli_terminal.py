@@ -330,7 +330,7 @@ def test_durations_are_for_people() -> None:
         ({"TERM_PROGRAM": "iTerm.app"}, "iterm"),
         ({"TERM_PROGRAM": "WezTerm"}, "iterm"),
         ({"LC_TERMINAL": "iTerm2", "TERM": "xterm"}, "iterm"),
-        ({"TERM_PROGRAM": "iTerm.app", "TMUX": "/tmp/x"}, None),
+        ({"TERM_PROGRAM": "iTerm.app", "TMUX": "a-socket,1,0"}, None),
         ({"TERM": "screen.xterm-kitty"}, None),
         ({"TERM": "xterm-256color"}, None),
         ({}, None),

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from gen_emerge.config.implementations import CriticConfig, DetectorsConfig, ScorersConfig, SelectorConfig, UseConfig
 from gen_emerge.config.profiles import LIVE_PIPELINE_DEPTH, with_use
 from gen_emerge.config.toml import STEERING, toml_value
-from gen_emerge.config.values import BankPath, Bound, Counts, Duplicate, Review, Schema, Table, Words, number
+from gen_emerge.config.values import BankPath, Bound, Counts, Duplicate, Real, Review, Schema, Table, Words, number
 from gen_emerge.types import GATES, Gate
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
@@ -156,18 +156,13 @@ class GatesConfig(Table):
 class CalibrationConfig(Table):
     """`[calibration]`: what mistakes cost, relative to each other, and whether thresholds may move by themselves."""
 
-    false_accept: float = Field(default=3.0, gt=0, le=1e6)
-    false_reject: float = Field(default=1.0, gt=0, le=1e6)
-    review: float = Field(default=0.5, gt=0, le=1e6)
-    half_life: float = Field(default=200.0, ge=1, le=1e9)
+    false_accept: Real = Field(default=3.0, gt=0, le=1e6)
+    false_reject: Real = Field(default=1.0, gt=0, le=1e6)
+    review: Real = Field(default=0.5, gt=0, le=1e6)
+    half_life: Real = Field(default=200.0, ge=1, le=1e9)
     auto: bool = False
-    cap: float = Field(default=0.25, gt=0, le=10)
-    most_review: float = Field(default=0.25, ge=0, le=1)
-
-    @field_validator("false_accept", "false_reject", "review", "half_life", "cap", "most_review", mode="before")
-    @classmethod
-    def _whole_is_fine(cls, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else value
+    cap: Real = Field(default=0.25, gt=0, le=10)
+    most_review: Real = Field(default=0.25, ge=0, le=1)
 
 
 class AlarmsConfig(Table):
@@ -180,24 +175,14 @@ class AlarmsConfig(Table):
     narrowing: bool = True
     clipping: bool = True
     rounds: bool = True
-    explore_on_narrowing: float = Field(default=0.3, ge=0, le=0.5)
+    explore_on_narrowing: Real = Field(default=0.3, ge=0, le=0.5)
     review_queue: int = Field(default=100, ge=0, le=10_000_000)
-
-    @field_validator("explore_on_narrowing", mode="before")
-    @classmethod
-    def _whole_is_fine(cls, value: Any) -> Any:
-        return 0.0 if type(value) is int and value == 0 else value
 
 
 class CompassConfig(Table):
     """`[compass]`: by how much what your answers say of words may tilt the draws; 0 for not at all."""
 
-    tilt: float = Field(default=0.0, ge=0, le=0.5)
-
-    @field_validator("tilt", mode="before")
-    @classmethod
-    def _whole_is_fine(cls, value: Any) -> Any:
-        return 0.0 if type(value) is int and value == 0 else value
+    tilt: Real = Field(default=0.0, ge=0, le=0.5)
 
 
 class RuleConfig(Table):

@@ -59,6 +59,11 @@ def _width(value: Any) -> Any:
     return number(value, 'a width from 0, or "auto"', words=("auto",), least=0.0)
 
 
+def _whole(value: Any) -> Any:
+    """A whole number where a real one is wanted, which TOML tells apart; those that a float holds exactly."""
+    return float(value) if type(value) is int and abs(value) < 2**53 else value
+
+
 def _schema(value: Any) -> Any:
     if type(value) is not int or value != 1:
         raise ValueError("1, the schema this version reads")
@@ -67,6 +72,7 @@ def _schema(value: Any) -> Any:
 
 Bound = Annotated[float | Literal["auto", "off"], BeforeValidator(_bound)]
 Duplicate = Annotated[float | Literal["auto", "off"], BeforeValidator(_distance)]
+Real = Annotated[float, BeforeValidator(_whole)]
 Review = Annotated[float | Literal["auto"], BeforeValidator(_width)]
 BankPath = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]

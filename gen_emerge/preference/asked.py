@@ -33,7 +33,7 @@ class Asked:
         self.singles: Counter[int] = Counter()
         self.baselines: Counter[int] = Counter()
         self.likened: Counter[int] = Counter()
-        self.pairs.update(frozenset((d.left, d.right)) for d in duels if d.judge.startswith("human:"))
+        self.pairs.update(frozenset((d.left, d.right)) for d in duels if d.by_human)
         for asked in earlier:
             for question in asked.questions:
                 self._note(question)

@@ -6,9 +6,10 @@ Items are numbered 0 .. n_items - 1. A weight counts judgements: 2.0 is the same
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ Ints = NDArray[np.int64]
 RANKING_WEIGHT = 1.0
 """What one pair of a ranking counts for beside a pair that was asked alone: measured (experiments/LOG.md)."""
 
-_CODES = {"left": 1, "tie": 0, "right": -1}
+CODES: Mapping[str, int] = MappingProxyType({"left": 1, "tie": 0, "right": -1})
+"""An outcome as a number, as seen by the left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +192,10 @@ def _as_arrays(comparisons: Sequence[Comparison]) -> Comparisons:
     rows = list(map(attrgetter("left", "right", "outcome", "weight", "age", "rater"), comparisons))
     left, right, outcome, weight, age, rater = zip(*rows, strict=True) if rows else ((),) * 6
     try:
-        codes = [_CODES[word] for word in outcome]
+        codes = [CODES[word] for word in outcome]
     except KeyError as unknown:
         word = str(unknown.args[0])
-        raise BadInput(f'Outcome "{word}"; wanted left, right or tie.', hint=nearest(word, _CODES)) from None
+        raise BadInput(f'Outcome "{word}"; wanted left, right or tie.', hint=nearest(word, CODES)) from None
     return Comparisons(
         left=np.array(left),
         right=np.array(right),

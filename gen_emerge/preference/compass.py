@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gen_emerge.preference.comparisons import Comparisons, Edges, Floats, merge
+from gen_emerge.preference.comparisons import CODES, Comparisons, Edges, Floats, merge
 from gen_emerge.preference.evidence import PSEUDO_SD
 from gen_emerge.preference.learned import best_scales
 from gen_emerge.preference.solver import Graph, Scales, maximise
@@ -42,7 +42,6 @@ WORD_SD = PSEUDO_SD
 """Prior sd of a word's weight, in log-odds: what people's utilities spread by. Not learned: one loved word among fifty
 that say nothing makes a learned common scale so small that it can never be named. A prior around 0 names nothing by
 itself, whatever its scale: it only draws estimates nearer to 0 than chance alone brings them."""
-HUMAN = "human:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +133,7 @@ def fit_compass(duels: Iterable[Duel], kept: Iterable[Kept], genomes: Mapping[in
 
 def _counts(duel: Duel) -> bool:
     """Whether a human says in it which of two genomes gave the better picture; a repeated pair counts once."""
-    told = duel.judge.startswith(HUMAN) and duel.question == "quality"
+    told = duel.by_human and duel.question == "quality"
     return told and duel.purpose not in ("take", "withdrawn") and not duel.attention
 
 
@@ -187,8 +186,7 @@ def _edges(told: Sequence[Duel], kept: Sequence[Kept], images: Sequence[int], ra
     """Images first, then a bar for every rater who kept or discarded any."""
     place = {number: n for n, number in enumerate(images)}
     bar = {rater: len(images) + n for n, rater in enumerate(raters)}
-    outcome = {"left": 1, "tie": 0, "right": -1}
-    rows = [(place[d.left], place[d.right], outcome[d.outcome], 1.0) for d in told]
+    rows = [(place[d.left], place[d.right], CODES[d.outcome], 1.0) for d in told]
     rows += [(place[k.candidate], bar[k.rater], 1 if k.good else -1, KEEP_WEIGHT * k.weight) for k in kept]
     left, right, won, weight = (np.array(column) for column in zip(*rows, strict=True))
     many = Comparisons(left=left, right=right, outcome=won, weight=weight.astype(np.float64))

@@ -13,7 +13,7 @@ import numpy as np
 
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
 from gen_emerge.preference.choosing import choose_groups, choose_pairs
-from gen_emerge.preference.comparisons import Comparisons
+from gen_emerge.preference.comparisons import CODES, Comparisons
 from gen_emerge.preference.evidence import PSEUDO_SD
 from gen_emerge.preference.ranking import CRITIC_WEIGHT, HUMAN_WEIGHT
 from gen_emerge.preference.verdicts import withdraw
@@ -21,8 +21,6 @@ from gen_emerge.types import Duel
 
 SCALE_FROM = 8
 """From so many comparisons on, how far utilities spread is learned."""
-
-_CODES = {"left": 1, "tie": 0, "right": -1}
 
 
 class Fitted:
@@ -69,14 +67,14 @@ class Fitted:
         fit = Comparisons(
             left=np.array([place[d.left] for d in standing], dtype=np.int64),
             right=np.array([place[d.right] for d in standing], dtype=np.int64),
-            outcome=np.array([_CODES[d.outcome] for d in standing], dtype=np.int64),
-            weight=np.array([HUMAN_WEIGHT if _human(d) else CRITIC_WEIGHT for d in standing], dtype=np.float64),
+            outcome=np.array([CODES[d.outcome] for d in standing], dtype=np.int64),
+            weight=np.array([HUMAN_WEIGHT if d.by_human else CRITIC_WEIGHT for d in standing], dtype=np.float64),
         )
         return fit_bradley_terry(fit, len(place), prior="evidence" if len(standing) >= SCALE_FROM else PSEUDO_SD)
 
     @cached_property
     def _place(self) -> dict[int, int]:
-        people = sorted({c for d in self._evidence if _human(d) for c in (d.left, d.right)} - set(self.ids))
+        people = sorted({c for d in self._evidence if d.by_human for c in (d.left, d.right)} - set(self.ids))
         return {candidate: place for place, candidate in enumerate([*self.ids, *people])}
 
     @cached_property
@@ -104,7 +102,3 @@ class Fitted:
             if len(places) == 2:
                 found.add((places[0], places[1]))
         return found
-
-
-def _human(duel: Duel) -> bool:
-    return duel.judge.startswith("human:")

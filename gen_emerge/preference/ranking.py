@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
-from gen_emerge.preference.comparisons import Comparisons
+from gen_emerge.preference.comparisons import CODES, Comparisons
 from gen_emerge.preference.evidence import PSEUDO_SD
 from gen_emerge.preference.verdicts import withdraw
 from gen_emerge.types import Duel, Side
@@ -81,7 +81,7 @@ class DuelPreference:
             self._take(self._duels[self._taken - 1])
 
     def _take(self, duel: Duel) -> None:
-        human = duel.judge.startswith("human:")
+        human = duel.by_human
         decisive = duel.outcome != "tie"
         if human:
             self._keep_verdict(duel)
@@ -94,7 +94,7 @@ class DuelPreference:
                 self._ids.append(candidate)
         self._left.append(self._place[duel.left])
         self._right.append(self._place[duel.right])
-        self._outcome.append({"left": 1, "tie": 0, "right": -1}[duel.outcome])
+        self._outcome.append(CODES[duel.outcome])
         self._weight.append(HUMAN_WEIGHT if human else CRITIC_WEIGHT)
         self._fit = None
 

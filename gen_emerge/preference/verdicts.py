@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from gen_emerge.preference.comparisons import from_ranking
-from gen_emerge.types import RANKED, Duel, HumanAnswer, Question
+from gen_emerge.types import HUMAN, RANKED, SINGLE, Duel, HumanAnswer, Question
 
 
 class Matter(NamedTuple):
@@ -102,7 +102,7 @@ def as_duels(question: Question, answer: HumanAnswer, *, takes: bool = False) ->
         right=question.images.get("right", 0),
         question=question.ask,
         outcome="tie",
-        judge=f"human:{answer.rater}",
+        judge=f"{HUMAN}{answer.rater}",
         order="single",
         purpose="take" if takes else "round",
         seconds=answer.seconds,
@@ -114,6 +114,25 @@ def as_duels(question: Question, answer: HumanAnswer, *, takes: bool = False) ->
     # How long a ranking took is in its answer; no one pair of it took that long.
     pairs = from_ranking([question.images[name] for name in answer.order])
     return [replace(one, left=p.left, right=p.right, outcome=p.outcome, order="ranking", seconds=None) for p in pairs]
+
+
+def on_single_images(
+    questions: Mapping[str, Question], standing: Iterable[HumanAnswer]
+) -> list[tuple[Question, HumanAnswer]]:
+    """Every keep and discard, oldest first. Of one rater's answers about an image the last one counts.
+
+    Args:
+        questions: id -> question, of all of them.
+        standing: the answers that stand, in order of arrival.
+    """
+    said: dict[tuple[int, str], tuple[Question, HumanAnswer]] = {}
+    for answer in standing:
+        question = questions.get(answer.question)
+        if question is not None and question.kind in SINGLE and answer.answer in ("keep", "discard"):
+            who = (question.images["only"], answer.rater)
+            said.pop(who, None)
+            said[who] = (question, answer)
+    return list(said.values())
 
 
 def withdrawal(duel: Duel) -> Duel:

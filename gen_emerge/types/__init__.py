@@ -30,6 +30,7 @@ from gen_emerge.types.history import (
 )
 from gen_emerge.types.judgements import (
     GATES,
+    HUMAN,
     RANKED,
     SINGLE,
     Answer,
@@ -59,6 +60,7 @@ from gen_emerge.types.pictures import Defect, Embedding, Image, Pixels, Reading,
 
 __all__ = [
     "GATES",
+    "HUMAN",
     "RANKED",
     "SINGLE",
     "Answer",

@@ -28,6 +28,10 @@ Answer = Literal["yes", "no", "unsure", "unanswered"]
 Side = Literal["left", "right", "tie"]
 
 
+HUMAN = "human:"
+"""What the name of a judge begins with who is a person."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """One gate's thresholds in the signal's raw units. None switches a bound off.
@@ -138,6 +142,11 @@ class Duel:
     purpose: Literal["cell", "best", "round", "take", "withdrawn"] = "cell"
     seconds: float | None = None
     attention: bool = False
+
+    @property
+    def by_human(self) -> bool:
+        """Whether a person said it."""
+        return self.judge.startswith(HUMAN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

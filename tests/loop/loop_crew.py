@@ -167,6 +167,13 @@ class RankCritic(ScriptedCritic):
             self.blind.append(exhibit.candidate)
 
 
+def genome(*, slots: Mapping[str, str], prompt: str) -> Genome:
+    """One of the fake generator, where only its words matter."""
+    return Genome(
+        slots=slots, prompt=prompt, seed=1, generator="fake", generator_version="1", parameters={}, width=8, height=8
+    )
+
+
 # ---- a world in which a test decides everything ------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import PROMPTS, Series, crew, rhythm
+from loop_crew import PROMPTS, Series, crew, genome, rhythm
 
 from gen_emerge.emitters import all_emitters
 from gen_emerge.emitters.bandit import Bandit
@@ -17,7 +17,7 @@ from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator
 from gen_emerge.propose import Proposer
 from gen_emerge.state import State
-from gen_emerge.types import Genome, Input, Pattern
+from gen_emerge.types import Genome, Input, Pattern, PromptBank
 from gen_emerge.vocabulary import KIND, forbidden, without, written
 
 
@@ -121,27 +121,22 @@ def test_an_input_that_comes_while_a_cycle_is_begun_counts_from_the_next(
     assert cycles_with(one, "glass", 7, 12) == set()
 
 
-def test_a_parents_own_text_goes_with_the_word() -> None:
-    parent = Genome(
-        slots={"school": "tiles", "palette": "jade", "mood": "stormy"},
-        prompt="tiles behind Glass, jade",
+def proposer_of(bank: PromptBank, batch: int = 1) -> Proposer:
+    return Proposer(
         seed=1,
-        generator="fake",
-        generator_version="1",
-        parameters={},
-        width=8,
-        height=8,
-    )
-    proposer = Proposer(
-        seed=1,
-        batch=1,
+        batch=batch,
         warmup_cycles=1,
         size=(8, 8),
         generator=FakeGenerator(),
-        bank=PROMPTS,
+        bank=bank,
         emitters=all_emitters(),
         genomes=lambda hashes: {},
     )
+
+
+def test_a_parents_own_text_goes_with_the_word() -> None:
+    parent = genome(slots={"school": "tiles", "palette": "jade", "mood": "stormy"}, prompt="tiles behind Glass, jade")
+    proposer = proposer_of(PROMPTS)
     text = proposer._text
     assert text(parent.prompt, parent.slots, frozenset({"glass"})) == "tiles in jade, stormy"
     assert text(parent.prompt, parent.slots, frozenset({"plum"})) == parent.prompt
@@ -152,16 +147,7 @@ def test_patterns_that_are_all_forbidden_are_not_waited_for(monkeypatch: pytest.
     bank = replace(PROMPTS, patterns=PROMPTS.patterns[:1])
     asked: list[str] = []
 
-    proposer = Proposer(
-        seed=1,
-        batch=12,
-        warmup_cycles=1,
-        size=(8, 8),
-        generator=FakeGenerator(),
-        bank=bank,
-        emitters=all_emitters(),
-        genomes=lambda hashes: {},
-    )
+    proposer = proposer_of(bank, batch=12)
     choose = Bandit.choose
 
     def noted(bandit: Bandit, names: list[str], rng: np.random.Generator, **options: Any) -> str:

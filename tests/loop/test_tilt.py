@@ -7,25 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_crew import PROMPTS, Series, crew, rhythm
+from loop_crew import PROMPTS, Series, crew, genome, rhythm
 
 from gen_emerge.chance import draw
 from gen_emerge.config import parse
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig
 from gen_emerge.store import round_payload
-from gen_emerge.types import Genome, Question, Round, Sources
+from gen_emerge.types import Question, Round, Sources
 
-PARENT = Genome(
-    slots={"school": "tiles", "palette": "ochre", "mood": "joyful"},
-    prompt="tiles in ochre, joyful",
-    seed=1,
-    generator="fake",
-    generator_version="1",
-    parameters={},
-    width=8,
-    height=8,
-)
+PARENT = genome(slots={"school": "tiles", "palette": "ochre", "mood": "joyful"}, prompt="tiles in ochre, joyful")
 DRAWS = 6000
 
 

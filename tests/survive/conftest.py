@@ -57,6 +57,15 @@ def house(build: Callable[[Path], House], tmp_path: Path) -> House:
     return build(tmp_path / "studio")
 
 
+@pytest.fixture
+def night(judged: House, house: House) -> House:
+    """A copy of the series that a module's `judged` has made, in a studio folder of this test's own."""
+    shutil.copytree(judged.folder("night"), house.folder("night"))
+    file = Path("experiments", "series", "night.toml")
+    shutil.copyfile(judged.root / file, house.root / file)
+    return house
+
+
 @pytest.fixture(scope="session")
 def reference(build: Callable[[Path], House], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One uninterrupted run of the small series: what every run that is disturbed must come to."""

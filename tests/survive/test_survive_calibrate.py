@@ -57,14 +57,6 @@ def judged(build: Callable[[Path], House], tmp_path_factory: pytest.TempPathFact
     return house
 
 
-@pytest.fixture
-def night(judged: House, house: House) -> House:
-    """A copy of it."""
-    shutil.copytree(judged.folder("night"), house.folder("night"))
-    house.series("night", loop=LOOP)
-    return house
-
-
 def refused(house: House, *arguments: str | Path) -> str:
     error = house.call("calibrate", *arguments, code=2)["error"]
     return f"{error['message']} {error['hint'] or ''}".strip()

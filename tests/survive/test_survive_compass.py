@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,14 +44,6 @@ def judged(build: Callable[[Path], House], tmp_path_factory: pytest.TempPathFact
     house.series("night", loop=LOOP)
     house.call("run", "night", "--cycles", "12")
     answer(house)
-    return house
-
-
-@pytest.fixture
-def night(judged: House, house: House) -> House:
-    """A copy of it."""
-    shutil.copytree(judged.folder("night"), house.folder("night"))
-    house.series("night", loop=LOOP)
     return house
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gen_emerge.cli.app import PATH, App, colours, json_option, unicode_stdout
 from gen_emerge.errors import BadInput
+
+if TYPE_CHECKING:
+    from gen_emerge.reports.sheet import ReportData
 
 
 @click.command("inspect")
@@ -39,19 +43,43 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
         gen-emerge inspect first-light --candidate chosen/01-a-serene-print-3fa9c1d2.png
         gen-emerge --json inspect first-light
     """  # noqa: D301
-    from gen_emerge import account, inspection
+    from gen_emerge import inspection
     from gen_emerge.cli.series_folder import known_series
-    from gen_emerge.cli.targets import PAGE, PICTURE, check_file
 
     root, archive = known_series(app, series)
     if candidate is not None:
         if html is not None or png is not None:
             raise BadInput("--candidate shows one image; --html and --png draw the map.", hint="Ask for one of them.")
-        from gen_emerge.cli.accounts import account_text
-
-        one = account.inspect_candidate(root, archive, series, candidate)
-        app.give(one, lambda: account_text(one, archive / series))
+        _one(app, root, archive, series, candidate)
         return
+    _check_targets(app, html, png)
+    if app.json and html is None and png is None:
+        app.give(inspection.inspect(root, archive, series), "")
+        return
+    found, data = inspection.survey(root, archive, series)
+    if written := _written(data, html, png):
+        app.give({**found, "written": written}, "\n".join(written))
+        return
+    from gen_emerge.reports.terminal import palette, terminal_map
+
+    shown = palette(os.environ, terminal=sys.stdout.isatty()) if colours() is None else None
+    hint = f"Its pictures: gen-emerge inspect {series} --html map.html"
+    app.give(found, lambda: f"{terminal_map(data, unicode=unicode_stdout(), colours=shown)}\n\n{hint}")
+
+
+def _one(app: App, root: Path, archive: Path, series: str, candidate: Path) -> None:
+    """All that is known of one candidate."""
+    from gen_emerge import account
+    from gen_emerge.cli.accounts import account_text
+
+    found = account.inspect_candidate(root, archive, series, candidate)
+    app.give(found, lambda: account_text(found, archive / series))
+
+
+def _check_targets(app: App, html: Path | None, png: Path | None) -> None:
+    """Refuse files that must not be written, before anything is read."""
+    from gen_emerge.cli.targets import PAGE, PICTURE, check_file
+
     wanted = ((html, "--html", PAGE), (png, "--png", PICTURE))
     targets = [check_file(app, path, option, kind) for path, option, kind in wanted if path is not None]
     if len(set(targets)) < len(targets):
@@ -61,11 +89,10 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
             f"--png {png}: the map is written as a PNG, wanted a name that ends in .png.",
             hint=f"Write --png {png.with_suffix('.png')}",
         )
-    found = inspection.inspect(root, archive, series)
-    if app.json and not targets:
-        app.give(found, "")
-        return
-    data = inspection.report_data(root, archive, series)
+
+
+def _written(data: ReportData, html: Path | None, png: Path | None) -> list[str]:
+    """The files that were asked for, written."""
     written: list[str] = []
     if html is not None:
         from gen_emerge.reports.page import write_html
@@ -75,11 +102,4 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
         from gen_emerge.reports.poster import write_png
 
         written.append(str(write_png(data, png)))
-    if written:
-        app.give({**found, "written": written}, "\n".join(written))
-        return
-    from gen_emerge.reports.terminal import palette, terminal_map
-
-    shown = palette(os.environ, terminal=sys.stdout.isatty()) if colours() is None else None
-    hint = f"Its pictures: gen-emerge inspect {series} --html map.html"
-    app.give(found, lambda: f"{terminal_map(data, unicode=unicode_stdout(), colours=shown)}\n\n{hint}")
+    return written

@@ -78,20 +78,30 @@ def note_unreadable(folder: Path, pictures: Path, rows: Iterable[Mapping[str, An
 
 
 def _noted(folder: Path) -> dict[str, Row]:
-    """Path -> row of a file that could not be read; empty where the list is missing or torn."""
+    """Path -> row of a file that could not be read; nothing of a list that is missing, torn, or not as we write it."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / _NOTED).read_text(encoding="utf-8"))
+        found: Any = json.loads((folder / _NOTED).read_text(encoding="utf-8"))
         if isinstance(found, dict):
-            return {
-                path: row for path, row in cast(dict[str, Row], found).items() if row.get("outcome") == "unreadable"
-            }
+            rows = cast("dict[str, Any]", found).items()
+            return {path: row for path, row in rows if _as_written(row)}
     return {}
+
+
+def _as_written(row: Any) -> bool:
+    if not isinstance(row, dict):
+        return False
+    known = cast("Row", row)
+    return known.get("outcome") == "unreadable" and isinstance(known.get("file"), str)
 
 
 def became(store: Store, config: SeriesConfig, genomes: Sequence[str]) -> tuple[State, dict[str, Row]]:
     """The state of a series, and what became of imported pictures, by their genomes' hashes and in their order."""
     made = store.candidates_of(genomes)
     state, found = accounts(store, made.values())
+    # A running series may have committed between the two readings: whoever came in then is looked up too.
+    while any(genome not in made and state.rendered(genome) for genome in genomes):
+        made = store.candidates_of(genomes)
+        state, found = accounts(store, made.values())
     waits = turns(store, state, config)
     return state, {genome: _row(found.get(made.get(genome, 0)), waits.get(genome), config) for genome in genomes}
 
@@ -105,10 +115,12 @@ def _row(account: Account | None, turn: int | None, config: SeriesConfig) -> Row
 
 def turns(store: Store, state: State, config: SeriesConfig) -> dict[str, int]:
     """Genome -> the cycle in which it takes its slot, for every import that was not measured yet."""
-    proposals = store.pending_proposals(state.cycle)
+    loop = config.loop
+    # As of the state's commit: a running series may have committed since, and proposed for one cycle more.
+    last = state.cycle + 1 + loop.pipeline_depth
+    proposals = {c: those for c, those in store.pending_proposals(state.cycle).items() if c <= last}
     proposed = {p.genome.hash for those in proposals.values() for p in those}
     waits = Imports(store.inputs_of(KIND), known=lambda genome: genome in proposed or state.rendered(genome)).waiting()
-    loop = config.loop
     return planned(
         waits,
         proposals,

@@ -173,8 +173,42 @@ def test_files_that_cannot_be_read_stay_in_the_list_until_they_can(
     Image.fromarray(wave(77)).save(folder / "torn.png")
     told(call("--json", "--root", night, "import", "night", folder, "--queue"))
     assert unreadable() == {"half.png"}
-    (night / "archive/night/unreadable.json").write_text("{")
-    assert unreadable() == set(), "it is only for display"
+    for damaged in (
+        "{",
+        "[]",
+        '{"a": 3}',
+        '{"a": {"outcome": "unreadable"}}',
+        '{"a": {"outcome": "unreadable", "file": 3}}',
+    ):
+        (night / "archive/night/unreadable.json").write_text(damaged)
+        assert unreadable() == set(), "it is only for display"
+
+
+def test_turns_are_of_one_moment_though_a_running_series_commits_amid_the_reading(
+    call: Call, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty take the slots of cycles 15, 16 and 17, whatever is proposed while somebody asks."""
+    many(tmp_path / "p", 20)
+    told(call("--json", "--root", night, "import", "night", tmp_path / "p", "--queue"))
+    assert told(call("--json", "--root", night, "run", "night", "--cycles", "13"))["cycle"] == 13
+
+    def amid(name: str, cycles: int) -> dict[str, Any]:
+        read = getattr(Store, name)
+
+        def late(store: Store, *arguments: Any) -> Any:
+            monkeypatch.setattr(Store, name, read)
+            before = read(store, *arguments) if name == "candidates_of" else None
+            Studio(night).run("night", cycles=cycles)
+            return before if before is not None else read(store, *arguments)
+
+        monkeypatch.setattr(Store, name, late)
+        return told(call("--json", "--root", night, "import", "night", "--list"))
+
+    found = amid("pending_proposals", 14)
+    assert (found["cycle"], found["queued_until"], found["counts"]) == (13, 17, {"queued": 20})
+    found = amid("candidates_of", 15)
+    assert (found["cycle"], found["queued_until"], found["counts"]["queued"]) == (15, 17, 12)
+    assert sorted(row["cycle"] for row in found["imports"] if row["outcome"] == "queued") == [16] * 8 + [17] * 4
 
 
 def test_a_name_that_steers_the_terminal_does_not(call: Call, night: Path, tmp_path: Path) -> None:

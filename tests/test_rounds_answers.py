@@ -10,7 +10,7 @@ import pytest
 
 from gen_emerge.errors import BadInput
 from gen_emerge.preference import Undo, as_duels, decisions, is_complete, parse_answers
-from gen_emerge.preference.verdicts import withdraw, withdrawal
+from gen_emerge.preference.verdicts import on_single_images, withdraw, withdrawal
 from gen_emerge.types import Duel, HumanAnswer, Question, Round
 
 PAIR = Question(id="r1-1", kind="pair", ask="quality", prompt="p", images={"left": 4, "right": 9})
@@ -239,3 +239,22 @@ def test_an_answered_pair_is_a_duel_of_its_rater():
 def test_a_skip_and_a_keep_are_no_duels():
     assert as_duels(PAIR, answer("r1-1", "skip")) == []
     assert as_duels(KEEP, answer("r1-3", "keep")) == []
+
+
+def test_of_a_raters_words_on_one_image_the_last_counts_in_whatever_round_it_was_said():
+    again = replace(KEEP, id="r3-1", kind="review")
+    said = [
+        answer(KEEP.id, "keep"),
+        answer(REVIEW.id, "discard"),
+        answer(KEEP.id, "keep", rater="ben"),
+        answer(again.id, "discard"),
+        answer(REVIEW.id, "unsure", rater="ben"),
+        answer(PAIR.id, "left"),
+        answer("r9-9", "keep"),
+    ]
+    found = on_single_images({**ALL, again.id: again}, said)
+    assert [(question.id, each.rater, each.answer) for question, each in found] == [
+        (REVIEW.id, "ann", "discard"),
+        (KEEP.id, "ben", "keep"),
+        (again.id, "ann", "discard"),
+    ]

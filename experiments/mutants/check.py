@@ -18,6 +18,7 @@ take most of the time.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import importlib.util
 import os
@@ -49,6 +50,7 @@ def main() -> int:
     os.environ.update(ONE_THREAD)
     for name in LIBRARIES.split():
         importlib.import_module(name)
+    gc.freeze()  # what a fork does not collect at its end it need not copy
     files = [HERE / name for name in options.files] or sorted(HERE.glob("*.toml"))
     faults = [
         {**fault, "topic": path.stem}

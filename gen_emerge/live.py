@@ -85,6 +85,7 @@ class Live:
         self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
         self.watches = Watches(crew, store, state)
         self.liked = Liked(store)
+        self.forbidden = store.inputs_of(FORBIDDEN)
         self.ahead: dict[int, Draft] = {}
         self.sitting = Sitting(
             crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
@@ -125,10 +126,11 @@ class Live:
     def proposed(self, cycle: int) -> tuple[Proposal, ...]:
         """The proposals of one cycle, under the settings now in force, without the words that are forbidden by then."""
         taken: set[str] = set()
-        told = self.store.inputs_of(FORBIDDEN)
+        # Read once a cycle: nothing that comes later is for a cycle that was begun by now.
+        self.forbidden = self.store.inputs_of(FORBIDDEN)
         for earlier in sorted(c for c in self.proposals if c <= cycle):
             self.proposals[earlier] = self.proposer.adapt_all(
-                self.proposals[earlier], self.state.rendered, taken, never=forbidden(told, earlier)
+                self.proposals[earlier], self.state.rendered, taken, never=forbidden(self.forbidden, earlier)
             )
         return self.proposals[cycle]
 
@@ -146,7 +148,7 @@ class Live:
             waiting=waiting,
             imports=imports,
             explore=explore,
-            never=forbidden(self.store.inputs_of(FORBIDDEN), self.state.cycle),
+            never=forbidden(self.forbidden, self.state.cycle),
             liked=self.liked.as_of(self.state.cycle) if self.crew.tilt else {},
             tilt=self.crew.tilt,
         )

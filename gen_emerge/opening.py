@@ -16,7 +16,7 @@ from gen_emerge.config.toml import shown
 from gen_emerge.crew import known_names, load_banks, reference_prompts
 from gen_emerge.errors import BadInput, FixedKeyChanged
 from gen_emerge.roles import Crew
-from gen_emerge.store import DATABASE, Store, hold
+from gen_emerge.store import DATABASE, Store, begin_anew, hold
 from gen_emerge.store.images import sweep, walk
 from gen_emerge.store.imports import walk_imports
 from gen_emerge.studio_folder import series_file
@@ -77,15 +77,16 @@ def open_series(folder: Path, config: SeriesConfig, root: Path) -> Store:
             return store
         # Nothing was ever derived or answered, so nothing is lost by beginning anew with the file as it is now.
         store.close()
-        sweep(folder, ())
-        for ending in ("-wal", "-shm", ""):  # ours alone, never a copy that lies beside it; the database itself last
-            (folder / f"{DATABASE}{ending}").unlink(missing_ok=True)
-    facts = {
-        "fixed": fixed(config),
-        "takes": config.loop.best_of,
-        "reference_prompts": first_references(config, root),
-    }
-    return Store.create(folder, facts)
+        if begin_anew(folder, _facts(config, root)):
+            sweep(folder, ())
+        else:  # something came while the crew was assembled, and counts
+            check_unchanged(folder, config, root)
+        return Store.open(folder)
+    return Store.create(folder, _facts(config, root))
+
+
+def _facts(config: SeriesConfig, root: Path) -> dict[str, Any]:
+    return {"fixed": fixed(config), "takes": config.loop.best_of, "reference_prompts": first_references(config, root)}
 
 
 def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank) -> dict[str, Any]:

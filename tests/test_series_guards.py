@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import pytest
 from PIL import Image as Pillow
 
 from gen_emerge import crew as crews
+from gen_emerge import series as series_module
 from gen_emerge.audit import verify
+from gen_emerge.compass import tell as forbid
 from gen_emerge.config import load
-from gen_emerge.errors import BadInput, Damaged
+from gen_emerge.errors import BadInput, Damaged, FixedKeyChanged
 from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.opening import create
 from gen_emerge.series import Studio
@@ -126,6 +129,46 @@ def test_a_series_that_begins_anew_leaves_a_copy_beside_its_database_alone(house
     assert copy.exists()
     with Store.open(folder, readonly=True) as store:
         assert store.facts["fixed"]["seed"] == 8
+
+
+def test_what_is_said_while_a_series_is_about_to_begin_anew_is_not_lost(
+    house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Assembling a crew takes minutes with large models: whatever comes meanwhile, the series stays what it was."""
+    path = house.root / "experiments" / "series" / "night.toml"
+    create(house.root, house.archive, load(path, known=crews.known_names()))
+    path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
+    assemble = series_module.assemble
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        crew = assemble(*given, **named)
+        forbid(house.root, house.archive, "night", never=["serene"])
+        return crew
+
+    monkeypatch.setattr(series_module, "assemble", slowly)
+    with pytest.raises(FixedKeyChanged, match="seed was 7"):
+        house.run("night")
+    with Store.open(house.archive / "night", readonly=True) as store:
+        assert store.facts["fixed"]["seed"] == 7 and len(store.inputs_of("compass")) == 1
+
+
+def test_a_series_that_begins_anew_knows_nothing_of_its_settings_before_and_is_append_only_again(
+    house: Studio,
+) -> None:
+    path = house.root / "experiments" / "series" / "night.toml"
+    config = load(path, known=crews.known_names())
+    create(house.root, house.archive, config)
+    folder = house.archive / "night"
+    with Store.open(folder) as store:
+        store.add_input("config", {"settings": {}, "banks": {config.prompts.bank: "of another content"}})
+        store.begin(1, 0.0)
+    path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
+    assert house.run("night")["cycle"] == 4
+    with closing(sqlite3.connect(folder / "series.db")) as database:
+        for table in ("series", "inputs", "attempts"):
+            for change in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}"):
+                with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                    database.execute(change)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The store: tables, transactions, migrations and image files of one series. The only place that knows SQLAlchemy."""
 
+from gen_emerge.store.anew import begin_anew
 from gen_emerge.store.answers import Answers
 from gen_emerge.store.images import is_thumbnail, pixels_hash, read_recipe, sweep
 from gen_emerge.store.imports import importing, keep, read_import, sweep_imports
@@ -19,6 +20,7 @@ __all__ = [
     "Owner",
     "Problem",
     "Store",
+    "begin_anew",
     "hold",
     "holder",
     "importing",

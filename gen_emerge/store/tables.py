@@ -336,12 +336,19 @@ class AttemptRow(Base):
     started: Mapped[float]
 
 
+_REFUSED = ("UPDATE", "DELETE")
+
+
+def trigger_names(table: str) -> list[str]:
+    """What the two triggers that make one table append-only are called."""
+    return [f"{table}_no_{verb.lower()}" for verb in _REFUSED]
+
+
 def trigger_statements(table: str) -> list[str]:
     """The statements that make one table append-only."""
     return [
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
+        f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for name, verb in zip(trigger_names(table), _REFUSED, strict=True)
     ]
 
 

@@ -276,6 +276,7 @@ def ask(
         contests=contests,
         takes=state.choices,
         duels=state.duels,
+        weights=state.weights,
         answers=answers,
         earlier=earlier,
     )

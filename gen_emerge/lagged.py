@@ -28,6 +28,14 @@ class LaggedPreference:
         for duel in rest:
             self._model.add(duel)
 
+    def whole(self) -> DuelPreference:
+        """The model of every duel so far, one of its own."""
+        model = self._model.copy()
+        for cycle in sorted(self.waiting):
+            for duel in self.waiting[cycle]:
+                model.add(duel)
+        return model
+
     def later(self, cycle: int, duels: Sequence[Duel]) -> None:
         """The duels of a cycle now committed."""
         self.waiting[cycle] = duels

@@ -1,7 +1,7 @@
-"""Thresholds that learn by themselves, where the series allows it: a round that was answered -> an input.
+"""What is learned at a cycle's boundary: what each judge counts for; and, where the series allows it, thresholds.
 
-Takes the draft of a cycle at whose boundary a round's last answer came in; writes what is to come into force, with the
-first cycle that nothing has been begun of yet. It is written before the cycle is committed: a process that is killed in
+Takes the draft of a cycle. Thresholds move by an input: written where a round's last answer came in at this boundary,
+with the first cycle that nothing has been begun of yet, and before the cycle is committed: a process that is killed in
 between derives the same cycle again, and finds it written.
 """
 
@@ -11,13 +11,35 @@ from collections import Counter
 
 from gen_emerge.cycle import Draft
 from gen_emerge.preference.answers import is_complete
+from gen_emerge.preference.judges import weight_of
 from gen_emerge.recalibrate import KIND
-from gen_emerge.types import SINGLE, Event
+from gen_emerge.types import HUMAN, JUDGES, SINGLE, Event
 from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
 
 
 def learn(draft: Draft) -> None:
-    """Move thresholds by what a round said, at most `cap` a round; never where too many images would have to wait."""
+    """Say what each judge's duels count for, where that changed; move thresholds by what a round said."""
+    _judges(draft)
+    _thresholds(draft)
+
+
+def _judges(draft: Draft) -> None:
+    """As of the last commit. It is recorded so that a round can be opened without going through all predictions."""
+    before, now = draft.live.state.weights, dict(draft.live.preference.weights)
+    if now == before:
+        return
+    changed = [judge for judge in sorted({*before, *now}) if now.get(judge) != before.get(judge)]
+    said = ", ".join(f"{_word_of(judge)} {weight_of(judge, now):.2g}" for judge in changed)
+    message = f"Where one person's verdict counts as 1, these count as: {said}."
+    draft.events.append(Event(kind=JUDGES, message=message, payload={"weights": now}))
+
+
+def _word_of(judge: str) -> str:
+    return f"{judge.removeprefix(HUMAN)}'s verdict" if judge.startswith(HUMAN) else f"a duel of the critic {judge}"
+
+
+def _thresholds(draft: Draft) -> None:
+    """At most `cap` a round; never where too many images would have to wait."""
     live, learning = draft.live, draft.live.crew.learning
     if not learning.auto or draft.calibration is None or live.state.archive is None or not _round_answered(draft):
         return

@@ -19,7 +19,6 @@ from gen_emerge.asking import Sitting
 from gen_emerge.imported import KIND, Imports, room
 from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
-from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.propose import Proposer
 from gen_emerge.roles import Crew
 from gen_emerge.state import State
@@ -79,10 +78,8 @@ class Live:
         self.store = store
         self.state = state
         self._album = Album(load, paint, crew.generator)
-        self.preference = DuelPreference()
-        for duel in state.duels:
-            self.preference.add(duel)
         self.lagged = LaggedPreference(state, crew.rhythm.pipeline_depth)
+        self.preference = self.lagged.whole()
         self.watches = Watches(crew, store, state)
         self.liked = Liked(store)
         self.forbidden = store.inputs_of(FORBIDDEN)

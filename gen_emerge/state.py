@@ -41,7 +41,8 @@ CONTRADICTIONS = (LookupError, ValueError, TypeError, AttributeError, AssertionE
 class State:
     """Everything the next cycle is a function of. `cycle` is the last one folded in, 0 for a new series.
 
-    `asked`: whoever waits for the critic -> the cycle in which it was asked about last.
+    `asked`: whoever waits for the critic -> the cycle in which it was asked about last. `weights`: judge -> what one of
+    its duels counts for, where that was learned.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,7 @@ class State:
         self.turned_away: dict[int, None] = {}
         self.lately: dict[int, Lately] = {}
         self.alarms: dict[str, Alarm] = {}
+        self.weights: Mapping[str, float] = {}
         self._now = Lately()
 
     # ---- the parts of a cycle ------------------------------------------------------------------------------------
@@ -125,6 +127,8 @@ class State:
         self.bests[outcome.cycle] = outcome.best
         for event in outcome.alarms:
             self._hear(event, outcome.cycle)
+        if outcome.weights is not None:
+            self.weights = outcome.weights
         self._now.duels = len(outcome.duels)
         self.lately[outcome.cycle], self._now = self._now, Lately()
         for kept in (self.bests, self.lately):

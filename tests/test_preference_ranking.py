@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from gen_emerge.preference import DuelPreference, from_ranking
+from gen_emerge.preference import duel_table as table
 from gen_emerge.preference import ranking as module
+from gen_emerge.preference.judges import TRIED, critic_weight, weight_of
 from gen_emerge.types import Duel
 
 
@@ -90,7 +92,7 @@ def test_the_fit_is_believed_only_after_it_predicted_unseen_verdicts():
     steady = list(verdicts_of_a_rater(200, sd=2.5))
     early, late = told(steady[: module.HELD_OUT_LEAST - 1]), told(steady)
     assert not early.believed and late.believed
-    assert late.held_out()[1] < math.log(2)
+    assert late.held_out()[0] < math.log(2) and late.held_out()[1] > math.log(20)
     fresh = [(a, b) for a in range(100, 112) for b in range(100, 112) if a != b and late._direct(a, b) is None]
     settled = {(a, b): late.sure(a, b, probability=0.6) for a, b in fresh}
     for (a, b), side in settled.items():
@@ -113,6 +115,115 @@ def test_the_fit_settles_a_pair_nobody_judged_once_it_is_believed():
 
 def test_a_rater_who_answers_at_random_makes_the_fit_no_judge():
     assert not told(verdicts_of_a_rater(300, sd=0.0)).believed
+
+
+def test_of_many_raters_who_answer_at_random_one_in_twenty_is_ever_believed_at_most():
+    """Whenever it is looked at: the chance does not add up over looks."""
+    ever = 0
+    for seed in range(60):
+        lost = [each.loss for each in foretold(verdicts_of_a_rater(150, sd=0.0, seed=seed))]
+        won = np.cumsum(math.log(2) - np.array(lost))
+        ever += bool((won[module.HELD_OUT_LEAST - 1 :] >= module.BELIEF).any())
+    assert ever <= 6  # of 60 tossing coins 3 at most are expected
+
+
+def foretold(duels):
+    model = told(duels)
+    model.held_out()
+    return model._foretold
+
+
+# ---- what each judge counts for ----------------------------------------------------------------------------------
+
+
+def series(seed, *, people, critic, items=40, duels=300, verdicts=120):
+    """Duels of a critic and people's verdicts, mixed; `people` and `critic`: how far their taste is the truth's."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(scale=2.0, size=items)
+    judges = [("measured-1", critic)] * duels + [
+        (f"human:{name}", share) for _ in range(verdicts // len(people)) for name, share in people.items()
+    ]
+    tastes = {judge: s * truth + math.sqrt(1 - s * s) * rng.normal(scale=2.0, size=items) for judge, s in judges}
+    for place in rng.permutation(len(judges)):
+        judge, share = judges[place]
+        a, b = (int(i) for i in rng.choice(items, 2, replace=False))
+        gap = tastes[judge][a] - tastes[judge][b] if share or judge == "measured-1" else 0.0
+        yield duel(a, b, "left" if rng.random() < 1 / (1 + math.exp(-gap)) else "right", judge)
+
+
+def test_a_critic_counts_for_as_much_as_it_foretells_people():
+    alike = [told(series(seed, people={"ann": 1.0}, critic=1.0)).weights["measured-1"] for seed in range(4)]
+    contrary = [told(series(seed, people={"ann": 1.0}, critic=-1.0)).weights["measured-1"] for seed in range(4)]
+    assert set(alike) == {1.0} and max(contrary) < 0.25
+
+
+def test_before_people_have_said_enough_a_critic_counts_for_what_is_stated():
+    few = [*series(0, people={"ann": 1.0}, critic=1.0, verdicts=9)]
+    assert told(few).weights == {} and weight_of("measured-1", {}) == 0.25 and weight_of("human:ann", {}) == 1.0
+    assert critic_weight(dict.fromkeys(TRIED, 12.0)) == 0.25
+
+
+def test_of_two_critics_each_has_its_own_weight():
+    duels = [*series(3, people={"ann": 1.0}, critic=1.0)]
+    coins = [replace(each, judge="coin-1", outcome=("left", "right")[k % 2]) for k, each in enumerate(duels)]
+    weights = told([each for pair in zip(duels, coins, strict=True) for each in pair]).weights
+    assert weights["measured-1"] == 1.0 and weights["coin-1"] < 0.25
+
+
+def test_whoever_answers_at_random_counts_for_less_and_nobody_for_more_than_a_verdict():
+    weights = told(series(1, people={"ann": 1.0, "bob": 1.0, "cy": 0.0}, critic=1.0, verdicts=240)).weights
+    assert weights["human:cy"] < 0.5 < weights["human:ann"] <= 1.0 and 0.5 < weights["human:bob"] <= 1.0
+
+
+def test_one_person_alone_has_nobody_to_differ_from():
+    assert "human:ann" not in told(series(2, people={"ann": 1.0}, critic=1.0)).weights
+
+
+def test_the_order_follows_people_and_not_a_critic_who_contradicts_them():
+    duels = [*series(5, people={"ann": 1.0}, critic=-1.0, duels=600)]
+    people, both = told([d for d in duels if d.by_human]), told(duels)
+    theirs, order = people.ranked(range(40)), both.ranked(range(40))
+    assert len(set(theirs[:10]) & set(order[:10])) >= 7 and not set(theirs[-10:]) & set(order[:10])
+
+
+def test_a_copy_goes_on_by_itself():
+    duels = [*series(6, people={"ann": 1.0, "bob": 0.5}, critic=0.5)]
+    first = told(duels[:200])
+    twin = first.copy()
+    for each in duels[200:]:
+        twin.add(each)
+    whole, before = told(duels), told(duels[:200])
+    assert twin.held_out() == whole.held_out() and twin.weights == whole.weights
+    assert first.held_out() == before.held_out() and first.best() == before.best()
+    first.add(duels[200])
+    assert first.held_out() == told(duels[:201]).held_out()
+
+
+@pytest.mark.parametrize("place", [0, 150, 300, 419])
+def test_a_withdrawn_verdict_taught_nothing_of_judges_either(place):
+    duels = [*series(7, people={"ann": 1.0, "bob": 0.3}, critic=0.4)]
+    said = [n for n, each in enumerate(duels) if each.by_human]
+    gone = duels[min(said, key=lambda n: abs(n - place))]
+    last = max(n for n, each in enumerate(duels) if each == gone)
+    model, without = told(duels), told([*duels[:last], *duels[last + 1 :]])
+    model.best()
+    model.add(replace(gone, purpose="withdrawn"))
+    assert model.held_out() == without.held_out() and model.weights == without.weights
+    assert model._fitted().utilities.tobytes() == without._fitted().utilities.tobytes()
+
+
+def test_taking_back_the_last_answer_does_not_go_through_the_history_again(monkeypatch):
+    duels = [*series(8, people={"ann": 1.0}, critic=0.4)]
+    model = told(duels)
+    model.best()
+    fits = []
+    fit = table.fit_bradley_terry
+    monkeypatch.setattr(table, "fit_bradley_terry", lambda *a, **k: fits.append(a) or fit(*a, **k))
+    last = next(each for each in reversed(duels) if each.by_human)
+    model.add(replace(last, purpose="withdrawn"))
+    model.best()
+    model.held_out()
+    assert 1 <= len(fits) <= 3
 
 
 def test_critics_alone_never_make_the_fit_a_judge():

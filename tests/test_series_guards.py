@@ -164,6 +164,7 @@ def test_a_series_that_begins_anew_knows_nothing_of_its_settings_before_and_is_a
         store.begin(1, 0.0)
     path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
     assert house.run("night")["cycle"] == 4
+    assert house.run("night", cycles=5)["cycle"] == 5
     with closing(sqlite3.connect(folder / "series.db")) as database:
         for table in ("series", "inputs", "attempts"):
             for change in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}"):

@@ -6,7 +6,7 @@ history says little of their order and would make a round slow to open.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +14,11 @@ import numpy as np
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
 from gen_emerge.preference.choosing import choose_groups, choose_pairs
 from gen_emerge.preference.comparisons import CODES, Comparisons
+from gen_emerge.preference.duel_table import SCALE_FIRST
 from gen_emerge.preference.evidence import PSEUDO_SD
-from gen_emerge.preference.ranking import CRITIC_WEIGHT, HUMAN_WEIGHT
+from gen_emerge.preference.judges import weight_of
 from gen_emerge.preference.verdicts import withdraw
 from gen_emerge.types import Duel
-
-SCALE_FROM = 8
-"""From so many comparisons on, how far utilities spread is learned."""
 
 
 class Fitted:
@@ -29,11 +27,13 @@ class Fitted:
     Args:
         ids: candidates that may be asked about, ascending.
         duels: every stored duel, in order.
+        weights: judge -> what one of its duels counts for, where that was learned.
     """
 
-    def __init__(self, ids: Sequence[int], duels: Iterable[Duel]) -> None:
+    def __init__(self, ids: Sequence[int], duels: Iterable[Duel], weights: Mapping[str, float] | None = None) -> None:
         self.ids = list(ids)
         self._duels = duels
+        self._weights = weights or {}
 
     def pairs(self, k: int, met: Collection[frozenset[int]], *, rng: np.random.Generator) -> list[tuple[int, int]]:
         """Up to k pairs nobody was asked about, those first whose answers are worth most; sides by chance."""
@@ -68,9 +68,9 @@ class Fitted:
             left=np.array([place[d.left] for d in standing], dtype=np.int64),
             right=np.array([place[d.right] for d in standing], dtype=np.int64),
             outcome=np.array([CODES[d.outcome] for d in standing], dtype=np.int64),
-            weight=np.array([HUMAN_WEIGHT if d.by_human else CRITIC_WEIGHT for d in standing], dtype=np.float64),
+            weight=np.array([weight_of(d.judge, self._weights) for d in standing], dtype=np.float64),
         )
-        return fit_bradley_terry(fit, len(place), prior="evidence" if len(standing) >= SCALE_FROM else PSEUDO_SD)
+        return fit_bradley_terry(fit, len(place), prior="evidence" if len(standing) >= SCALE_FIRST else PSEUDO_SD)
 
     @cached_property
     def _place(self) -> dict[int, int]:

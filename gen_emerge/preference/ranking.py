@@ -6,35 +6,66 @@ here asks anybody anything.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections import Counter
-from collections.abc import Collection
-from typing import Literal
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
-from gen_emerge.preference.comparisons import CODES, Comparisons
+from gen_emerge.preference.bradley_terry import Fit
+from gen_emerge.preference.duel_table import SCALE_FIRST, DuelTable
 from gen_emerge.preference.evidence import PSEUDO_SD
+from gen_emerge.preference.judges import TRIED, WEIGHED_FIRST, critic_weight, people_weights, weigh_again_at, weight_of
 from gen_emerge.preference.verdicts import withdraw
-from gen_emerge.types import Duel, Side
+from gen_emerge.types import HUMAN, Duel, Side
 
-HUMAN_WEIGHT = 1.0
-"""How many judgements a human's verdict counts for."""
-CRITIC_WEIGHT = 0.25
-"""A critic's: four agreeing critic duels weigh as much as one human verdict. Stated, not yet learned."""
 HELD_OUT_BLOCK = 10
 """Human verdicts are predicted in blocks of so many, by a fit on everything before the block."""
 HELD_OUT_LEAST = 30
 """So many predictions at least before the model may be believed."""
-_SCALE_FIRST = 8
+BELIEF = math.log(20.0)
+"""Nats that the model's predictions must have won against a coin before it may be believed.
+
+What it and a coin gave to what people then said, as a ratio, is a fair bet against the coin: were people's verdicts a
+coin's, the stake would ever become 20 times as much, however long one plays and looks, in 1 of 20 series at most (Ville
+1939; Shafer 2021, "Testing by betting").
+"""
+
+
+@dataclass(slots=True)
+class _Oracle:
+    """The model of the first `at` duels under some weights, which foretells verdicts that come later."""
+
+    at: int
+    weights: Mapping[str, float]
+    fit: Fit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foretold:
+    """What foretelling the verdict at `at` lost, in nats; `trials`: (critic, its weight) -> under that weight."""
+
+    at: int
+    loss: float
+    trials: Mapping[tuple[str, float], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighing:
+    """Weights that count from the duel at `at` on, before which people decided `verdicts`; `trials` beside them."""
+
+    at: int = -1
+    verdicts: int = 0
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    trials: Mapping[tuple[str, float], _Oracle] = field(default_factory=dict[tuple[str, float], _Oracle])
 
 
 class DuelPreference:
     """Who beats whom, from stored duels (implements `Preference`).
 
     A human's direct verdict between two images is always sure. The Bradley-Terry fit is believed only once it has
-    predicted human verdicts it had not seen, better than a coin: mean log-loss plus its 95% half-width below ln 2.
+    predicted human verdicts it had not seen better than a coin, by `BELIEF`. What a duel of each judge counts for is
+    learned from such predictions (`judges.py`).
 
     Args:
         probability: how sure the fit must be before it settles a duel, in (0.5, 1).
@@ -43,23 +74,14 @@ class DuelPreference:
     def __init__(self, probability: float = 0.9) -> None:
         self.probability = probability
         self._duels: list[Duel] = []
-        self._forget()
-
-    def _forget(self) -> None:
-        self._taken = 0
-        self._place: dict[int, int] = {}
-        self._ids: list[int] = []
-        self._left: list[int] = []
-        self._right: list[int] = []
-        self._outcome: list[int] = []
-        self._weight: list[float] = []
+        self._table = DuelTable()
         self._verdicts: dict[tuple[int, int], dict[str, int | None]] = {}
+        self._decided: list[int] = []
+        self._foretold: list[_Foretold] = []
+        self._oracles: list[_Oracle] = []
+        self._weighings = [_Weighing()]
+        self._scales: dict[int, float] = {}
         self._fit: Fit | None = None
-        self._scale = PSEUDO_SD
-        self._scale_from = 0
-        self._judge: tuple[Fit, int] | None = None
-        self._losses: list[float] = []
-        self._humans = 0
 
     def add(self, duel: Duel) -> None:
         """Take in one duel, in the order in which they happened.
@@ -72,30 +94,50 @@ class DuelPreference:
             return
         if duel.purpose != "withdrawn":
             self._duels.append(duel)
-        elif withdraw(self._duels, duel):
-            self._forget()
+        elif (place := withdraw(self._duels, duel)) is not None:
+            self._forget_from(place)
+
+    def copy(self) -> DuelPreference:
+        """Another one that knows the same; what either takes in from now on is its own."""
+        self._catch_up()
+        twin = copy.copy(self)
+        twin._table = copy.deepcopy(self._table)
+        for name in ("_duels", "_decided", "_foretold", "_oracles", "_weighings", "_scales"):
+            setattr(twin, name, copy.copy(getattr(self, name)))
+        twin._verdicts = {pair: dict(said) for pair, said in self._verdicts.items()}
+        return twin
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Judge -> what one of its duels counts for, where that was learned: see `judges.weight_of`."""
+        self._catch_up()
+        return self._weighings[-1].weights
+
+    def _forget_from(self, place: int) -> None:
+        """What the duels from this place on taught; those that stand are taken in anew."""
+        if place >= len(self._table):
+            return
+        self._table.truncate(place)
+        self._decided = [at for at in self._decided if at < place]
+        self._foretold = [each for each in self._foretold if each.at < place]
+        self._oracles = [each for each in self._oracles if each.at < place]
+        self._weighings = [each for each in self._weighings if each.at < place]
+        self._scales = {count: sd for count, sd in self._scales.items() if count <= place}
+        self._verdicts = {}
+        for duel in self._duels[:place]:
+            self._keep_verdict(duel)
+        self._fit = None
 
     def _catch_up(self) -> None:
-        while self._taken < len(self._duels):
-            self._taken += 1
-            self._take(self._duels[self._taken - 1])
+        while len(self._table) < len(self._duels):
+            self._take(self._duels[len(self._table)])
 
     def _take(self, duel: Duel) -> None:
-        human = duel.by_human
-        decisive = duel.outcome != "tie"
-        if human:
-            self._keep_verdict(duel)
-            # The pairs of one ranking foretell each other: a model that saw some has not earned the others.
-            if decisive and duel.order != "ranking":
-                self._predict(duel)
-        for candidate in (duel.left, duel.right):
-            if candidate not in self._place:
-                self._place[candidate] = len(self._ids)
-                self._ids.append(candidate)
-        self._left.append(self._place[duel.left])
-        self._right.append(self._place[duel.right])
-        self._outcome.append(CODES[duel.outcome])
-        self._weight.append(HUMAN_WEIGHT if human else CRITIC_WEIGHT)
+        self._keep_verdict(duel)
+        # The pairs of one ranking foretell each other: a model that saw some has not earned the others.
+        if duel.by_human and duel.outcome != "tie" and duel.order != "ranking":
+            self._foretell(duel)
+        self._table.append(duel)
         self._fit = None
 
     def sure(self, challenger: int, incumbent: int, probability: float | None = None) -> Side | None:
@@ -113,11 +155,11 @@ class DuelPreference:
         direct = self._direct(challenger, incumbent)
         if direct is not None:
             return direct
-        if not self.believed or challenger not in self._place or incumbent not in self._place:
+        if not self.believed or challenger not in self._table.place or incumbent not in self._table.place:
             return None
         wanted = self.probability if probability is None else probability
         fit = self._fitted()
-        chance = fit.expected_probability(self._place[challenger], self._place[incumbent])
+        chance = fit.expected_probability(self._table.place[challenger], self._table.place[incumbent])
         if chance >= wanted:
             return "left"
         return "right" if chance <= 1.0 - wanted else None
@@ -131,13 +173,13 @@ class DuelPreference:
             among: candidates allowed, such as the current elites; None for all.
         """
         self._catch_up()
-        known = self._ids if among is None else [i for i in among if i in self._place]
+        known = self._table.ids if among is None else [i for i in among if i in self._table.place]
         return min(known, key=self._standing, default=None)
 
     def ranked(self, among: Collection[int]) -> list[int]:
         """Those of `among` that were ever compared, as `best` would name them one after the other."""
         self._catch_up()
-        return sorted((i for i in among if i in self._place), key=self._standing)
+        return sorted((i for i in among if i in self._table.place), key=self._standing)
 
     def linked(self, among: Collection[int]) -> dict[int, float]:
         """Utility, in log-odds, of the largest group of `among` that comparisons link to one another.
@@ -145,38 +187,37 @@ class DuelPreference:
         Between images that nothing links the model knows no order: what it says of them is the prior's.
         """
         self._catch_up()
-        known = [i for i in among if i in self._place]
+        known = [i for i in among if i in self._table.place]
         if not known:
             return {}
         fit = self._fitted()
-        group = {i: int(fit.components[self._place[i]]) for i in known}
+        group = {i: int(fit.components[self._table.place[i]]) for i in known}
         sizes = Counter(group.values())
         largest = min(sizes, key=lambda one: (-sizes[one], one))
-        return {i: float(fit.utilities[self._place[i]]) for i in known if group[i] == largest}
+        return {i: float(fit.utilities[self._table.place[i]]) for i in known if group[i] == largest}
 
     def _standing(self, candidate: int) -> tuple[float, int]:
-        return -round(float(self._fitted().utilities[self._place[candidate]]), 6), candidate
+        return -round(float(self._fitted().utilities[self._table.place[candidate]]), 6), candidate
 
     @property
     def believed(self) -> bool:
-        """True once the fit beats a coin on human verdicts it had not seen, by its own 95% interval."""
-        log_loss = self.held_out()
-        return log_loss is not None and len(self._losses) >= HELD_OUT_LEAST and log_loss[1] < math.log(2.0)
+        """True once the fit has won `BELIEF` against a coin, foretelling human verdicts it had not seen."""
+        found = self.held_out()
+        return found is not None and len(self._foretold) >= HELD_OUT_LEAST and found[1] >= BELIEF
 
     def held_out(self) -> tuple[float, float] | None:
-        """Mean held-out log-loss of human verdicts (nats), and the upper end of its 95% interval. None below 2."""
+        """Of human verdicts foretold: mean log-loss, and what was won against a coin in all (nats). None below 2."""
         self._catch_up()
-        n = len(self._losses)
-        if n < 2:
+        if (count := len(self._foretold)) < 2:
             return None
-        mean = sum(self._losses) / n
-        variance = sum((loss - mean) ** 2 for loss in self._losses) / (n - 1)
-        return mean, mean + 1.96 * math.sqrt(variance / n)
+        lost = math.fsum(each.loss for each in self._foretold)
+        return lost / count, count * math.log(2.0) - lost
 
     def _keep_verdict(self, duel: Duel) -> None:
-        pair = (min(duel.left, duel.right), max(duel.left, duel.right))
-        winner = {"left": duel.left, "right": duel.right, "tie": None}[duel.outcome]
-        self._verdicts.setdefault(pair, {})[duel.judge] = winner
+        if duel.by_human:
+            pair = (min(duel.left, duel.right), max(duel.left, duel.right))
+            winner = {"left": duel.left, "right": duel.right, "tie": None}[duel.outcome]
+            self._verdicts.setdefault(pair, {})[duel.judge] = winner
 
     def _direct(self, challenger: int, incumbent: int) -> Side | None:
         verdicts = self._verdicts.get((min(challenger, incumbent), max(challenger, incumbent)))
@@ -185,40 +226,66 @@ class DuelPreference:
         winners = list(verdicts.values())
         return "left" if winners.count(challenger) > winners.count(incumbent) else "right"
 
-    def _predict(self, duel: Duel) -> None:
-        """Score a prediction made before this verdict was known (prequential: Dawid 1984)."""
-        if self._humans % HELD_OUT_BLOCK == 0 and self._left:
-            self._judge = (self._fitted(), len(self._ids))
-        self._humans += 1
-        if self._judge is None:
-            return
-        fit, known = self._judge
-        left, right = (self._place.get(i, known) for i in (duel.left, duel.right))
-        chance = fit.expected_probability(left, right) if left < known and right < known else 0.5
-        self._losses.append(-math.log(max(chance if duel.outcome == "left" else 1.0 - chance, 1e-12)))
+    # ---- foretelling verdicts ------------------------------------------------------------------------------------
+
+    def _foretell(self, duel: Duel) -> None:
+        """Score predictions made before this verdict was known (prequential: Dawid 1984)."""
+        at, verdicts, last = len(self._table), len(self._decided), self._weighings[-1]
+        if at and verdicts == (weigh_again_at(last.verdicts) if last.verdicts else WEIGHED_FIRST):
+            self._weighings.append(last := self._weigh(at, verdicts))
+        if at and verdicts % HELD_OUT_BLOCK == 0:
+            for earlier in self._oracles[-1:]:
+                earlier.fit = None  # it has foretold all that it was for
+            self._oracles.append(_Oracle(at, last.weights))
+        self._decided.append(at)
+        if self._oracles:
+            loss = self._loss(self._oracles[-1], duel, averaged=True)
+            trials = {key: self._loss(oracle, duel, averaged=False) for key, oracle in last.trials.items()}
+            self._foretold.append(_Foretold(at=at, loss=loss, trials=trials))
+
+    def _loss(self, oracle: _Oracle, duel: Duel, *, averaged: bool) -> float:
+        known, place = self._table.known(oracle.at), self._table.place
+        left, right = (place.get(candidate, known) for candidate in (duel.left, duel.right))
+        chance = 0.5
+        if left < known and right < known:
+            if oracle.fit is None:
+                oracle.fit = self._table.fit(oracle.at, oracle.weights, self._scale(oracle.at))
+            # Trials are compared with one another alone: the mode does for them, and costs no linear solve a verdict.
+            chance = oracle.fit.expected_probability(left, right) if averaged else oracle.fit.probability(left, right)
+        return -math.log(max(chance if duel.outcome == "left" else 1.0 - chance, 1e-12))
+
+    def _weigh(self, at: int, verdicts: int) -> _Weighing:
+        """What each judge counts for, by all that was foretold so far; and the weights of critics to be tried next."""
+        lost: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(TRIED, 0.0))
+        for each in self._foretold:
+            for (critic, weight), loss in each.trials.items():
+                lost[critic][weight] += loss
+        weights = people_weights(self._table.of_people(at), self._table.known(at), self._scale(at))
+        weights |= {critic: critic_weight(losses) for critic, losses in sorted(lost.items())}
+        as_it_is = _Oracle(at, weights)
+        trials: dict[tuple[str, float], _Oracle] = {}
+        for critic in sorted({judge for judge in self._table.judges if not judge.startswith(HUMAN)}):
+            for weight in TRIED:
+                same = weight == weight_of(critic, weights)
+                trials[critic, weight] = as_it_is if same else _Oracle(at, {**weights, critic: weight})
+        return _Weighing(at=at, verdicts=verdicts, weights=weights, trials=trials)
+
+    # ---- fits ----------------------------------------------------------------------------------------------------
 
     def _fitted(self) -> Fit:
         if self._fit is None:
-            self._fit = self._fit_first(len(self._left), self._scale_now())
+            count = len(self._table)
+            self._fit = self._table.fit(count, self._weighings[-1].weights, self._scale(count))
         return self._fit
 
-    def _fit_first(self, count: int, prior: float | Literal["evidence"]) -> Fit:
-        comparisons = Comparisons(
-            left=np.array(self._left[:count], dtype=np.int64),
-            right=np.array(self._right[:count], dtype=np.int64),
-            outcome=np.array(self._outcome[:count], dtype=np.int64),
-            weight=np.array(self._weight[:count], dtype=np.float64),
-        )
-        return fit_bradley_terry(comparisons, len(self._ids), prior=prior)
-
-    def _scale_now(self) -> float:
+    def _scale(self, count: int) -> float:
         """The prior's sd, from the first 8, 12, 18, 27, ... duels: a function of the list, whenever it is asked for."""
-        count = len(self._left)
-        if count < _SCALE_FIRST:
+        if count < SCALE_FIRST:
             return PSEUDO_SD
-        due = _SCALE_FIRST
+        due = SCALE_FIRST
         while due + due // 2 <= count:
             due += due // 2
-        if due != self._scale_from:
-            self._scale_from, self._scale = due, self._fit_first(due, "evidence").prior_sd or PSEUDO_SD
-        return self._scale
+        if due not in self._scales:
+            weights = next(each.weights for each in reversed(self._weighings) if each.at < due)
+            self._scales[due] = self._table.fit(due, weights, "evidence").prior_sd or PSEUDO_SD
+        return self._scales[due]

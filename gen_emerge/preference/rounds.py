@@ -51,6 +51,7 @@ class Material:
         contests: holders and who could take their cells; undecided ones are asked first, then the newest.
         takes: the take of a genome that was chosen -> the others; one pair of a round may set two of them side by side.
         duels: every stored duel.
+        weights: judge -> what one of its duels counts for, where that was learned.
         answers: every answer that stands.
         earlier: every earlier round, in order, so that nothing already asked is asked again before the rest.
     """
@@ -63,6 +64,7 @@ class Material:
     contests: Iterable[pairs.Contest] = ()
     takes: Mapping[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
     duels: Sequence[Duel] = ()
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
     answers: Sequence[HumanAnswer] = ()
     earlier: Sequence[Round] = ()
 
@@ -134,7 +136,7 @@ class _Choice:
         self._rng = rng
         self._ids = sorted(material.elites)
         self._asked = Asked(material.duels, material.earlier)
-        self._fitted = Fitted(self._ids, material.duels)
+        self._fitted = Fitted(self._ids, material.duels, material.weights)
         self._frozen = next((asked.baseline for asked in material.earlier if asked.baseline), ())
         self.baseline: tuple[int, ...] = ()
 

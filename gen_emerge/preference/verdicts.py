@@ -140,10 +140,10 @@ def withdrawal(duel: Duel) -> Duel:
     return replace(duel, purpose="withdrawn")
 
 
-def withdraw(duels: list[Duel], gone: Duel) -> bool:
-    """Strike out the last verdict that a withdrawal speaks of; False when there is none."""
+def withdraw(duels: list[Duel], gone: Duel) -> int | None:
+    """Strike out the last verdict that a withdrawal speaks of; gives its place, None when there is none."""
     for place in range(len(duels) - 1, -1, -1):
         if withdrawal(replace(duels[place], seconds=gone.seconds)) == gone:
             del duels[place]
-            return True
-    return False
+            return place
+    return None

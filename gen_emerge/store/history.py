@@ -17,7 +17,19 @@ from gen_emerge.store import tables as t
 from gen_emerge.store.database import reading
 from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from, question_from
 from gen_emerge.store.write import last_committed
-from gen_emerge.types import Axes, Calibration, CycleOutcome, Duel, Event, Fate, Placement, Question, Resolution, Round
+from gen_emerge.types import (
+    JUDGES,
+    Axes,
+    Calibration,
+    CycleOutcome,
+    Duel,
+    Event,
+    Fate,
+    Placement,
+    Question,
+    Resolution,
+    Round,
+)
 
 _CHUNK = 250
 
@@ -45,7 +57,7 @@ def _outcomes(connection: Connection, first: int, last: int, takes: int) -> list
     calibrations = calibrations_between(connection, first, last)
     axes = axes_between(connection, first, last)
     rounds = rounds_between(connection, first, last)
-    alarms = _alarms(connection, first, last)
+    told = _told(connection, first, last)
     c = t.CycleRow
     cycles = connection.execute(_between(select(c.cycle, c.best), c, first, last).order_by(c.cycle))
     return [
@@ -60,7 +72,8 @@ def _outcomes(connection: Connection, first: int, last: int, takes: int) -> list
             round=rounds.get(cycle),
             best=best,
             takes=takes,
-            alarms=tuple(alarms[cycle]),
+            alarms=tuple(event for event in told[cycle] if event.stands_or_ends),
+            weights=next((event.payload["weights"] for event in told[cycle] if event.kind == JUDGES), None),
         )
         for cycle, best in cycles
     ]
@@ -140,14 +153,13 @@ def _placements(connection: Connection, first: int, last: int) -> dict[int, list
     return found
 
 
-def _alarms(connection: Connection, first: int, last: int) -> dict[int, list[Event]]:
+def _told(connection: Connection, first: int, last: int) -> dict[int, list[Event]]:
+    """The events that a state is a function of."""
     e = t.EventRow
     found: dict[int, list[Event]] = defaultdict(list)
-    statement = select(e.cycle, e.kind, e.message, e.payload).where(e.kind == "alarm")
+    statement = select(e.cycle, e.kind, e.message, e.payload).where(e.kind.in_(("alarm", JUDGES)))
     for cycle, kind, message, payload in connection.execute(_between(statement, e, first, last).order_by(e.id)):
-        event = Event(kind=kind, message=message, payload=from_json(payload))
-        if event.stands_or_ends:
-            found[cycle].append(event)
+        found[cycle].append(Event(kind=kind, message=message, payload=from_json(payload)))
     return found
 
 

@@ -16,6 +16,7 @@ from gen_emerge.types.genomes import (
     take_group,
 )
 from gen_emerge.types.history import (
+    JUDGES,
     Axes,
     Candidate,
     CycleOutcome,
@@ -61,6 +62,7 @@ from gen_emerge.types.pictures import Defect, Embedding, Image, Pixels, Reading,
 __all__ = [
     "GATES",
     "HUMAN",
+    "JUDGES",
     "RANKED",
     "SINGLE",
     "Answer",

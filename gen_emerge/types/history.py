@@ -199,6 +199,10 @@ class Event:
         return self.kind == "alarm" and "alarm" in self.payload
 
 
+JUDGES = "judges"
+"""The kind of an event that says what a duel of each judge counts for from the next cycle on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """The light half of a candidate: what the derived state needs of it.
@@ -221,6 +225,7 @@ class CycleOutcome:
     """The light half of a cycle: everything the archive, the accepted set, bandit and thresholds are a function of.
 
     `takes`: so many neighbouring slots hold takes of one genome (see `[loop] best_of`). `alarms`: raised and ended.
+    `weights`: judge -> what one of its duels counts for from now on, None where nothing changed.
     """
 
     cycle: int
@@ -234,6 +239,7 @@ class CycleOutcome:
     best: int | None = None
     takes: int = 1
     alarms: tuple[Event, ...] = ()
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,4 +298,5 @@ class CycleRecord:
             best=self.best,
             takes=self.takes,
             alarms=tuple(event for event in self.events if event.stands_or_ends),
+            weights=next((event.payload["weights"] for event in self.events if event.kind == JUDGES), None),
         )

@@ -21,6 +21,8 @@ from gen_emerge.store.images import sweep, walk
 from gen_emerge.store.imports import walk_imports
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import PromptBank, QuestionBank, content_hash
+from gen_emerge.vocabulary import KIND as FORBIDDEN
+from gen_emerge.vocabulary import empty_slots, forbidden
 
 
 def begun(root: Path, archive: Path, name: str) -> tuple[SeriesConfig, bool]:
@@ -139,6 +141,27 @@ def check_unchanged(folder: Path, config: SeriesConfig, root: Path) -> bool:
                         hint="Restore it, save the new words under another name, and name that in the series file.",
                     )
     return False
+
+
+def check_words(store: Store, bank: PromptBank, name: str) -> None:
+    """Refuse a bank of which forbidden words would leave a slot empty, before anything is begun with it.
+
+    Raises:
+        BadInput: in a cycle to come nothing could be proposed.
+    """
+    told, following = store.inputs_of(FORBIDDEN), store.committed() + 1
+    changes = sorted({following, *(item.first_cycle for item in told if item.first_cycle > following)})
+    empty = [(cycle, gone) for cycle in changes if (gone := empty_slots(bank, forbidden(told, cycle)))]
+    if not empty:
+        return
+    cycle, (slot, *_) = empty[0]
+    words = ", ".join(f'"{word}"' for word in bank.slots[slot])
+    hint = f'Allow one again: gen-emerge compass {name} --allow "{bank.slots[slot][0]}"'
+    if not empty_slots(bank, forbidden(told)):
+        # Cycles that were begun under another bank keep what was forbidden then.
+        allowed = max(item.first_cycle for item in told)
+        hint = f"From cycle {allowed} on one is allowed: run as far with the bank before, then change it."
+    raise BadInput(f"Cycle {cycle} has no word for the slot {slot} of {bank.id}: {words} are forbidden.", hint=hint)
 
 
 def note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:

@@ -6,8 +6,8 @@ the public Python interface.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,14 @@ from gen_emerge.live import Live
 from gen_emerge.loop import run as run_loop
 from gen_emerge.microbatch import MicroBatch
 from gen_emerge.notices import Notices
-from gen_emerge.opening import check_unchanged, first_references, note_settings, open_series, refuse_orphans
+from gen_emerge.opening import (
+    check_unchanged,
+    check_words,
+    first_references,
+    note_settings,
+    open_series,
+    refuse_orphans,
+)
 from gen_emerge.roles import Crew
 from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Held, Store, hold, importing, read_import, sweep_imports
@@ -153,21 +160,33 @@ def run(
     config = load(series_file(root, name), known=known_names())
     folder = archive / name
     first = _first_crew(config, root, folder)
-    with hold(folder) as held, closing(open_series(folder, config, root)) as store:
+    noted = cycles if cycles is not None else config.loop.cycles
+    if goal is not None:
+        noted = standing.noted_cycles(folder, config)
+    with hold(folder) as held, closing(open_series(folder, config, root)) as store, _pausing(folder, noted):
         crew = _crew_of(store, first, config, root, folder)
+        check_words(store, crew.prompts, name)
         note_settings(store, config, crew)
         opened = _Opened(store=store, state=replay(store.history()), crew=crew, folder=folder, config=config)
-        target = noted = cycles if cycles is not None else config.loop.cycles
-        imports = None
+        target, imports = noted, None
         if goal is not None:
-            target, noted = goal(store, opened.state), standing.noted_cycles(folder, config)
-            imports = standing.noted_imports(folder)
+            target, imports = goal(store, opened.state), standing.noted_imports(folder)
         ending = _over(opened, target, noted)
         if ending is None:
             _go_on(opened, held, target, noted, imports, stop=stop, progress=progress, say=say)
         else:
             standing.note_run(folder, ending, noted, imports or 0)
         return standing.status_of(config, folder, store, opened.state, held=False)
+
+
+@contextmanager
+def _pausing(folder: Path, noted: int) -> Generator[None, None, None]:
+    """A run that has no room, or no budget, to begin with pauses like one that runs out of it on its way."""
+    try:
+        yield
+    except OutOfBudget:
+        standing.note_run(folder, "paused", noted, standing.noted_imports(folder))
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ from gen_emerge.watching import in_words
 RECENT_CYCLES = 20
 """Cycles from which images per minute are counted."""
 _RUN = "run.json"
+_ROOM = 200
+"""Bytes of it, whatever it says."""
 
 
 def status(root: Path, archive: Path, name: str, *, held: bool | None = None) -> dict[str, Any]:
@@ -251,10 +253,19 @@ def note_run(folder: Path, word: str, target: int, imports: int = 0) -> None:
         imports: how many cycles beyond those were run since, for imported pictures.
     """
     text = json.dumps({"state": word, "cycles": target, "imports": imports, "at": time.time()})
+    note = text.encode().ljust(_ROOM) + b"\n"
+    path, draft = folder / _RUN, folder / (_RUN + ".draft")
     with contextlib.suppress(OSError):
-        draft = folder / (_RUN + ".draft")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / _RUN)
+        if path.is_file() and path.stat().st_size == len(note):
+            # In its own place: that a disk is full is what has to be noted, and there is no room for another file.
+            with path.open("r+b") as file:
+                file.write(note)
+            return
+        try:
+            draft.write_bytes(note)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def last_run(folder: Path) -> Mapping[str, Any]:

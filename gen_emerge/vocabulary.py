@@ -31,6 +31,11 @@ def forbidden(inputs: Iterable[Input], last: int | None = None) -> frozenset[str
     return frozenset(word for word, never in found.items() if never)
 
 
+def empty_slots(bank: PromptBank, never: Set[str]) -> list[str]:
+    """Slots of which no word would be left."""
+    return [slot for slot, words in bank.slots.items() if never.issuperset(words)]
+
+
 def without(bank: PromptBank, never: Set[str]) -> PromptBank:
     """The bank that is left.
 
@@ -40,7 +45,7 @@ def without(bank: PromptBank, never: Set[str]) -> PromptBank:
     if not never:
         return bank
     slots = {slot: tuple(word for word in words if word not in never) for slot, words in bank.slots.items()}
-    if empty := [slot for slot, words in slots.items() if not words]:
+    if empty := empty_slots(bank, never):
         gone = ", ".join(f'"{word}"' for word in bank.slots[empty[0]])
         raise BadInput(
             f"The slot {empty[0]} of {bank.id} would have no word left: {gone} would never come again.",

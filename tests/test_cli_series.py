@@ -636,6 +636,7 @@ def test_there_is_one_breakthrough_and_moving_it_is_asked(call: Callable[..., Ou
     ("line", "said"),
     [
         ({"favourite": 99_999, "level": "interesting"}, "there is no candidate 99999"),
+        ({"favourite": 2**63, "level": "interesting"}, '"favourite" is 9223372036854775808; wanted the id'),
         ({"favourite": 0, "level": "interesting"}, '"favourite" is 0; wanted the id of a candidate'),
         ({"favourite": True, "level": "interesting"}, '"favourite" is true'),
         ({"favourite": "r6-1", "level": "interesting"}, '"favourite" is "r6-1"'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -170,6 +171,53 @@ def test_a_series_that_begins_anew_knows_nothing_of_its_settings_before_and_is_a
             for change in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}"):
                 with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                     database.execute(change)
+
+
+def few_schools(house: Studio) -> None:
+    """A bank of which two words that are forbidden are all the schools."""
+    (house.root / "prompts" / "few-1.toml").write_text(FEW)
+    path = house.root / "experiments" / "series" / "night.toml"
+    path.write_text(re.sub(r'(?m)^bank = "prompts/painter-1.toml"', 'bank = "prompts/few-1.toml"', path.read_text()))
+
+
+def test_a_bank_whose_words_are_forbidden_is_refused_before_anything_begins(house: Studio) -> None:
+    house.run("night")
+    forbid(house.root, house.archive, "night", never=["tiles", "glass"])
+    few_schools(house)
+    with Store.open(house.archive / "night", readonly=True) as store:
+        before = store.inputs_of("config"), store.attempted()
+    with pytest.raises(BadInput, match='Cycle 5 has no word for the slot school of few-1: "tiles", "glass"') as refused:
+        house.run("night", cycles=6)
+    assert refused.value.hint == 'Allow one again: gen-emerge compass night --allow "tiles"'
+    with Store.open(house.archive / "night", readonly=True) as store:
+        assert (store.inputs_of("config"), store.attempted()) == before
+    assert house.status("night")["state"] == "done"
+    forbid(house.root, house.archive, "night", allow=["tiles"])
+    assert house.run("night", cycles=6)["cycle"] == 6
+
+
+def test_a_word_that_is_allowed_too_late_is_said_to_be(house: Studio) -> None:
+    house.run("night")
+    forbid(house.root, house.archive, "night", never=["tiles", "glass"])
+    with Store.open(house.archive / "night") as store:
+        store.begin(5, 0.0)  # and was killed
+    forbid(house.root, house.archive, "night", allow=["tiles"])
+    few_schools(house)
+    with pytest.raises(BadInput, match="Cycle 5 has no word") as refused:
+        house.run("night", cycles=6)
+    assert refused.value.hint == ("From cycle 6 on one is allowed: run as far with the bank before, then change it.")
+
+
+FEW = """
+schema = 1
+id = "few-1"
+negative = ""
+template = "{school}, {palette}"
+
+[slots]
+school = ["tiles", "glass"]
+palette = ["ember", "ochre", "plum", "jade", "sand", "slate"]
+"""
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def _favourite(number: int, entry: Mapping[str, Any], rater: str) -> Favourite:
         if key not in _FAVOURITE:
             _refuse(number, f'unknown key "{key}"', hint=nearest(key, _FAVOURITE))
     candidate, move = entry["favourite"], entry.get("move", False)
-    if isinstance(candidate, bool) or not isinstance(candidate, int) or candidate < 1:
+    if isinstance(candidate, bool) or not isinstance(candidate, int) or not 1 <= candidate < 2**63:
         _refuse(number, f'"favourite" is {_shown(candidate)}; wanted the id of a candidate, a whole number')
     if "level" not in entry:
         _refuse(number, '"level" is missing', hint=f"Wanted {', '.join(_LEVELS)}, or null to take it away.")

@@ -52,6 +52,8 @@ def test_a_full_disk_stops_the_series_and_loses_nothing(
         error = running.said["error"]
         assert error["code"] == "disk-full" and "is full" in error["message"] and "run" in error["hint"]
         stops.append(house.committed("night"))
+        if len(stops) > 1:
+            assert house.call("status", "night")["state"] == "paused"  # noted where there is no room for a note
         if stops[-1]:
             committed(house, stops[-1], reference)
     assert len(stops) >= 4 and stops[0] == 0 < stops[-1]  # before the first cycle, and between later ones

@@ -2,7 +2,7 @@
 
     python experiments/bench/bench_judges.py [--seeds 100] [--out FOLDER]
 
-150 images, utilities sd 2. A critic duels 800 pairs by a taste that correlates `rho` with people's. In between people
+60 images, utilities sd 2. A critic duels 300 pairs by a taste that correlates `rho` with people's. In between people
 judge pairs drawn by chance: one person, or three of whom one answers at random. `stated`: a critic's duel counts for a
 fourth of a verdict and everybody's verdicts alike, for ever; `learned`: as the loop learns it. Both see the same duels.
 Intervals: 95%, of the mean paired difference, seeds drawn again 2,000 times.
@@ -28,9 +28,9 @@ from gen_emerge.preference import DuelPreference
 from gen_emerge.preference import ranking as module
 from gen_emerge.types import Duel
 
-IMAGES, DUELS, SD = 150, 800, 2.0
+IMAGES, DUELS, SD = 60, 300, 2.0
 CRITICS = (-0.5, 0.0, 0.3, 0.6, 0.9, 1.0)
-VERDICTS = (40, 120, 300)
+VERDICTS = (40, 120)
 
 
 class Stated(DuelPreference):

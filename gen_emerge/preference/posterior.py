@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,7 @@ _DRAWS = 64
 _CHUNK = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Posterior:
     """What is known of the items.
 
@@ -78,9 +79,15 @@ class Posterior:
         if self.estimate is not None and len(known):
             small = len(self.estimate.utilities) <= INVERTED
             places = place[known]
-            found = _inverse(self.estimate)[np.ix_(places, places)] if small else None
+            found = self._whole[np.ix_(places, places)] if small else None
             base[np.ix_(known, known)] = _solved(self.estimate, places, tolerance) if found is None else found
         return base
+
+    @cached_property
+    def _whole(self) -> Floats:
+        """Kept: a cell's duels, and verdicts to be foretold, ask one fit for many differences."""
+        assert self.estimate is not None
+        return _inverse(self.estimate)
 
     def _shared(self, items: Ints, tolerance: float) -> Floats:
         left, inner = self._effects(items, min(tolerance, 1e-4))

@@ -6,9 +6,10 @@ Takes cycles, gives the words of the project; never writes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Engine, Select, bindparam, func, select
 
 from gen_emerge.errors import Damaged
 from gen_emerge.store import history as past
@@ -29,6 +30,10 @@ _INPUTS_OF_CYCLES = (
     .where(t.InputRow.first_cycle >= bindparam("first"), t.InputRow.first_cycle <= bindparam("last"))
     .order_by(t.InputRow.id)
 )
+
+
+ANSWERS_KEPT = 4
+"""As of so many cycles what stands is remembered."""
 
 
 class Cycle(NamedTuple):
@@ -53,6 +58,11 @@ class SeriesReader(Snapshots):
 
     takes = 1
     """So many neighbouring slots hold takes of one genome: a fact of the series."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        super().__init__(engine, path)
+        self._told: tuple[Input, ...] = ()
+        self._answers: dict[int | None, Answers] = {}
 
     def committed(self) -> int:
         """The last committed cycle, 0 if there is none."""
@@ -144,7 +154,13 @@ class SeriesReader(Snapshots):
         Args:
             last: only what the cycles up to this one may use; None for everything.
         """
-        statement = select(*_INPUT).where(t.InputRow.kind.in_(("answer", "undo")))
-        if last is not None:
-            statement = statement.where(t.InputRow.first_cycle <= last)
-        return answers_from(self._inputs(statement))
+        newest = self._told[-1].id if self._told else 0
+        # What was said stays said: only what is new is read, a boundary asks for the same answers several times.
+        new = self._inputs(select(*_INPUT).where(t.InputRow.kind.in_(("answer", "undo")), t.InputRow.id > newest))
+        if new:
+            self._told, self._answers = (*self._told, *new), {}
+        if last not in self._answers:
+            if len(self._answers) >= ANSWERS_KEPT:
+                del self._answers[next(iter(self._answers))]
+            self._answers[last] = answers_from(i for i in self._told if last is None or i.first_cycle <= last)
+        return self._answers[last]

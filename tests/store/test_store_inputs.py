@@ -8,7 +8,7 @@ import pytest
 from store_records import record
 
 from gen_emerge.errors import Damaged
-from gen_emerge.store import Store, round_payload
+from gen_emerge.store import Store, read_series, round_payload
 
 
 def answer(question: str, answer: str, rater: str = "ann") -> tuple[str, dict[str, object]]:
@@ -85,6 +85,25 @@ def test_a_cycle_sees_only_the_answers_of_its_time(store: Store) -> None:
     store.add_inputs([answer("r1-1", "right")])
     assert [a.answer for a in store.answers(last=1).standing] == ["left"]
     assert store.answers(last=2).since == (2,)
+
+
+def test_answers_are_read_once_and_those_of_another_process_are_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_inputs([answer("r1-1", "left"), answer("r1-2", "tie")])
+    assert len(store.answers().standing) == 2
+    read: list[int] = []
+    inner = read_series._input
+    monkeypatch.setattr(read_series, "_input", lambda row: read.append(row[0]) or inner(row))
+    with Store.open(store.folder) as other:
+        other.add_input("undo", {"question": "r1-1", "rater": "ann"})
+        other.add_inputs([answer("r1-3", "right")])
+    read.clear()
+    assert [a.question for a in store.answers().standing] == ["r1-2", "r1-3"]
+    assert [a.question for a in store.answers(last=0).standing] == []
+    assert [len(store.answers(last=number).standing) for number in range(9)] == [0, *[2] * 8]
+    assert len(store.answers().history) == 3
+    assert len(read) == 2  # the two that came since
 
 
 def test_rounds_opened_on_request_stand_beside_the_loops(store: Store) -> None:

@@ -33,7 +33,7 @@ def forbidden(inputs: Iterable[Input], last: int | None = None) -> frozenset[str
 
 def empty_slots(bank: PromptBank, never: Set[str]) -> list[str]:
     """Slots of which no word would be left."""
-    return [slot for slot, words in bank.slots.items() if never.issuperset(words)]
+    return [slot for slot, words in bank.slots.items() if never >= set(words)]
 
 
 def without(bank: PromptBank, never: Set[str]) -> PromptBank:

@@ -3,8 +3,8 @@
     python experiments/bench/bench_end_to_end.py [--seeds 100] [--first 0] [--jobs 2] [--out FOLDER]
 
 The real loop, store and rounds; a simulated world instead of pictures and networks. Every image has a *taste*, sd 1:
-3/4 of its variance comes from the words of its prompt, the rest is its own. The quality signal correlates 0.6 with it, the
-other gates' numbers not at all; the critic's own taste correlates 0.3 with it. The rater keeps what lies above 0.3
+3/4 of its variance comes from the words of its prompt, the rest is its own. The quality signal correlates 0.6 with it,
+the other gates' numbers not at all; the critic's own taste correlates 0.3 with it. The rater keeps what lies above 0.3
 plus an error of sd 0.5, and prefers by twice the difference, in log-odds. A check-in every 10 cycles of 8, 20 in all.
 
 Arms, on the same seeds: `silent` (no answer is given); `gates` (answers move the thresholds, `[calibration] auto`);

@@ -111,7 +111,8 @@ class State:
             self.contested[placement.candidate] = (placement, cycle)
             self.asked[placement.candidate] = cycle
         self._note_challenger(placement, cycle)
-        if placement.reason != "human" and not again:
+        own = self.operators.get(placement.candidate) != IMPORT
+        if placement.reason != "human" and not again and own:
             self.clipped.append(placement.clipped)
             del self.clipped[:-1000]
 

@@ -35,6 +35,15 @@ class WatchReader(Snapshots):
                 found[name].append((number, version, value))
         return found
 
+    def opened_since(self, first: int) -> dict[int, tuple[int, int]]:
+        """Cycle -> (its own candidates, cells that were opened in it by the series' own), of the cycles >= `first`."""
+        c, p = t.CandidateRow, t.PlacementRow
+        own = select(c.cycle, func.count()).where(c.cycle >= first, c.operator != IMPORT).group_by(c.cycle)
+        opened = select(p.cycle, func.count()).join(c, c.id == p.candidate)
+        opened = opened.where(p.cycle >= first, p.outcome == "new", c.operator != IMPORT).group_by(p.cycle)
+        counts, cells = dict(self._all(own)), dict(self._all(opened))
+        return {cycle: (counts.get(cycle, 0), cells.get(cycle, 0)) for cycle in sorted(counts.keys() | cells.keys())}
+
     def ends_since(self, first: int) -> list[tuple[int, str, str]]:
         """(candidate id, status, cause) of the candidates >= `first`, as of their own cycle, by id."""
         c = t.CandidateRow

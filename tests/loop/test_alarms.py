@@ -14,8 +14,9 @@ from gen_emerge.audit import verify_history
 from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import EXPLORERS
+from gen_emerge.generators.imported import Imported
 from gen_emerge.state import replay
-from gen_emerge.store import round_payload
+from gen_emerge.store import pixels_hash, round_payload
 from gen_emerge.types import Question, Reading, Round, Signal
 
 BATCH = 8
@@ -236,6 +237,55 @@ def test_kills_amid_a_narrowing_decide_nothing(series):
     for until in (90, 112, 118, 125, 140, 165):
         made.run(until).reopen()
     assert everything(made) == everything(alone)
+
+
+# ---- pictures made elsewhere -------------------------------------------------------------------------------------
+
+ELSEWHERE = 60_000
+"""Numbers of pictures from here on are imported ones: alike, and beyond the map's axes."""
+
+
+def varied_or_imported(number: int) -> Traits:
+    if number >= ELSEWHERE:
+        return Traits(x=9.0, vector=near(255, 0.007, number % 200))
+    rng = np.random.default_rng((9, number))
+    return Traits(x=number % 2 if number <= 8 else float(rng.random()), vector=own_direction(int(rng.integers(200))))
+
+
+def bring(made: Series, count: int) -> None:
+    """Queue pictures as the command does."""
+    brought: dict[str, np.ndarray] = {}
+    for number in range(ELSEWHERE, ELSEWHERE + count):
+        pixels = np.random.default_rng(number).integers(20, 230, (36, 50, 3), dtype=np.uint8)
+        pixels[0, 0] = number // 256, number % 256, 7
+        brought[pixels_hash(pixels)] = pixels
+        unused = dict.fromkeys(("source", "picture", "picture_file", "original", "original_file"), "unused")
+        words = {"prompt": f"p {number}", "negative": "", "pixels": pixels_hash(pixels), "width": 50, "height": 36}
+        assert made.store.add_import({**words, **unused}) is not None
+    made.reopen(imports=Imported(brought.__getitem__))
+
+
+def test_many_like_pictures_from_elsewhere_are_no_narrowing_and_no_reason_for_other_axes(series):
+    settings = replace(ALARMS, drift=False, review_queue=0)
+    beat = {"batch": 4, "warmup_cycles": 2, "dims": (600,), "cells": 600}
+    made = series(world_crew(varied_or_imported, rhythm=beat, alarms=settings)).run(80)
+    bring(made, 110)
+    made.run(115)
+    foreign = {c.id: c.cycle for c in made.store.candidates() if c.genome.imported}
+    assert len(foreign) == 110 and alarms(made) == [] and not any(made.state.clipped)
+
+    figures = made.live.watches.figures
+    outcomes = {outcome.cycle: outcome for outcome in made.store.history()}
+    own = {cycle: 4 - sum(at == cycle for at in foreign.values()) for cycle in outcomes if cycle > 2}
+    assert sorted(set(own.values())) == [0, 2, 4]
+    opened = {
+        cycle: sum(p.outcome == "new" and p.candidate not in foreign for p in outcomes[cycle].placements)
+        for cycle in own
+    }
+    assert figures.new_cells == [opened[cycle] * 4 / count for cycle, count in own.items() if count]
+    assert min(figures.distances[-20:]) > 0.8
+    again = made.reopen().live.watches.figures
+    assert (again.new_cells, again.distances, again.vendi) == (figures.new_cells, figures.distances, figures.vendi)
 
 
 # ---- images that wait --------------------------------------------------------------------------------------------

@@ -246,6 +246,15 @@ def test_verdicts_on_past_images_are_those_of_the_gate(tmp_path: Path) -> None:
     ]
 
 
+def test_each_gates_numbers_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = begin(tmp_path / "a")
+    answer_all(series, 1)
+    read, numbers = [], series.store.numbers
+    monkeypatch.setattr(series.store, "numbers", lambda name, version: read.append(name) or numbers(name, version))
+    weighed(series)
+    assert sorted(read) == ["novelty", "prompt", "quality", "style"]
+
+
 def test_how_an_image_came_to_be_shown_and_what_counts_of_its_answers(tmp_path: Path) -> None:
     series = begin(tmp_path / "a")
     held = series.state.archive.held_ever()

@@ -68,7 +68,8 @@ class Weighed:
     Args:
         gate: which.
         version: of the scorer in force.
-        values: candidate id -> raw number, every image that was measured by it.
+        values: candidate id -> raw number, every image of the series' own that was measured by it. Imported pictures may
+            have been judged, but say nothing of what the series makes.
         scale: sd of the first of them.
         shifts: (candidate id, size in raw units) of every level shift, oldest first.
         sides: the bounds it has.
@@ -112,8 +113,9 @@ def weigh(
         cap: how far a bound may move, in sds of its signal; None for as far as it should.
     """
     said = judged(store, held=held, last=last)
+    own = frozenset(number for number, _, _ in store.ends_since(1))
     return {
-        gate: _weighed(store, calibration, settings.get(gate, GateSetting()), learning, said, gate, cap)
+        gate: _weighed(store, calibration, settings.get(gate, GateSetting()), learning, said, own, gate, cap)
         for gate in gates
     }
 
@@ -162,19 +164,21 @@ def _weighed(
     setting: GateSetting,
     learning: Learning,
     said: Sequence[Judged],
+    own: Collection[int],
     gate: Gate,
     cap: float | None,
 ) -> Weighed:
     known: Mapping[str, Any] = calibration.evidence[gate]
     before = calibration.bounds[gate]
-    values = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
+    numbers = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
+    values = {number: value for number, value in numbers.items() if number in own}
     anchor = known.get("anchor") or {
         "lower": before.lower,
         "upper": before.upper,
         "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
     }
     gauge = _gauge(store, gate, values, int(anchor["cycle"] or 0))
-    labels, of = labels_of(said, gate, values, half_life=learning.half_life, shifted=gauge.at)
+    labels, of = labels_of(said, gate, numbers, half_life=learning.half_life, shifted=gauge.at)
     standing = _Standing(before=before, setting=setting, anchor=anchor)
     sides = tuple(
         _side(end, standing, gauge, labels, of, learning, cap)

@@ -7,16 +7,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from loop_crew import NO_GATES, Series, Traits, World, near, own_direction, world_crew
+from loop_crew import NO_GATES, Series, Traits, World, bring, near, own_direction, world_crew
 
 from gen_emerge.agreeing import agreements
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import EXPLORERS
-from gen_emerge.generators.imported import Imported
 from gen_emerge.state import replay
-from gen_emerge.store import pixels_hash, round_payload
+from gen_emerge.store import round_payload
 from gen_emerge.types import Question, Reading, Round, Signal
 
 BATCH = 8
@@ -252,24 +251,11 @@ def varied_or_imported(number: int) -> Traits:
     return Traits(x=number % 2 if number <= 8 else float(rng.random()), vector=own_direction(int(rng.integers(200))))
 
 
-def bring(made: Series, count: int) -> None:
-    """Queue pictures as the command does."""
-    brought: dict[str, np.ndarray] = {}
-    for number in range(ELSEWHERE, ELSEWHERE + count):
-        pixels = np.random.default_rng(number).integers(20, 230, (36, 50, 3), dtype=np.uint8)
-        pixels[0, 0] = number // 256, number % 256, 7
-        brought[pixels_hash(pixels)] = pixels
-        unused = dict.fromkeys(("source", "picture", "picture_file", "original", "original_file"), "unused")
-        words = {"prompt": f"p {number}", "negative": "", "pixels": pixels_hash(pixels), "width": 50, "height": 36}
-        assert made.store.add_import({**words, **unused}) is not None
-    made.reopen(imports=Imported(brought.__getitem__))
-
-
 def test_many_like_pictures_from_elsewhere_are_no_narrowing_and_no_reason_for_other_axes(series):
     settings = replace(ALARMS, drift=False, review_queue=0)
     beat = {"batch": 4, "warmup_cycles": 2, "dims": (600,), "cells": 600}
     made = series(world_crew(varied_or_imported, rhythm=beat, alarms=settings)).run(80)
-    bring(made, 110)
+    bring(made, range(ELSEWHERE, ELSEWHERE + 110))
     made.run(115)
     foreign = {c.id: c.cycle for c in made.store.candidates() if c.genome.imported}
     assert len(foreign) == 110 and alarms(made) == [] and not any(made.state.clipped)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import OFF, Series, Traits, world_crew
+from loop_crew import OFF, Series, Traits, bring, world_crew
 
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.costs import Costs, Learning
@@ -22,6 +22,8 @@ from gen_emerge.types import Question, Round
 from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
 
 GATES_ = {**dict.fromkeys(("prompt", "novelty", "style"), OFF), "quality": GateSetting()}
+ELSEWHERE = 60_000
+"""Numbers of pictures from here on are imported ones."""
 LEARNING = Learning(costs=Costs(review=10.0))
 
 
@@ -35,7 +37,9 @@ def traits(number: int) -> Traits:
 
 def begin(folder: Path, **changes: Any) -> Series:
     beat = {"batch": 8, "warmup_cycles": 2, **changes.pop("rhythm", {})}
-    series = Series(folder, world_crew(traits, rhythm=beat, gates=changes.pop("gates", GATES_), **changes))
+    series = Series(
+        folder, world_crew(changes.pop("traits", traits), rhythm=beat, gates=changes.pop("gates", GATES_), **changes)
+    )
     series.store.add_input("config", {"settings": 1, "banks": {}, "versions": series.crew.versions}, first_cycle=1)
     return series.run(4)
 
@@ -253,6 +257,23 @@ def test_each_gates_numbers_are_read_once(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(series.store, "numbers", lambda name, version: read.append(name) or numbers(name, version))
     weighed(series)
     assert sorted(read) == ["novelty", "prompt", "quality", "style"]
+
+
+def elsewhere(number: int) -> Traits:
+    return Traits(x=0.5, quality=quality(number) + (6.0 if number >= ELSEWHERE else 0.0))
+
+
+def test_imported_pictures_may_be_judged_and_say_nothing_else_of_a_gate(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", traits=elsewhere).run(33)
+    bring(series, range(ELSEWHERE, ELSEWHERE + 60))
+    series.run(46)
+    foreign = [c.id for c in series.store.candidates() if c.genome.imported]
+    for question in ask(series, 1, "keep", foreign[:6]):
+        series.answer(question, "keep")
+    found = weighed(series)["quality"]
+    assert len(foreign) == 60 and foreign[0] > 264
+    assert found.shifts == () and found.scale == pytest.approx(1.0, abs=0.15)
+    assert found.sides[0].answers == 6 and not set(found.values) & set(foreign)
 
 
 def test_how_an_image_came_to_be_shown_and_what_counts_of_its_answers(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import codes
 from gen_emerge.judged import Judged, judged, labels_of
+from gen_emerge.state import ends_at_the_gates
 from gen_emerge.store import Store
 from gen_emerge.types import GATES, Bounds, Calibration, Gate
 
@@ -68,9 +69,9 @@ class Weighed:
     Args:
         gate: which.
         version: of the scorer in force.
-        values: candidate id -> raw number, every image of the series' own that was measured by it. Imported pictures may
-            have been judged, but say nothing of what the series makes.
-        scale: sd of the first of them.
+        values: candidate id -> raw number, of the series' own images that came to the gates: neither a rule, a detector
+            nor the selector had turned them away before.
+        scale: sd of the first of its own images that were measured.
         shifts: (candidate id, size in raw units) of every level shift, oldest first.
         sides: the bounds it has.
         before: its bounds in force.
@@ -113,9 +114,9 @@ def weigh(
         cap: how far a bound may move, in sds of its signal; None for as far as it should.
     """
     said = judged(store, held=held, last=last)
-    own = frozenset(number for number, _, _ in store.ends_since(1))
+    gated = {number: ends_at_the_gates(status, cause) for number, status, cause in store.ends_since(1)}
     return {
-        gate: _weighed(store, calibration, settings.get(gate, GateSetting()), learning, said, own, gate, cap)
+        gate: _weighed(store, calibration, settings.get(gate, GateSetting()), learning, said, gated, gate, cap)
         for gate in gates
     }
 
@@ -164,20 +165,21 @@ def _weighed(
     setting: GateSetting,
     learning: Learning,
     said: Sequence[Judged],
-    own: Collection[int],
+    gated: Mapping[int, bool],
     gate: Gate,
     cap: float | None,
 ) -> Weighed:
     known: Mapping[str, Any] = calibration.evidence[gate]
     before = calibration.bounds[gate]
     numbers = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
-    values = {number: value for number, value in numbers.items() if number in own}
+    # Imported pictures may have been judged, but say nothing of what the series makes.
+    own = {number: value for number, value in numbers.items() if number in gated}
     anchor = known.get("anchor") or {
         "lower": before.lower,
         "upper": before.upper,
         "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
     }
-    gauge = _gauge(store, gate, values, int(anchor["cycle"] or 0))
+    gauge = _gauge(store, gate, own, int(anchor["cycle"] or 0))
     labels, of = labels_of(said, gate, numbers, half_life=learning.half_life, shifted=gauge.at)
     standing = _Standing(before=before, setting=setting, anchor=anchor)
     sides = tuple(
@@ -193,7 +195,7 @@ def _weighed(
     return Weighed(
         gate=gate,
         version=str(known.get("version", "")),
-        values=values,
+        values={number: value for number, value in own.items() if gated[number]},
         scale=gauge.scale,
         shifts=tuple(zip(gauge.at, gauge.shifts, strict=True)),
         sides=sides,
@@ -204,7 +206,14 @@ def _weighed(
 
 
 def _gauge(store: Store, gate: Gate, values: Mapping[int, float], anchored: int) -> _Gauge:
-    """What the numbers of a gate say that stands where it was put in a cycle."""
+    """What the series' own numbers say of a gate that stands where it was put in a cycle.
+
+    Args:
+        store: the series.
+        gate: which.
+        values: candidate id -> raw number.
+        anchored: the cycle.
+    """
     ids = sorted(values)
     column = np.array([values[n] for n in ids], dtype=np.float64)
     level = [s for s in find_shifts(column) if s.what == "level"] if gate != "novelty" else []
@@ -309,7 +318,11 @@ def _evidence(
 
 
 def together(weighed: Mapping[Gate, Weighed]) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp]]:
-    """Ids of past images that came to the gates, and what the weighed gates said together and would say."""
+    """Ids of the series' own past images that came to the gates, and what those say together, as they stand and moved.
+
+    Returns:
+        (n,) ids, ascending, and their `codes` by the bounds before and by those after.
+    """
     ids = sorted(frozenset().union(*(frozenset(each.values) for each in weighed.values() if each.gate != "novelty")))
     place = {number: n for n, number in enumerate(ids)}
     old, new = (np.full(len(ids), 2, dtype=np.intp) for _ in range(2))

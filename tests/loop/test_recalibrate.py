@@ -13,8 +13,10 @@ from loop_crew import OFF, Series, Traits, bring, world_crew
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.filters import Rule
 from gen_emerge.gates import codes
 from gen_emerge.judged import judged
+from gen_emerge.preference.takes import Selector
 from gen_emerge.recalibrate import KIND
 from gen_emerge.state import replay
 from gen_emerge.store import round_payload
@@ -274,6 +276,20 @@ def test_imported_pictures_may_be_judged_and_say_nothing_else_of_a_gate(tmp_path
     assert len(foreign) == 60 and foreign[0] > 264
     assert found.shifts == () and found.scale == pytest.approx(1.0, abs=0.15)
     assert found.sides[0].answers == 6 and not set(found.values) & set(foreign)
+
+
+def test_whoever_was_turned_away_before_the_gates_is_in_no_share(tmp_path: Path) -> None:
+    series = begin(
+        tmp_path / "a",
+        rhythm={"best_of": 2},
+        selector=Selector(rule="best", signals=("quality",)),
+        rules=(Rule(signal="quality", below=-0.7, name="dull"),),
+    )
+    ids, _, _ = together({"quality": weighed(series)["quality"]})
+    verdicts = series.store.verdicts(None)
+    assert ids == sorted(n for n, each in verdicts.items() if any(v.kind == "gate" for v in each))
+    causes = {c.cause for c in series.store.candidates() if c.id in series.store.numbers("quality", "world-1")}
+    assert causes >= {"selector", "rule: dull", "quality"}
 
 
 def test_how_an_image_came_to_be_shown_and_what_counts_of_its_answers(tmp_path: Path) -> None:

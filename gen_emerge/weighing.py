@@ -174,9 +174,10 @@ def _weighed(
     numbers = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
     # Imported pictures may have been judged, but say nothing of what the series makes.
     own = {number: value for number, value in numbers.items() if number in gated}
+    # What "auto" meant before anything was learned; of bounds that the series file fixes as well, which may change.
     anchor = known.get("anchor") or {
-        "lower": before.lower,
-        "upper": before.upper,
+        "lower": known.get("lower"),
+        "upper": known.get("upper"),
         "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
     }
     gauge = _gauge(store, gate, own, int(anchor["cycle"] or 0))
@@ -298,11 +299,11 @@ def _evidence(
         return None
     costs = learning.costs
     entry: dict[str, Any] = {**known, "anchor": dict(standing.anchor)}
-    for side in sides:
-        # A bound that does not move is written down as it is: "auto" reads it from here.
-        entry[side.end] = float(getattr(standing.before, side.end)) if side.bound is None else side.bound
-    # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
-    entry["review"] = max(side.review for side in moved)
+    # What is written here is what "auto" means from now on: nothing that the series file says instead may come in.
+    entry |= {side.end: side.bound for side in moved}
+    if standing.setting.review == "auto":
+        # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
+        entry["review"] = max(side.review for side in moved)
     entry["answers"] = {
         "counted": len(labels.values),
         "weight": float(labels.weights.sum()) if labels.weights is not None else float(len(labels.values)),

@@ -215,6 +215,26 @@ def test_a_bound_the_series_file_gives_as_a_number_stays(tmp_path: Path) -> None
     assert found.sides[0].note == "the series file says lower = -0.5: a number stays"
 
 
+def test_auto_means_what_was_measured_or_learned_whatever_the_series_file_said_meanwhile(tmp_path: Path) -> None:
+    fixed = GateSetting(lower=0.6, upper="auto", review=0.01)
+    series = begin(tmp_path / "a", gates={**GATES_, "quality": fixed})
+    warmup = series.state.calibration.evidence["quality"]
+    numbers = series.store.numbers("quality", "world-1")
+    for question, candidate in zip(ask(series, 1, "keep", sorted(numbers)), sorted(numbers), strict=True):
+        series.answer(question, "keep" if abs(numbers[candidate]) < 0.7 else "discard")
+    asked, after = request(series)
+    assert (after.lower, after.review) == (0.6, 0.01) and after.upper < warmup["upper"] - 0.1
+    series.run(asked.first_cycle)
+    learned = series.state.calibration.evidence["quality"]
+    assert (learned["lower"], learned["review"], learned["upper"]) == (warmup["lower"], warmup["review"], after.upper)
+    assert learned["anchor"] == {"lower": warmup["lower"], "upper": warmup["upper"], "cycle": 2}
+    settings = {"settings": 2, "banks": {}, "versions": series.crew.versions}
+    series.store.add_input("config", settings, first_cycle=asked.first_cycle + 1)
+    both = {**GATES_, "quality": GateSetting(lower="auto", upper="auto")}
+    series.reopen(gates=both).run(asked.first_cycle + 1)
+    assert lower(series) == warmup["lower"] and series.state.calibration.bounds["quality"].upper == after.upper
+
+
 def test_a_few_answers_move_nothing(tmp_path: Path) -> None:
     series = begin(tmp_path / "a")
     for question in ask(series, 1, "keep", [1, 2, 3, 4]):

@@ -18,7 +18,7 @@ from gen_emerge.approval import approve
 from gen_emerge.calibration.first import resolve
 from gen_emerge.calibration.rollover import as_plain, counts
 from gen_emerge.candidacy import House, open_house, open_store
-from gen_emerge.crew import gate_settings, learning_of
+from gen_emerge.crew import alarms_of, gate_settings, learning_of
 from gen_emerge.errors import BadInput, nearest
 from gen_emerge.gates import CODES, codes
 from gen_emerge.recalibrate import KIND
@@ -215,7 +215,13 @@ def _refuse_other_scorers(now: Calibration, then: Calibration | Mapping[str, Any
 def _weigh(house: House, calibration: Calibration, gates: Sequence[Gate]) -> dict[Gate, Weighed]:
     held = house.state.archive.held_ever() if house.state.archive is not None else frozenset[int]()
     return weigh(
-        house.store, calibration, gate_settings(house.config), learning_of(house.config), held=held, gates=gates
+        house.store,
+        calibration,
+        gate_settings(house.config),
+        learning_of(house.config),
+        held=held,
+        shifts=house.state.shifts if alarms_of(house.config).drift else None,
+        gates=gates,
     )
 
 

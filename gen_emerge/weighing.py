@@ -7,6 +7,7 @@ counts twice, however often thresholds are learned.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import codes
 from gen_emerge.judged import Judged, judged, labels_of
-from gen_emerge.state import ends_at_the_gates
+from gen_emerge.state import LevelShift, ends_at_the_gates
 from gen_emerge.store import Store
 from gen_emerge.types import GATES, Bounds, Calibration, Gate
 
@@ -97,6 +98,7 @@ def weigh(
     learning: Learning,
     *,
     held: Collection[int],
+    shifts: Sequence[LevelShift] | None,
     last: int | None = None,
     gates: Sequence[Gate] = GATES,
     cap: float | None = None,
@@ -109,16 +111,32 @@ def weigh(
         settings: what the series file says of each gate.
         learning: costs and half-life.
         held: candidates that ever held a cell.
+        shifts: what alarms said of signals, oldest first; None where signals are not watched: their numbers are then
+            looked through here, from the warm-up's end on, by the same test.
         last: only answers that the cycles up to this one may use; None for all.
         gates: which.
         cap: how far a bound may move, in sds of its signal; None for as far as it should.
     """
-    said = judged(store, held=held, last=last)
     gated = {number: ends_at_the_gates(status, cause) for number, status, cause in store.ends_since(1)}
-    return {
-        gate: _weighed(store, calibration, settings.get(gate, GateSetting()), learning, said, gated, gate, cap)
-        for gate in gates
-    }
+    past = _Past(store=store, said=judged(store, held=held, last=last), gated=gated, shifts=shifts)
+    return {gate: _weighed(past, calibration, settings.get(gate, GateSetting()), learning, gate, cap) for gate in gates}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What every gate is weighed by.
+
+    Args:
+        store: the series.
+        said: every keep and discard, oldest first.
+        gated: every candidate of the series' own -> whether it came to the gates.
+        shifts: see `weigh`.
+    """
+
+    store: Store
+    said: Sequence[Judged]
+    gated: Mapping[int, bool]
+    shifts: Sequence[LevelShift] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,28 +178,26 @@ class _Standing:
 
 
 def _weighed(
-    store: Store,
+    past: _Past,
     calibration: Calibration,
     setting: GateSetting,
     learning: Learning,
-    said: Sequence[Judged],
-    gated: Mapping[int, bool],
     gate: Gate,
     cap: float | None,
 ) -> Weighed:
     known: Mapping[str, Any] = calibration.evidence[gate]
-    before = calibration.bounds[gate]
-    numbers = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
+    before, version = calibration.bounds[gate], str(known.get("version", ""))
+    numbers = gate_numbers(past.store, gate, version, [j.candidate for j in past.said])
     # Imported pictures may have been judged, but say nothing of what the series makes.
-    own = {number: value for number, value in numbers.items() if number in gated}
+    own = {number: value for number, value in numbers.items() if number in past.gated}
     # What "auto" meant before anything was learned; of bounds that the series file fixes as well, which may change.
     anchor = known.get("anchor") or {
         "lower": known.get("lower"),
         "upper": known.get("upper"),
         "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
     }
-    gauge = _gauge(store, gate, own, int(anchor["cycle"] or 0))
-    labels, of = labels_of(said, gate, numbers, half_life=learning.half_life, shifted=gauge.at)
+    gauge = _gauge(past, gate, version, own, int(anchor["cycle"] or 0))
+    labels, of = labels_of(past.said, gate, numbers, half_life=learning.half_life, shifted=gauge.at)
     standing = _Standing(before=before, setting=setting, anchor=anchor)
     sides = tuple(
         _side(end, standing, gauge, labels, of, learning, cap)
@@ -195,8 +211,8 @@ def _weighed(
         after = replace(found, duplicate=before.duplicate)
     return Weighed(
         gate=gate,
-        version=str(known.get("version", "")),
-        values={number: value for number, value in own.items() if gated[number]},
+        version=version,
+        values={number: value for number, value in own.items() if past.gated[number]},
         scale=gauge.scale,
         shifts=tuple(zip(gauge.at, gauge.shifts, strict=True)),
         sides=sides,
@@ -206,27 +222,41 @@ def _weighed(
     )
 
 
-def _gauge(store: Store, gate: Gate, values: Mapping[int, float], anchored: int) -> _Gauge:
+def _gauge(past: _Past, gate: Gate, version: str, values: Mapping[int, float], anchored: int) -> _Gauge:
     """What the series' own numbers say of a gate that stands where it was put in a cycle.
 
     Args:
-        store: the series.
+        past: see there.
         gate: which.
+        version: of its scorer.
         values: candidate id -> raw number.
         anchored: the cycle.
     """
     ids = sorted(values)
     column = np.array([values[n] for n in ids], dtype=np.float64)
-    level = [s for s in find_shifts(column) if s.what == "level"] if gate != "novelty" else []
-    at = tuple(ids[shift.since] for shift in level)
-    cycles = store.cycles_of(at) if at else {}
+    begun = past.store.calibrated()
+    first = past.store.first_candidate(after=begun[0]) if begun else None
+    since = len(ids) if first is None else bisect_left(ids, first)  # the warm-up's images are drawn otherwise
+    if past.shifts is None:
+        shifts = _looked_for(past.store, gate, version, ids[since:], column[since:])
+    else:
+        shifts = [shift for shift in past.shifts if (shift.signal, shift.version) == (gate, version)]
+    places = [bisect_left(ids, shift.candidate) - since for shift in shifts]
     return _Gauge(
         column=column,
         scale=float(column[:SCALE_FROM].std(ddof=1)) if len(column) > 1 else 0.0,
-        at=at,
-        shifts=tuple(sizes(column, level)),
-        age=sum(1 for number in at if cycles[number] > anchored),
+        at=tuple(shift.candidate for shift in shifts),
+        shifts=tuple(sizes(column[since:], places)) if places else (),
+        age=sum(1 for shift in shifts if shift.cycle > anchored),
     )
+
+
+def _looked_for(store: Store, gate: Gate, version: str, ids: Sequence[int], column: Values) -> list[LevelShift]:
+    """What an alarm would have said, had anybody watched. Novelty falls by design."""
+    level = [shift for shift in find_shifts(column) if shift.what == "level"] if gate != "novelty" else []
+    at = [ids[shift.since] for shift in level]
+    cycles = store.cycles_of(at) if at else {}
+    return [LevelShift(signal=gate, version=version, candidate=number, cycle=cycles[number]) for number in at]
 
 
 def _side(

@@ -247,10 +247,14 @@ def find_all(signals: Mapping[str, Values], **settings: float) -> dict[str, list
     return {name: find_shifts(values, **settings) for name, values in signals.items() if name != "novelty"}  # type: ignore[arg-type]
 
 
-def sizes(values: Values, shifts: Sequence[Shift]) -> list[float]:
-    """How far the mean moved at each of the level's shifts, in the signal's units, by all images of the two regimes."""
-    level = [shift for shift in shifts if shift.what == "level"]
-    ends = [0, *(shift.since for shift in level), len(values)]
+def sizes(values: Values, places: Sequence[int]) -> list[float]:
+    """How far the mean moved at each of the level's shifts, in the signal's units, by all images of the two regimes.
+
+    Args:
+        values: (n,) raw numbers in the order in which images came.
+        places: of the first image of every shift, ascending, within 1 .. n - 1.
+    """
+    ends = [0, *places, len(values)]
     means = [float(values[a:b].mean()) for a, b in pairwise(ends)]
     return [after - before for before, after in pairwise(means)]
 

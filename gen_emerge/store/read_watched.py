@@ -22,6 +22,11 @@ class WatchReader(Snapshots):
         first, last = self._all(select(func.min(t.CalibrationRow.cycle), func.max(t.CalibrationRow.cycle)))[0]
         return None if first is None else (first, last)
 
+    def first_candidate(self, *, after: int) -> int | None:
+        """The first candidate of the cycles > `after`, None where there is none."""
+        c = t.CandidateRow
+        return self._all(select(func.min(c.id)).where(c.cycle > after))[0][0]
+
     def measured_since(self, first: int, names: Collection[str]) -> dict[str, list[tuple[int, str, float]]]:
         """Signal -> (candidate id, the scorer's version, raw value) of the candidates >= `first`, by id."""
         s, w, c = t.SignalRow, t.ScorerRow, t.CandidateRow

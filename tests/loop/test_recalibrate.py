@@ -68,6 +68,7 @@ def weighed(series: Series, **options: Any) -> Any:
     calibration = series.state.calibration
     assert calibration is not None and series.state.archive is not None
     held = series.state.archive.held_ever()
+    options = {"shifts": series.state.shifts, **options}
     return weigh(series.store, calibration, series.crew.gates, LEARNING, held=held, **options)
 
 
@@ -310,6 +311,31 @@ def test_whoever_was_turned_away_before_the_gates_is_in_no_share(tmp_path: Path)
     assert ids == sorted(n for n, each in verdicts.items() if any(v.kind == "gate" for v in each))
     causes = {c.cause for c in series.store.candidates() if c.id in series.store.numbers("quality", "world-1")}
     assert causes >= {"selector", "rule: dull", "quality"}
+
+
+def moving(number: int) -> Traits:
+    return Traits(x=(number % 3) / 2, quality=quality(number) - (1.5 if number > 320 else 0.0))
+
+
+def test_a_signal_has_shifted_where_an_alarm_said_so_and_nowhere_else(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", traits=moving).run(60)
+    said = series.state.alarms["drift:quality"]
+    (shift,) = series.state.shifts
+    assert (shift.signal, shift.version, shift.cycle) == ("quality", "world-1", said.payload["since"])
+    assert shift.candidate == said.payload["candidate"] and replay(series.store.history()).shifts == [shift]
+    assert weighed(series)["quality"].shifts == ((shift.candidate, pytest.approx(-1.5, abs=0.3)),)
+    assert weighed(series)["prompt"].shifts == () == weighed(series, shifts=[])["quality"].shifts
+    assert weighed(series, shifts=[replace(shift, version="world-0")])["quality"].shifts == ()
+    assert weighed(series, shifts=None)["quality"].shifts == weighed(series)["quality"].shifts, "as if it were watched"
+
+
+def test_where_nobody_watches_a_warm_up_that_is_another_is_no_shift(tmp_path: Path) -> None:
+    def settled(number: int) -> Traits:
+        return Traits(x=(number % 3) / 2, quality=quality(number) + (2.0 if number <= 240 else 0.0))
+
+    gates = {**GATES_, "quality": OFF}
+    series = begin(tmp_path / "a", traits=settled, rhythm={"warmup_cycles": 30}, gates=gates).run(70)
+    assert series.state.shifts == [] and weighed(series, shifts=None)["quality"].shifts == ()
 
 
 def test_how_an_image_came_to_be_shown_and_what_counts_of_its_answers(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What else can go wrong slowly: taste, variety. Sequences of plain numbers -> what moved and since when.
 
-Takes flags and figures in the order in which they came; pure functions, no chance, no clock. What is done about an
+Takes figures in the order in which they came; pure functions, no chance, no clock. What is done about an
 alarm is decided elsewhere.
 """
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from gen_emerge.calibration.drift import THRESHOLD
 
 Values = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 TASTE_ALPHA = 0.001
 """A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
@@ -63,22 +62,6 @@ def taste_shift(before: Values, before_errors: Values, after: Values, after_erro
         return None
     order = np.argsort(-np.abs(apart) / np.sqrt(variance), kind="stable")[:3]
     return TasteShift(p=p, moved=tuple((int(place), float(apart[place])) for place in order))
-
-
-def probe_shift(early: Flags, late: Flags) -> float | None:
-    """The frozen baseline images, judged early and again late: the exact p of McNemar's test, None above `TASTE_ALPHA`.
-
-    Args:
-        early: (n,) bool, kept when they were frozen.
-        late: (n,) bool, kept lately, the same images in the same order.
-    """
-    from scipy.stats import binomtest
-
-    lost, won = int((early & ~late).sum()), int((~early & late).sum())
-    if lost + won == 0:
-        return None
-    p = float(binomtest(min(lost, won), lost + won, 0.5).pvalue)
-    return p if p < TASTE_ALPHA else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

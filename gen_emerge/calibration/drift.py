@@ -13,7 +13,7 @@ signals together; see experiments/bench/bench_drift.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -240,11 +240,6 @@ def find_shifts(values: Values, *, threshold: float = THRESHOLD, every: int = EV
         every: images between two looks.
     """
     return Watch(threshold=threshold, every=every).extend(values)
-
-
-def find_all(signals: Mapping[str, Values], **settings: float) -> dict[str, list[Shift]]:
-    """Shifts of several signals, each in its own order of images. Novelty is left out: it falls as an archive fills."""
-    return {name: find_shifts(values, **settings) for name, values in signals.items() if name != "novelty"}  # type: ignore[arg-type]
 
 
 def sizes(values: Values, places: Sequence[int]) -> list[float]:

@@ -76,9 +76,6 @@ class Labels:
     ages: NDArray[np.intp] | None = None
 
 
-NO_LABELS = Labels(values=np.empty(0), good=np.empty(0, dtype=np.bool_), streams=())
-
-
 def faded(ages: Values, half_life: float) -> Values:
     """(n,) weights of labels of these ages, in the half-life's unit: 1 at 0, a half at the half-life."""
     return 0.5 ** (ages / half_life)

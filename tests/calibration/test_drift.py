@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gen_emerge.calibration.alarms import narrowing, probe_shift, taste_shift
-from gen_emerge.calibration.drift import Watch, find_all, find_shifts, sizes
-from gen_emerge.calibration.rates import RateWatch, rate_shift
+from gen_emerge.calibration.alarms import narrowing, taste_shift
+from gen_emerge.calibration.drift import Watch, find_shifts, sizes
+from gen_emerge.calibration.rates import RateWatch
 
 
 def moved(*, at=1000, size=0.5, spread=1.0, count=1500, seed=0):
@@ -66,7 +66,7 @@ def test_flags_may_come_in_any_portions_too():
 def test_flags_of_batches_that_are_alike_do_not_look_like_a_shift():
     rng = np.random.default_rng(12)
     rates = [np.repeat(rng.beta(0.5, 4.5, size=500), 8) for _ in range(6)]
-    assert [rate_shift(rng.random(4000) < rate) for rate in rates] == [None] * 6
+    assert [RateWatch().extend(rng.random(4000) < rate) for rate in rates] == [[]] * 6
 
 
 def test_a_shift_says_how_far_the_signal_moved_in_its_own_unit():
@@ -113,27 +113,22 @@ def test_batches_that_are_alike_do_not_look_like_drift():
     assert [find_shifts(row) for row in rows] == [[]] * 6
 
 
-def test_novelty_is_left_out_it_falls_by_design():
-    falling = moved(size=-2.0)
-    assert list(find_all({"novelty": falling, "quality": falling})) == ["quality"]
-
-
 # ---- rates, taste, variety ---------------------------------------------------------------------------------------
 
 
 def test_a_review_rate_that_rises_is_named():
     rng = np.random.default_rng(1)
     flags = np.concatenate([rng.random(500) < 0.1, rng.random(200) < 0.4])
-    found = rate_shift(flags)
-    assert found is not None and 500 < found.named <= 580 and abs(found.since - 500) < 40
+    found = RateWatch().extend(flags)[0]
+    assert 500 < found.named <= 580 and abs(found.since - 500) < 40
     assert found.before < 0.15 and found.after > 0.3
-    assert rate_shift(rng.random(3000) < 0.1) is None
+    assert RateWatch().extend(rng.random(3000) < 0.1) == []
 
 
 def test_agreement_that_falls_is_named_after_few_answers():
     flags = np.concatenate([np.random.default_rng(0).random(60) < 0.85, np.zeros(24, dtype=bool)])
-    found = rate_shift(flags, least=40, every=1)
-    assert found is not None and found.score < 0 and found.named < 80
+    found = RateWatch(least=40, every=1).extend(flags)[0]
+    assert found.score < 0 and found.named < 80
 
 
 def test_taste_that_turned_is_told_from_noise():
@@ -144,13 +139,6 @@ def test_taste_that_turned_is_told_from_noise():
     late[4] -= 5.0
     found = taste_shift(early, errors, late, errors)
     assert found is not None and found.moved[0][0] == 4 and found.moved[0][1] < -3
-
-
-def test_the_baseline_images_tell_a_turn_of_taste():
-    kept = np.ones(12, dtype=bool)
-    assert probe_shift(kept, ~kept) == pytest.approx(2 / 2**12)
-    assert probe_shift(kept, kept) is None
-    assert probe_shift(np.arange(12) % 2 == 0, np.arange(12) % 2 == 1) is None
 
 
 def test_a_series_narrows_when_two_signs_agree():

@@ -81,8 +81,9 @@ def test_the_round_it_opens_says_so_and_the_series_does_not_wait_for_it(series):
     ]
 
 
-def test_a_steady_series_raises_nothing(series):
-    assert told(begin(series, steady).run(90)) == []
+def test_a_steady_series_raises_nothing_and_novelty_which_falls_by_design_is_not_looked_at(series):
+    made = begin(series, steady).run(90)
+    assert told(made) == [] and sorted(made.live.watches.signals) == ["prompt", "quality", "style"]
 
 
 @pytest.mark.parametrize("off", ["drift", "rounds"])

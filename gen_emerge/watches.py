@@ -157,9 +157,10 @@ class Figures:
 
     def __init__(self) -> None:
         self._cycles: list[int] = []
+        self._filled = 0
         self.distances: list[float] = []
         self.new_cells: list[float] = []
-        self.vendi: list[float] = []
+        self.vendi: list[tuple[int, float]] = []
 
     def add(self, cycle: int, figures: Mapping[str, float], opened: float | None) -> None:
         """One cycle's figures; of a cycle with fewer than two images of its own nothing can be said of variety.
@@ -169,8 +170,10 @@ class Figures:
             figures: see `telling.figures`.
             opened: see `Watches.opened_a_cycle`.
         """
+        # A Vendi score is of the elites that there were before the cycle.
+        before, self._filled = self._filled, int(figures["cells_filled"])
         if "elites_vendi" in figures:
-            self.vendi.append(figures["elites_vendi"])
+            self.vendi.append((before or self._filled, figures["elites_vendi"]))
         if opened is not None and "batch_mean_pairwise_distance" in figures:
             self._cycles.append(cycle)
             self.distances.append(figures["batch_mean_pairwise_distance"])

@@ -208,7 +208,7 @@ def _narrowing(draft: Draft) -> Iterator[Raised | Ended]:
             "sds": (after - before) / sd if sd else None,
         }
     if figures.vendi:
-        told["vendi"] = {"best": max(figures.vendi), "now": figures.vendi[-1]}
+        told["vendi"] = {"best": max(score for _, score in figures.vendi), "now": figures.vendi[-1][1]}
     message = f"The series narrows since cycle {since}: {' and '.join(narrow.signs)}."
     yield Raised(name=NARROWING, message=message, figures=told, asks="checkin", explores=True)
 

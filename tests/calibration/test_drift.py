@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gen_emerge.calibration.alarms import narrowing, taste_shift
+from gen_emerge.calibration.alarms import least_vendi, narrowing, taste_shift
 from gen_emerge.calibration.drift import Watch, find_shifts, sizes
 from gen_emerge.calibration.rates import RateWatch
+from gen_emerge.setmetrics.diversity import vendi_score
 
 
 def moved(*, at=1000, size=0.5, spread=1.0, count=1500, seed=0):
@@ -145,11 +146,11 @@ def test_a_series_narrows_when_two_signs_agree():
     rng = np.random.default_rng(3)
     wide, close = rng.normal(0.6, 0.02, 50), rng.normal(0.4, 0.02, 25)
     many, few = rng.poisson(3.0, 50), np.zeros(25)
-    found = narrowing([*wide, *close], [*many, *few], [10.0, 11.0, 12.0])
+    found = narrowing([*wide, *close], [*many, *few], [(40, 10.0), (40, 11.0), (40, 12.0)])
     assert found is not None and found.signs == ("self-similarity is up", "fewer new cells") and found.since == 50
-    assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [10.0, 11.0, 12.0]) is None
-    assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [10.0, 12.0, 9.0]) is not None
-    assert narrowing(list(close), list(few), [10.0, 12.0, 9.0]) is None
+    assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [(40, 10.0), (40, 11.0), (40, 12.0)]) is None
+    assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [(40, 10.0), (40, 12.0), (40, 9.0)]) is not None
+    assert narrowing(list(close), list(few), [(40, 10.0), (40, 12.0), (40, 9.0)]) is None
 
 
 def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone():
@@ -158,3 +159,35 @@ def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone(
     found = narrowing([*wide, *far], np.zeros(75), [])
     assert found is not None and found.signs == ("self-similarity is up",) and abs(found.since - 50) <= 1
     assert narrowing([*wide, *somewhat], np.zeros(75), []) is None
+
+
+def test_a_map_that_fills_with_images_between_others_has_lost_nothing():
+    """Images that differ may lower the score: what they can do to it is allowed for, what is lost to others is not."""
+    rng = np.random.default_rng(6)
+
+    def scores(vectors, counts):
+        return [(n, vendi_score(vectors[:n])) for n in counts]
+
+    apart = np.eye(40, dtype=np.float32)
+    between = np.ones((100, 40), dtype=np.float32) + rng.normal(0, 0.2, (100, 40)).astype(np.float32)
+    between /= np.linalg.norm(between, axis=1, keepdims=True)
+    filling = scores(np.concatenate([apart, between]), (30, 40, 140))
+    assert filling[-1][1] < 0.5 * filling[1][1], "the score falls, though all that was there still is"
+    distances, new_cells = rng.normal(0.6, 0.02, 75), [*rng.poisson(3.0, 50), *np.zeros(25)]
+    assert narrowing(distances, new_cells, filling) is None
+    replaced = [(30, filling[0][1]), (40, filling[1][1]), (40, vendi_score(np.concatenate([apart[:20], between[:20]])))]
+    found = narrowing(distances, new_cells, replaced)
+    assert found is not None and found.signs == ("fewer new cells", "the Vendi score is down")
+
+
+def test_adding_never_takes_a_vendi_score_below_its_bound():
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        vectors = rng.normal(rng.normal(size=6), rng.uniform(0.05, 2), (30, 6)).astype(np.float32)
+        vectors[rng.integers(2, 30) :] = rng.normal(size=6) + rng.normal(0, 0.1, 6)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        counts = np.sort(rng.choice(np.arange(2, 31), 4, replace=False))
+        scores = [(int(n), vendi_score(vectors[:n])) for n in counts]
+        assert scores[-1][1] >= least_vendi(scores) - 1e-4
+    two = np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5]], dtype=np.float32)
+    assert vendi_score(two) == pytest.approx(1.89, abs=0.01) and vendi_score(two[:2]) == pytest.approx(2)

@@ -242,12 +242,13 @@ def test_kills_amid_a_narrowing_decide_nothing(series):
 # ---- pictures made elsewhere -------------------------------------------------------------------------------------
 
 ELSEWHERE = 60_000
-"""Numbers of pictures from here on are imported ones: alike, and beyond the map's axes."""
+"""Numbers of pictures from here on are imported ones: alike, and beyond the map's axes; the last two lie on the map."""
 
 
 def varied_or_imported(number: int) -> Traits:
     if number >= ELSEWHERE:
-        return Traits(x=9.0, vector=near(255, 0.007, number % 200))
+        x = {ELSEWHERE + 108: 0.0825, ELSEWHERE + 109: 0.1008}.get(number, 9.0)  # in cells that stay empty otherwise
+        return Traits(x=x, vector=near(255, 0.007, number % 200))
     rng = np.random.default_rng((9, number))
     return Traits(x=number % 2 if number <= 8 else float(rng.random()), vector=own_direction(int(rng.integers(200))))
 
@@ -270,7 +271,10 @@ def test_many_like_pictures_from_elsewhere_are_no_narrowing_and_no_reason_for_ot
         for cycle in own
     }
     assert figures.new_cells == [opened[cycle] * 4 / count for cycle, count in own.items() if count]
-    assert min(figures.distances[-20:]) > 0.8
+    shared = next(cycle for cycle, count in own.items() if count == 2)
+    places = [p for p in outcomes[shared].placements if p.outcome == "new" and p.candidate in foreign]
+    assert len(places) == 2, "imported pictures opened cells beside the series' own"
+    assert figures.distances[[c for c, count in own.items() if count].index(shared)] == pytest.approx(1.0)
     again = made.reopen().live.watches.figures
     assert (again.new_cells, again.distances, again.vendi) == (figures.new_cells, figures.distances, figures.vendi)
 

@@ -331,7 +331,7 @@ def test_a_signal_has_shifted_where_an_alarm_said_so_and_nowhere_else(tmp_path: 
 
 def test_where_nobody_watches_a_warm_up_that_is_another_is_no_shift(tmp_path: Path) -> None:
     def settled(number: int) -> Traits:
-        return Traits(x=(number % 3) / 2, quality=quality(number) + (2.0 if number <= 240 else 0.0))
+        return Traits(x=(number % 3) / 2, quality=quality(number) + (1.0 if number <= 240 else 0.0))
 
     gates = {**GATES_, "quality": OFF}
     series = begin(tmp_path / "a", traits=settled, rhythm={"warmup_cycles": 30}, gates=gates).run(70)

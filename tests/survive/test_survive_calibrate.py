@@ -209,6 +209,8 @@ def test_a_folder_comes_in_as_the_version_that_was_promised(
     house.call("run", "night", "--cycles", "5")
     with house.store("night") as store:
         found = {c.version: c for c in store.calibrations()}
+        (asked,) = store.inputs_of("calibration")
+    assert asked.payload["parent"] == (1 if meanwhile == "it ends" else None)
     assert len(found) == promised[0] and "20 approved images" in found[promised[0]].reason
     assert found[promised[0]].bounds["quality"].lower == 0.2
 

@@ -62,7 +62,7 @@ def approve(house: House, pictures: Path) -> tuple[dict[str, Any], int, list[dic
     if not enough:
         raise BadInput(
             f"{pictures} holds {count} pictures that can be read; at least {LEAST_APPROVED} are wanted.",
-            hint="Export some that you like, such as: gen-emerge export SERIES --to FOLDER",
+            hint=f"Export some that you like, such as: gen-emerge export {house.name} approved",
         )
     return {gate: {**evidence[gate], "from": "folder"} for gate in enough}, count, left_out
 

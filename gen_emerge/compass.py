@@ -83,7 +83,7 @@ def _changes(
         if word not in now:
             hint = nearest(word, sorted(now)) or f"None is: gen-emerge compass {name}"
             raise BadInput(f'"{word}" is no word that is forbidden.', hint=hint)
-    without(bank, (now | {*never}) - {*allow})
+    without(bank, (now | {*never}) - {*allow}, series=name)
     told = [{"word": word, "never": True} for word in dict.fromkeys(never) if word not in now]
     return told + [{"word": word, "never": False} for word in dict.fromkeys(allow) if word in now]
 

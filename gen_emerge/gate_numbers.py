@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gen_emerge.remeasure import of_version
+from gen_emerge.remeasure import number_in
 from gen_emerge.store import Store
 from gen_emerge.subject import DERIVED
 from gen_emerge.tried import novelty_since, tried
@@ -32,10 +32,9 @@ def gate_numbers(store: Store, gate: Gate, version: str, asked: Sequence[int]) -
         since = 0
         found = store.numbers(gate, version)
         missing = [number for number in asked if number not in found]
-        trial = tried(store, gate, version, ids=missing)
-        found |= {
-            n: v for n, v in of_version(store, gate, version, trial, missing).items() if not isinstance(v, Embedding)
-        }
+        readings = tried(store, gate, version, ids=missing).readings if missing else {}
+        numbers = {number: number_in(reading, gate) for number, reading in readings.items()}
+        found |= {n: value for n, value in numbers.items() if value is not None and not isinstance(value, Embedding)}
     if not since:
         return found
     inside = {number for number, cycle in store.cycles_of(found).items() if cycle >= since}

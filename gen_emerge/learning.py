@@ -45,7 +45,14 @@ def _thresholds(draft: Draft) -> None:
         return
     held = live.state.archive.held_ever()
     weighed = weigh(
-        live.store, draft.calibration, live.crew.gates, learning, held=held, last=draft.cycle, cap=learning.cap
+        live.store,
+        draft.calibration,
+        live.crew.gates,
+        learning,
+        held=held,
+        shifts=live.state.shifts if live.crew.alarms.drift else None,
+        last=draft.cycle,
+        cap=learning.cap,
     )
     if all(each.after == each.before for each in weighed.values()):
         return

@@ -18,12 +18,12 @@ from gen_emerge.approval import approve
 from gen_emerge.calibration.first import resolve
 from gen_emerge.calibration.rollover import as_plain, counts
 from gen_emerge.candidacy import House, open_house, open_store
-from gen_emerge.crew import gate_settings, learning_of
+from gen_emerge.crew import alarms_of, gate_settings, learning_of
 from gen_emerge.errors import BadInput, nearest
 from gen_emerge.gates import CODES, codes
 from gen_emerge.recalibrate import KIND
 from gen_emerge.store import holder
-from gen_emerge.types import GATES, Calibration, Gate, Outcome
+from gen_emerge.types import GATES, Calibration, Gate, Input, Outcome
 from gen_emerge.weighing import Side, Weighed, evidence_to_come, in_words, together, weigh
 
 SHOWN = 8
@@ -64,7 +64,7 @@ def apply(root: Path, archive: Path, name: str, gates: Sequence[str] = ()) -> di
     with closing(open_store(root, archive, name)) as store:
         house = open_house(root, archive, name, store)
         calibration = _in_force(house)
-        _refuse_waiting(house)
+        newest = _refuse_waiting(house)
         weighed = _weigh(house, calibration, wanted)
         if all(each.after == each.before for each in weighed.values()):
             raise BadInput(
@@ -77,7 +77,7 @@ def apply(root: Path, archive: Path, name: str, gates: Sequence[str] = ()) -> di
             "evidence": evidence_to_come(weighed),
             "reason": in_words(weighed),
         }
-        asked = store.add_input(KIND, payload)
+        asked = _ask(house, payload, newest)
         return {
             **_about(house, "applied"),
             "from_cycle": asked.first_cycle,
@@ -95,11 +95,11 @@ def roll_back(root: Path, archive: Path, name: str, version: int) -> dict[str, A
     with closing(open_store(root, archive, name)) as store:
         house = open_house(root, archive, name, store)
         now = _in_force(house)
-        _refuse_waiting(house)
+        newest = _refuse_waiting(house)
         then = _version(house, version)
         if then.hash == now.hash:
-            raise BadInput(f"The thresholds of version {version} are in force already.")
-        _refuse_other_scorers(now, then)
+            raise BadInput(f"The thresholds of version {version} are in force already.", hint=_others(house, now))
+        _refuse_other_scorers(house, now, then)
         again = resolve(gate_settings(house.config), then.evidence, version=0, parent=None, reason="")
         if again.hash != then.hash:
             apart = [g for g in GATES if again.bounds[g] != then.bounds[g]]
@@ -109,7 +109,7 @@ def roll_back(root: Path, archive: Path, name: str, version: int) -> dict[str, A
             )
         reason = f"back to version {version}"
         payload = {"did": "back", "parent": now.version, "evidence": dict(then.evidence), "reason": reason}
-        asked = store.add_input(KIND, payload)
+        asked = _ask(house, payload, newest)
         return {
             **_about(house, "back"),
             "to": version,
@@ -137,20 +137,21 @@ def from_folder(root: Path, archive: Path, name: str, pictures: Path) -> dict[st
         if house.state.calibration is not None:
             _refuse_waiting(house)
         evidence, count, left_out = approve(house, pictures)
+        house = open_house(root, archive, name, store)  # measuring took its time: the warm-up may be over
+        payload = {"did": "folder", "parent": None, "evidence": evidence, "reason": f"{count} approved images"}
         calibration = house.state.calibration
-        if calibration is not None:
-            _refuse_other_scorers(calibration, evidence)
-        payload = {
-            "did": "folder",
-            "parent": calibration.version if calibration is not None else None,
-            "evidence": evidence,
-            "reason": f"{count} approved images",
-        }
-        asked = store.add_input(KIND, payload)
-        version = calibration.version + 1 if calibration is not None else 1
+        if calibration is None:
+            asked = store.add_input(KIND, payload)
+            # What arrives when the warm-up's last cycle has begun comes after it.
+            version = 1 if asked.first_cycle <= house.config.loop.warmup_cycles else 2
+        else:
+            newest = _refuse_waiting(house)
+            _refuse_other_scorers(house, calibration, evidence)
+            asked = _ask(house, {**payload, "parent": calibration.version}, newest)
+            version = calibration.version + 1
         return {
             **_about(house, "folder"),
-            "from_cycle": asked.first_cycle if calibration is not None else None,
+            "from_cycle": asked.first_cycle if version > 1 else None,
             "version": version,
             "pictures": count,
             "left_out": left_out,
@@ -177,14 +178,38 @@ def _in_force(house: House) -> Calibration:
     return house.state.calibration
 
 
-def _refuse_waiting(house: House) -> None:
-    """Two changes of the same thresholds, of which the second would be weighed against the first's past."""
-    waiting = [i for i in house.store.inputs_of(KIND) if i.first_cycle > house.state.cycle]
-    if waiting:
-        raise BadInput(
-            f"A change of thresholds waits for cycle {waiting[-1].first_cycle}: {waiting[-1].payload['reason']}.",
-            hint=f"Let the series run as far: gen-emerge run {house.name}",
-        )
+def _refuse_waiting(house: House) -> int:
+    """Refuse a second change of the same thresholds, which would be weighed against the first's past.
+
+    Returns:
+        The id of the newest change there was, 0 without any.
+    """
+    known = house.store.inputs_of(KIND)
+    if waiting := [change for change in known if change.first_cycle > house.state.cycle]:
+        raise _waits(house, waiting[-1])
+    return known[-1].id if known else 0
+
+
+def _waits(house: House, change: Input) -> BadInput:
+    return BadInput(
+        f"A change of thresholds waits for cycle {change.first_cycle}: {change.payload['reason']}.",
+        hint=f"Let the series run as far: gen-emerge run {house.name}",
+    )
+
+
+def _ask(house: House, payload: Mapping[str, Any], newest: int) -> Input:
+    """Write the change down, unless somebody else asked for one since it was looked at."""
+    if asked := house.store.add_inputs([(KIND, payload)], unless=(KIND, newest)):
+        return asked[0]
+    raise _waits(house, house.store.inputs_of(KIND)[-1])
+
+
+def _others(house: House, now: Calibration) -> str:
+    """What else there is to go back to."""
+    others = [str(each.version) for each in house.store.calibrations() if each.hash != now.hash]
+    if not others:
+        return f"There are no others yet. What your answers ask for: gen-emerge calibrate {house.name} --preview"
+    return f"Others are {', '.join(others)}: gen-emerge calibrate {house.name} --rollback {others[-1]}"
 
 
 def _version(house: House, version: int) -> Calibration:
@@ -198,14 +223,14 @@ def _version(house: House, version: int) -> Calibration:
     )
 
 
-def _refuse_other_scorers(now: Calibration, then: Calibration | Mapping[str, Any]) -> None:
+def _refuse_other_scorers(house: House, now: Calibration, then: Calibration | Mapping[str, Any]) -> None:
     evidence = then.evidence if isinstance(then, Calibration) else then
     for gate in GATES:
         if gate in evidence and evidence[gate].get("version", "") != now.evidence[gate].get("version", ""):
             raise BadInput(
                 f"{gate} was measured by {evidence[gate].get('version')} for those thresholds, and by "
                 f"{now.evidence[gate].get('version')} now: the numbers of one mean nothing to the other.",
-                hint=f"Go back to that scorer first: gen-emerge rescore NAME --scorer {gate} --back",
+                hint=f"Go back to that scorer first: gen-emerge rescore {house.name} --scorer {gate} --back",
             )
 
 
@@ -215,7 +240,13 @@ def _refuse_other_scorers(now: Calibration, then: Calibration | Mapping[str, Any
 def _weigh(house: House, calibration: Calibration, gates: Sequence[Gate]) -> dict[Gate, Weighed]:
     held = house.state.archive.held_ever() if house.state.archive is not None else frozenset[int]()
     return weigh(
-        house.store, calibration, gate_settings(house.config), learning_of(house.config), held=held, gates=gates
+        house.store,
+        calibration,
+        gate_settings(house.config),
+        learning_of(house.config),
+        held=held,
+        shifts=house.state.shifts if alarms_of(house.config).drift else None,
+        gates=gates,
     )
 
 

@@ -70,6 +70,7 @@ class State:
         self.lately: dict[int, Lately] = {}
         self.alarms: dict[str, Alarm] = {}
         self.weights: Mapping[str, float] = {}
+        self.shifts: list[LevelShift] = []
         self._now = Lately()
 
     # ---- the parts of a cycle ------------------------------------------------------------------------------------
@@ -111,7 +112,8 @@ class State:
             self.contested[placement.candidate] = (placement, cycle)
             self.asked[placement.candidate] = cycle
         self._note_challenger(placement, cycle)
-        if placement.reason != "human" and not again:
+        own = self.operators.get(placement.candidate) != IMPORT
+        if placement.reason != "human" and not again and own:
             self.clipped.append(placement.clipped)
             del self.clipped[:-1000]
 
@@ -175,6 +177,8 @@ class State:
         name = event.payload["alarm"]
         if event.payload["state"] == "raised":
             self.alarms[name] = Alarm(name=name, raised=cycle, message=event.message, payload=event.payload)
+            if event.payload.get("what") == "level":
+                self.shifts.append(LevelShift.read(event.payload))
         else:
             self.alarms[name] = replace(self.alarms[name], ended=cycle)
 
@@ -284,6 +288,33 @@ class Alarm:
     message: str
     payload: Mapping[str, Any]
     ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelShift:
+    """A signal's level moved, as an alarm said: what thresholds are weighed by, now and after every replay.
+
+    Args:
+        signal: which.
+        version: of the scorer whose numbers moved.
+        candidate: the first that is thought to have moved.
+        cycle: its cycle.
+    """
+
+    signal: str
+    version: str
+    candidate: int
+    cycle: int
+
+    @staticmethod
+    def read(figures: Mapping[str, Any]) -> LevelShift:
+        """From what an alarm wrote down."""
+        return LevelShift(
+            signal=figures["signal"],
+            version=figures["version"],
+            candidate=int(figures["candidate"]),
+            cycle=int(figures["since"]),
+        )
 
 
 @dataclass(slots=True)

@@ -30,15 +30,16 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Ma
     Args:
         live: the series before this cycle is folded in.
         cycle: its number.
-        batch: its own candidates; of several takes of a genome only the one that went on counts.
-        opened: cells it opened.
+        batch: its candidates; of several takes of a genome only the one that went on counts.
+        opened: cells it opened, imported pictures' among them.
 
     Returns:
         `cells_filled`; `elites_mean_pairwise_distance` and `batch_mean_pairwise_distance` (1 - cosine) where there are
-        two; every tenth cycle `elites_vendi`.
+        two, of the batch's own images alone: imported ones say nothing of the series; every tenth cycle
+        `elites_vendi`.
     """
     vectors = live.elite_vectors()
-    own = [s.vector for s in batch if s.embedding is not None and s.cause != SELECTOR]
+    own = [s.vector for s in batch if s.embedding is not None and s.cause != SELECTOR and not s.genome.imported]
     filled = len(live.state.archive) if live.state.archive else 0
     found: dict[str, float | None] = {
         "cells_filled": float(filled + opened),

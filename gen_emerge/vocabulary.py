@@ -36,8 +36,13 @@ def empty_slots(bank: PromptBank, never: Set[str]) -> list[str]:
     return [slot for slot, words in bank.slots.items() if never >= set(words)]
 
 
-def without(bank: PromptBank, never: Set[str]) -> PromptBank:
+def without(bank: PromptBank, never: Set[str], *, series: str = "SERIES") -> PromptBank:
     """The bank that is left.
+
+    Args:
+        bank: whole.
+        never: words that shall not come.
+        series: the hint names it, where it is known.
 
     Raises:
         BadInput: a slot would have no word left.
@@ -49,7 +54,7 @@ def without(bank: PromptBank, never: Set[str]) -> PromptBank:
         gone = ", ".join(f'"{word}"' for word in bank.slots[empty[0]])
         raise BadInput(
             f"The slot {empty[0]} of {bank.id} would have no word left: {gone} would never come again.",
-            hint=f'Allow one again: gen-emerge compass NAME --allow "{bank.slots[empty[0]][0]}"',
+            hint=f'Allow one again: gen-emerge compass {series} --allow "{bank.slots[empty[0]][0]}"',
         )
     patterns = tuple(
         pattern

@@ -8,7 +8,6 @@ process that was killed, and one with another pipeline depth, remember the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -97,9 +96,18 @@ class Watches:
         self.figures = Figures()
         if begun and crew.alarms.narrowing:
             since = max(begun[0] + 1, novelty_since(store, crew.versions["novelty"]))
-            rows = store.measures(since - 1)
-            for (_, before), (cycle, figures) in pairwise(rows):
-                self.figures.add(cycle, figures, figures["cells_filled"] - before.get("cells_filled", 0.0))
+            found = store.opened_since(since)
+            for cycle, figures in store.measures(since - 1)[1:]:
+                self.figures.add(cycle, figures, self.opened_a_cycle(*found.get(cycle, (0, 0))))
+
+    def opened_a_cycle(self, own: int, opened: int) -> float | None:
+        """Cells that a whole cycle of own images would have opened as those did; None where there were none.
+
+        Args:
+            own: candidates of the cycle that are no imported pictures.
+            opened: cells that were opened in it by the series' own images.
+        """
+        return opened * self._slots / own if own else None
 
     def cycle_of(self, candidate: int) -> int:
         """The cycle of a candidate."""
@@ -149,15 +157,24 @@ class Figures:
 
     def __init__(self) -> None:
         self._cycles: list[int] = []
+        self._filled = 0
         self.distances: list[float] = []
         self.new_cells: list[float] = []
-        self.vendi: list[float] = []
+        self.vendi: list[tuple[int, float]] = []
 
-    def add(self, cycle: int, figures: Mapping[str, float], opened: float) -> None:
-        """One cycle's figures; of a cycle with fewer than two images nothing can be said of variety."""
+    def add(self, cycle: int, figures: Mapping[str, float], opened: float | None) -> None:
+        """One cycle's figures; of a cycle with fewer than two images of its own nothing can be said of variety.
+
+        Args:
+            cycle: which.
+            figures: see `telling.figures`.
+            opened: see `Watches.opened_a_cycle`.
+        """
+        # A Vendi score is of the elites that there were before the cycle.
+        before, self._filled = self._filled, int(figures["cells_filled"])
         if "elites_vendi" in figures:
-            self.vendi.append(figures["elites_vendi"])
-        if "batch_mean_pairwise_distance" in figures:
+            self.vendi.append((before or self._filled, figures["elites_vendi"]))
+        if opened is not None and "batch_mean_pairwise_distance" in figures:
             self._cycles.append(cycle)
             self.distances.append(figures["batch_mean_pairwise_distance"])
             self.new_cells.append(opened)

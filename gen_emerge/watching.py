@@ -22,6 +22,7 @@ from gen_emerge.preference.answers import is_complete
 from gen_emerge.state import Alarm, ends_at_the_gates
 from gen_emerge.telling import CLIPPED_ALARM, clipped
 from gen_emerge.types import Event, Round
+from gen_emerge.types.genomes import IMPORT
 from gen_emerge.watches import AGREEMENT, CLIPPING, NARROWING, REVIEW_QUEUE, REVIEW_RATE, TASTE, Since, drift_of
 
 ENOUGH = 5
@@ -188,8 +189,7 @@ def _narrowing(draft: Draft) -> Iterator[Raised | Ended]:
     if not live.crew.alarms.narrowing:
         return
     figures, standing = live.watches.figures, live.state.alarm(NARROWING)
-    opened = sum(1 for placement in draft.placements if placement.outcome == "new")
-    figures.add(draft.cycle, draft.figures, float(opened))
+    figures.add(draft.cycle, draft.figures, live.watches.opened_a_cycle(*_own(draft)))
     if standing is not None:
         signs = figures.narrow_still(int(standing.payload["since"]))
         if len(signs) < min(2, len(standing.payload["signs"])):
@@ -208,9 +208,18 @@ def _narrowing(draft: Draft) -> Iterator[Raised | Ended]:
             "sds": (after - before) / sd if sd else None,
         }
     if figures.vendi:
-        told["vendi"] = {"best": max(figures.vendi), "now": figures.vendi[-1]}
+        told["vendi"] = {"best": max(score for _, score in figures.vendi), "now": figures.vendi[-1][1]}
     message = f"The series narrows since cycle {since}: {' and '.join(narrow.signs)}."
     yield Raised(name=NARROWING, message=message, figures=told, asks="checkin", explores=True)
+
+
+def _own(draft: Draft) -> tuple[int, int]:
+    """How many of the cycle's candidates are no imported pictures, and how many cells such ones opened in it."""
+    operators = draft.live.state.operators
+    foreign = {subject.id for subject in draft.batch if subject.genome.imported}
+    opened = [placement.candidate for placement in draft.placements if placement.outcome == "new"]
+    own = [number for number in opened if number not in foreign and operators.get(number) != IMPORT]
+    return len(draft.batch) - len(foreign), len(own)
 
 
 def _widened(standing: Alarm, signs: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ counts twice, however often thresholds are learned.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import codes
 from gen_emerge.judged import Judged, judged, labels_of
+from gen_emerge.state import LevelShift, ends_at_the_gates
 from gen_emerge.store import Store
 from gen_emerge.types import GATES, Bounds, Calibration, Gate
 
@@ -68,8 +70,9 @@ class Weighed:
     Args:
         gate: which.
         version: of the scorer in force.
-        values: candidate id -> raw number, every image that was measured by it.
-        scale: sd of the first of them.
+        values: candidate id -> raw number, of the series' own images that came to the gates: neither a rule, a detector
+            nor the selector had turned them away before.
+        scale: sd of the first of its own images that were measured.
         shifts: (candidate id, size in raw units) of every level shift, oldest first.
         sides: the bounds it has.
         before: its bounds in force.
@@ -95,6 +98,7 @@ def weigh(
     learning: Learning,
     *,
     held: Collection[int],
+    shifts: Sequence[LevelShift] | None,
     last: int | None = None,
     gates: Sequence[Gate] = GATES,
     cap: float | None = None,
@@ -107,57 +111,110 @@ def weigh(
         settings: what the series file says of each gate.
         learning: costs and half-life.
         held: candidates that ever held a cell.
+        shifts: what alarms said of signals, oldest first; None where signals are not watched: their numbers are then
+            looked through here, from the warm-up's end on, by the same test.
         last: only answers that the cycles up to this one may use; None for all.
         gates: which.
         cap: how far a bound may move, in sds of its signal; None for as far as it should.
     """
-    said = judged(store, held=held, last=last)
-    return {gate: _weighed(store, calibration, settings, learning, said, gate, cap) for gate in gates}
+    gated = {number: ends_at_the_gates(status, cause) for number, status, cause in store.ends_since(1)}
+    past = _Past(store=store, said=judged(store, held=held, last=last), gated=gated, shifts=shifts)
+    return {gate: _weighed(past, calibration, settings.get(gate, GateSetting()), learning, gate, cap) for gate in gates}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What every gate is weighed by.
+
+    Args:
+        store: the series.
+        said: every keep and discard, oldest first.
+        gated: every candidate of the series' own -> whether it came to the gates.
+        shifts: see `weigh`.
+    """
+
+    store: Store
+    said: Sequence[Judged]
+    gated: Mapping[int, bool]
+    shifts: Sequence[LevelShift] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gauge:
+    """A gate's signal as its numbers show it, whoever was judged.
+
+    Args:
+        column: (n,) raw numbers, oldest first.
+        scale: sd of the first of them.
+        at: the first candidate of each level shift, oldest first.
+        shifts: their sizes, raw units.
+        age: how many of them came after the gate was put where its anchor stands.
+    """
+
+    column: Values
+    scale: float
+    at: tuple[int, ...]
+    shifts: tuple[float, ...]
+    age: int
+
+    def range(self, sign: float) -> tuple[float, float]:
+        """(least, greatest) of the numbers times `sign`."""
+        low, high = sorted((sign * float(self.column.min()), sign * float(self.column.max())))
+        return low, high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    """Where a gate stands, what the series file says of it, and where it stood before it learned (see `Weighed`)."""
+
+    before: Bounds
+    setting: GateSetting
+    anchor: Mapping[str, Any]
+
+    def start(self, end: End) -> float:
+        """The prior's centre of one bound."""
+        anchored = self.anchor.get(end)
+        return float(getattr(self.before, end) if anchored is None else anchored)
 
 
 def _weighed(
-    store: Store,
+    past: _Past,
     calibration: Calibration,
-    settings: Mapping[str, GateSetting],
+    setting: GateSetting,
     learning: Learning,
-    said: Sequence[Judged],
     gate: Gate,
     cap: float | None,
 ) -> Weighed:
     known: Mapping[str, Any] = calibration.evidence[gate]
-    values = gate_numbers(store, gate, str(known.get("version", "")), [j.candidate for j in said])
-    ids = sorted(values)
-    column = np.array([values[n] for n in ids], dtype=np.float64)
-    scale = float(column[:SCALE_FROM].std(ddof=1)) if len(column) > 1 else 0.0
-    level = [s for s in find_shifts(column) if s.what == "level"] if gate != "novelty" else []
-    at = [ids[shift.since] for shift in level]
-    moved = sizes(column, level)
-    before = calibration.bounds[gate]
-    setting = settings.get(gate, GateSetting())
-    labels, of = labels_of(said, gate, values, half_life=learning.half_life, shifted=at)
+    before, version = calibration.bounds[gate], str(known.get("version", ""))
+    numbers = gate_numbers(past.store, gate, version, [j.candidate for j in past.said])
+    # Imported pictures may have been judged, but say nothing of what the series makes.
+    own = {number: value for number, value in numbers.items() if number in past.gated}
+    # What "auto" meant before anything was learned; of bounds that the series file fixes as well, which may change.
     anchor = known.get("anchor") or {
-        "lower": before.lower,
-        "upper": before.upper,
+        "lower": known.get("lower"),
+        "upper": known.get("upper"),
         "cycle": known.get("since", calibration.evidence.get("cycles", 0)),
     }
-    cycles, since = (store.cycles_of(at) if at else {}), int(anchor["cycle"] or 0)
-    age = sum(1 for number in at if cycles[number] > since)
+    gauge = _gauge(past, gate, version, own, int(anchor["cycle"] or 0))
+    labels, of = labels_of(past.said, gate, numbers, half_life=learning.half_life, shifted=gauge.at)
+    standing = _Standing(before=before, setting=setting, anchor=anchor)
     sides = tuple(
-        _side(end, labels, of, before, setting, anchor, learning, column, scale, moved, age, cap)
+        _side(end, standing, gauge, labels, of, learning, cap)
         for end in ("lower", "upper")
         if getattr(before, end) is not None
     )
-    evidence = _evidence(known, sides, before, anchor, labels, learning, list(zip(at, moved, strict=True)))
+    evidence = _evidence(known, sides, standing, gauge, labels, learning)
     after = before
     if evidence is not None:
         found = resolve({gate: setting}, {gate: evidence}, version=0, parent=None, reason="").bounds[gate]
         after = replace(found, duplicate=before.duplicate)
     return Weighed(
         gate=gate,
-        version=str(known.get("version", "")),
-        values=values,
-        scale=scale,
-        shifts=tuple(zip(at, moved, strict=True)),
+        version=version,
+        values={number: value for number, value in own.items() if past.gated[number]},
+        scale=gauge.scale,
+        shifts=tuple(zip(gauge.at, gauge.shifts, strict=True)),
         sides=sides,
         before=before,
         after=after,
@@ -165,54 +222,89 @@ def _weighed(
     )
 
 
+def _gauge(past: _Past, gate: Gate, version: str, values: Mapping[int, float], anchored: int) -> _Gauge:
+    """What the series' own numbers say of a gate that stands where it was put in a cycle.
+
+    Args:
+        past: see there.
+        gate: which.
+        version: of its scorer.
+        values: candidate id -> raw number.
+        anchored: the cycle.
+    """
+    ids = sorted(values)
+    column = np.array([values[n] for n in ids], dtype=np.float64)
+    begun = past.store.calibrated()
+    first = past.store.first_candidate(after=begun[0]) if begun else None
+    since = len(ids) if first is None else bisect_left(ids, first)  # the warm-up's images are drawn otherwise
+    if past.shifts is None:
+        shifts = _looked_for(past.store, gate, version, ids[since:], column[since:])
+    else:
+        shifts = [shift for shift in past.shifts if (shift.signal, shift.version) == (gate, version)]
+    places = [bisect_left(ids, shift.candidate) - since for shift in shifts]
+    return _Gauge(
+        column=column,
+        scale=float(column[:SCALE_FROM].std(ddof=1)) if len(column) > 1 else 0.0,
+        at=tuple(shift.candidate for shift in shifts),
+        shifts=tuple(sizes(column[since:], places)) if places else (),
+        age=sum(1 for shift in shifts if shift.cycle > anchored),
+    )
+
+
+def _looked_for(store: Store, gate: Gate, version: str, ids: Sequence[int], column: Values) -> list[LevelShift]:
+    """What an alarm would have said, had anybody watched. Novelty falls by design."""
+    level = [shift for shift in find_shifts(column) if shift.what == "level"] if gate != "novelty" else []
+    at = [ids[shift.since] for shift in level]
+    cycles = store.cycles_of(at) if at else {}
+    return [LevelShift(signal=gate, version=version, candidate=number, cycle=cycles[number]) for number in at]
+
+
 def _side(
     end: End,
+    standing: _Standing,
+    gauge: _Gauge,
     labels: Labels,
     of: Sequence[int],
-    before: Bounds,
-    setting: GateSetting,
-    anchor: Mapping[str, Any],
     learning: Learning,
-    column: Values,
-    scale: float,
-    shifts: Sequence[float],
-    age: int,
     cap: float | None,
 ) -> Side:
+    before, setting = standing.before, getattr(standing.setting, end)
     own = _nearer(end, labels.values, before)
     streams = Counter(stream for stream, mine in zip(labels.streams, own, strict=True) if mine)
     side = Side(end=end, answers=len({n for n, mine in zip(of, own, strict=True) if mine}), streams=streams)
-    if isinstance(getattr(setting, end), float):
-        return replace(side, note=f"the series file says {end} = {getattr(setting, end):g}: a number stays")
+    if isinstance(setting, float):
+        return replace(side, note=f"the series file says {end} = {setting:g}: a number stays")
     if side.answers < LEAST_ANSWERS:
         return replace(side, note=f"{side.answers} of at least {LEAST_ANSWERS} answers")
-    if scale <= 0:
+    if gauge.scale <= 0:
         return replace(side, note="its signal never changes")
-    sign = side.sign
-    mine = Labels(
+    curve = fit_curve(
+        _of_side(labels, own, side.sign),
+        bound=side.sign * standing.start(end),
+        scale=gauge.scale,
+        costs=learning.costs,
+        shifts=[side.sign * size for size in gauge.shifts],
+        bound_age=gauge.age,
+    )
+    low, high = gauge.range(side.sign)
+    bound, review = curve.edges(learning.costs, low=low, high=high).bounds(low=low, high=high)
+    bound *= side.sign
+    if cap is not None:
+        now, most = float(getattr(before, end)), cap * gauge.scale
+        bound = min(max(bound, now - most), now + most)
+        review = min(max(review, before.review - most), before.review + most)
+    return replace(side, curve=curve, bound=bound, review=review)
+
+
+def _of_side(labels: Labels, own: NDArray[np.bool_], sign: float) -> Labels:
+    """The labels of one bound, their numbers times `sign`."""
+    return Labels(
         values=sign * labels.values[own],
         good=labels.good[own],
         streams=tuple(stream for stream, keep in zip(labels.streams, own, strict=True) if keep),
         weights=labels.weights[own] if labels.weights is not None else None,
         ages=labels.ages[own] if labels.ages is not None else None,
     )
-    start = anchor.get(end)
-    now = float(getattr(before, end))
-    curve = fit_curve(
-        mine,
-        bound=sign * (now if start is None else float(start)),
-        scale=scale,
-        costs=learning.costs,
-        shifts=[sign * size for size in shifts],
-        bound_age=age,
-    )
-    low, high = sorted((sign * float(column.min()), sign * float(column.max())))
-    bound, review = curve.edges(learning.costs, low=low, high=high).bounds(low=low, high=high)
-    bound *= sign
-    if cap is not None:
-        bound = min(max(bound, now - cap * scale), now + cap * scale)
-        review = min(max(review, before.review - cap * scale), before.review + cap * scale)
-    return replace(side, curve=curve, bound=bound, review=review)
 
 
 def _nearer(end: End, values: Values, bounds: Bounds) -> NDArray[np.bool_]:
@@ -226,23 +318,22 @@ def _nearer(end: End, values: Values, bounds: Bounds) -> NDArray[np.bool_]:
 def _evidence(
     known: Mapping[str, Any],
     sides: Sequence[Side],
-    before: Bounds,
-    anchor: Mapping[str, Any],
+    standing: _Standing,
+    gauge: _Gauge,
     labels: Labels,
     learning: Learning,
-    shifts: Sequence[tuple[int, float]],
 ) -> dict[str, Any] | None:
     """What is written down beside the new bounds; None where no bound moves."""
     moved = [side for side in sides if side.bound is not None]
     if not moved:
         return None
     costs = learning.costs
-    entry: dict[str, Any] = {**known, "anchor": dict(anchor)}
-    for side in sides:
-        # A bound that does not move is written down as it is: "auto" reads it from here.
-        entry[side.end] = float(getattr(before, side.end)) if side.bound is None else side.bound
-    # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
-    entry["review"] = max(side.review for side in moved)
+    entry: dict[str, Any] = {**known, "anchor": dict(standing.anchor)}
+    # What is written here is what "auto" means from now on: nothing that the series file says instead may come in.
+    entry |= {side.end: side.bound for side in moved}
+    if standing.setting.review == "auto":
+        # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
+        entry["review"] = max(side.review for side in moved)
     entry["answers"] = {
         "counted": len(labels.values),
         "weight": float(labels.weights.sum()) if labels.weights is not None else float(len(labels.values)),
@@ -250,7 +341,7 @@ def _evidence(
         "streams": dict(Counter(labels.streams)),
     }
     entry["costs"] = [costs.false_accept, costs.false_reject, costs.review]
-    entry["shifts"] = [[number, size] for number, size in shifts]
+    entry["shifts"] = [[number, size] for number, size in zip(gauge.at, gauge.shifts, strict=True)]
     return entry
 
 
@@ -258,7 +349,11 @@ def _evidence(
 
 
 def together(weighed: Mapping[Gate, Weighed]) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp]]:
-    """Ids of past images that came to the gates, and what the weighed gates said together and would say."""
+    """Ids of the series' own past images that came to the gates, and what those say together, as they stand and moved.
+
+    Returns:
+        (n,) ids, ascending, and their `codes` by the bounds before and by those after.
+    """
     ids = sorted(frozenset().union(*(frozenset(each.values) for each in weighed.values() if each.gate != "novelty")))
     place = {number: n for n, number in enumerate(ids)}
     old, new = (np.full(len(ids), 2, dtype=np.intp) for _ in range(2))

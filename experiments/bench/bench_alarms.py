@@ -55,7 +55,8 @@ def still_variety(rng: np.random.Generator) -> Iterator[tuple[int, dict[str, flo
         drawn = np.unique(rng.choice(CELLS, BATCH, p=chances))
         opened = float((~filled[drawn]).sum())
         filled[drawn] = True
-        figures = {"batch_mean_pairwise_distance": DISTANCE + DISTANCE_SD * rng.normal()}
+        distance = DISTANCE + DISTANCE_SD * rng.normal()
+        figures = {"batch_mean_pairwise_distance": distance, "cells_filled": float(filled.sum())}
         if cycle % 10 == 0:
             figures["elites_vendi"] = 20 * (1 - np.exp(-cycle / 30)) + 0.1 * rng.normal()
         yield cycle, figures, opened
@@ -220,7 +221,7 @@ def cost(images: int, seed: int = 1) -> dict[str, float]:
     spent: list[float] = []
     for cycle in range(1, images // BATCH + 1):
         values, waits = rng.normal(size=(3, BATCH)), rng.random(BATCH) < 0.22
-        found = {"batch_mean_pairwise_distance": float(rng.normal()), "elites_vendi": 20.0}
+        found = {"batch_mean_pairwise_distance": float(rng.normal()), "elites_vendi": 20.0, "cells_filled": CELLS}
         began = time.process_time()
         for watch, own in zip(signals, values, strict=True):
             watch.extend(own)

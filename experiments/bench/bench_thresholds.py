@@ -6,8 +6,9 @@ The simulated human wants w ~ N(0, 1) above -0.75 (77% of raw images are good). 
 with w. A false accept costs 3, a false reject 1. The gate that is left alone stands 0.38 sd below the best threshold,
 so that leaving it costs what it cost in the earlier simulation (0.019 an image, 0.122 after the shift). 5% of the
 answers are given by tossing a coin. 20 images are made for every answer. Half-way the signal inflates by 0.8 sd; the
-model is not told: `find_shifts` has to notice. Every method sees the same images and answers (paired). Regret: expected
-cost an image above the best threshold's, exact. Intervals: 95%, of means over seeds (normal).
+model is not told: `find_shifts` has to notice, the test that watches a running series image by image, whose alarms
+thresholds are weighed by. Every method sees the same images and answers (paired). Regret: expected cost an image above
+the best threshold's, exact. Intervals: 95%, of means over seeds (normal).
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def ours(run: Run, world: World, n: int, shifts: list) -> float:
         bound=world.best + world.gate,
         scale=float(run.values[:FIRST].std(ddof=1)),
         costs=COSTS,
-        shifts=sizes(run.values[:seen], known),
+        shifts=sizes(run.values[:seen], [s.since for s in known]),
         bound_age=len(known),
     )
     return curve.where(COSTS.level, low=-6.9, high=6.9)

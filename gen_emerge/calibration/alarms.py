@@ -1,6 +1,6 @@
 """What else can go wrong slowly: taste, variety. Sequences of plain numbers -> what moved and since when.
 
-Takes flags and figures in the order in which they came; pure functions, no chance, no clock. What is done about an
+Takes figures in the order in which they came; pure functions, no chance, no clock. What is done about an
 alarm is decided elsewhere.
 """
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from gen_emerge.calibration.drift import THRESHOLD
 
 Values = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 TASTE_ALPHA = 0.001
 """A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
@@ -30,7 +29,7 @@ FALL_ALONE = -THRESHOLD
 RECOVERED = -1.65
 """Standard errors above which one that had fallen has come back."""
 VENDI_FALL = 0.9
-"""Share of its highest value below which a Vendi score has fallen: it cannot fall by adding images that differ."""
+"""Share of what adding images can have left of a Vendi score (`least_vendi`) below which it has fallen."""
 VENDI_RECOVERED = 0.95
 """Share of it above which it has come back."""
 
@@ -65,22 +64,6 @@ def taste_shift(before: Values, before_errors: Values, after: Values, after_erro
     return TasteShift(p=p, moved=tuple((int(place), float(apart[place])) for place in order))
 
 
-def probe_shift(early: Flags, late: Flags) -> float | None:
-    """The frozen baseline images, judged early and again late: the exact p of McNemar's test, None above `TASTE_ALPHA`.
-
-    Args:
-        early: (n,) bool, kept when they were frozen.
-        late: (n,) bool, kept lately, the same images in the same order.
-    """
-    from scipy.stats import binomtest
-
-    lost, won = int((early & ~late).sum()), int((~early & late).sum())
-    if lost + won == 0:
-        return None
-    p = float(binomtest(min(lost, won), lost + won, 0.5).pvalue)
-    return p if p < TASTE_ALPHA else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
     """A series makes less and less that differs. `since` is a place among the figures; `signs` say what fell."""
@@ -92,7 +75,9 @@ class Narrowing:
 SELF_SIMILARITY, FEWER_CELLS, LOWER_VENDI = "self-similarity is up", "fewer new cells", "the Vendi score is down"
 
 
-def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float]) -> Narrowing | None:
+def narrowing(
+    distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[tuple[int, float]]
+) -> Narrowing | None:
     """Two of three signs, or self-similarity alone where it is far up; None otherwise.
 
     Cells become rare in any series that goes on for long, so that alone says nothing; and once they are rare they
@@ -101,7 +86,7 @@ def narrowing(distances: Sequence[float], new_cells: Sequence[float], vendi: Seq
     Args:
         distances: mean pairwise distance of every cycle's batch, oldest first.
         new_cells: cells opened in every cycle, as many.
-        vendi: Vendi scores of all elites, as they were taken.
+        vendi: (elites, Vendi score of all of them), as they were taken.
     """
     since = len(distances) - RECENT
     if since < 2 * RECENT:
@@ -122,7 +107,7 @@ def _moment(figures: Sequence[float]) -> int:
 
 
 def narrow_still(
-    distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[float], *, since: int
+    distances: Sequence[float], new_cells: Sequence[float], vendi: Sequence[tuple[int, float]], *, since: int
 ) -> tuple[str, ...]:
     """The signs that still hold of a narrowing that began at `since`; it has ended when fewer do than name one.
 
@@ -135,7 +120,7 @@ def narrow_still(
 def _signs(
     distances: Sequence[float],
     new_cells: Sequence[float],
-    vendi: Sequence[float],
+    vendi: Sequence[tuple[int, float]],
     *,
     since: int,
     fall: float,
@@ -147,9 +132,23 @@ def _signs(
         for name, figures in ((SELF_SIMILARITY, distances), (FEWER_CELLS, new_cells))
         if lower(figures[max(since - 2 * RECENT, 0) : since], figures[-RECENT:]) <= fall
     ]
-    if len(vendi) >= 3 and vendi[-1] < share * max(vendi):
+    if len(vendi) >= 3 and vendi[-1][1] < share * least_vendi(vendi):
         found.append(LOWER_VENDI)
     return tuple(found)
+
+
+def least_vendi(vendi: Sequence[tuple[int, float]]) -> float:
+    """What the newest Vendi score is at least if images were only added to those of before.
+
+    It may fall by adding: two images at right angles score 2, and 1.89 with a third between them. But not far: it is
+    exp of the entropy of K / n (Friedman and Dieng 2023, eq. 2), which is concave and never negative, so n images of
+    score V have at least V^(n / m) when they are m. Below that, some were lost to others that are more alike.
+
+    Args:
+        vendi: (images, score), oldest first, n >= 1.
+    """
+    now = vendi[-1][0]
+    return max(score ** min(count / now, 1.0) for count, score in vendi)
 
 
 def lower(before: Sequence[float], after: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ signals together; see experiments/bench/bench_drift.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -242,15 +242,14 @@ def find_shifts(values: Values, *, threshold: float = THRESHOLD, every: int = EV
     return Watch(threshold=threshold, every=every).extend(values)
 
 
-def find_all(signals: Mapping[str, Values], **settings: float) -> dict[str, list[Shift]]:
-    """Shifts of several signals, each in its own order of images. Novelty is left out: it falls as an archive fills."""
-    return {name: find_shifts(values, **settings) for name, values in signals.items() if name != "novelty"}  # type: ignore[arg-type]
+def sizes(values: Values, places: Sequence[int]) -> list[float]:
+    """How far the mean moved at each of the level's shifts, in the signal's units, by all images of the two regimes.
 
-
-def sizes(values: Values, shifts: Sequence[Shift]) -> list[float]:
-    """How far the mean moved at each of the level's shifts, in the signal's units, by all images of the two regimes."""
-    level = [shift for shift in shifts if shift.what == "level"]
-    ends = [0, *(shift.since for shift in level), len(values)]
+    Args:
+        values: (n,) raw numbers in the order in which images came.
+        places: of the first image of every shift, ascending, within 1 .. n - 1.
+    """
+    ends = [0, *places, len(values)]
     means = [float(values[a:b].mean()) for a, b in pairwise(ends)]
     return [after - before for before, after in pairwise(means)]
 

@@ -76,9 +76,6 @@ class Labels:
     ages: NDArray[np.intp] | None = None
 
 
-NO_LABELS = Labels(values=np.empty(0), good=np.empty(0, dtype=np.bool_), streams=())
-
-
 def faded(ages: Values, half_life: float) -> Values:
     """(n,) weights of labels of these ages, in the half-life's unit: 1 at 0, a half at the half-life."""
     return 0.5 ** (ages / half_life)
@@ -190,18 +187,26 @@ def fit_curve(
     belief: Values = np.exp(logs - logs.max())
     belief /= belief.sum()
     each = belief.sum(axis=(1, 2))
-    together = belief.sum(axis=0).ravel()
+    followed = tuple(
+        float(sum(p for p, follows in zip(each, hypotheses, strict=True) if follows[place]))
+        for place in range(len(recent))
+    )
+    return _curve(belief.sum(axis=0), thresholds, sharpness, costs.level, float(weights.sum()), followed)
+
+
+def _curve(
+    belief: Values, thresholds: Values, sharpness: Values, level: float, labels: float, followed: tuple[float, ...]
+) -> Curve:
+    """The mixture of a (k, t) belief, without what is negligible."""
+    together = belief.ravel()
     kept = together > NEGLIGIBLE
     return Curve(
         thresholds=np.tile(thresholds, len(sharpness))[kept],
         sharpness=np.repeat(sharpness, len(thresholds))[kept],
         weights=together[kept] / together[kept].sum(),
-        level=costs.level,
-        labels=float(weights.sum()),
-        followed=tuple(
-            float(sum(p for p, follows in zip(each, hypotheses, strict=True) if follows[place]))
-            for place in range(len(recent))
-        ),
+        level=level,
+        labels=labels,
+        followed=followed,
     )
 
 

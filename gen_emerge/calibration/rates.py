@@ -125,18 +125,6 @@ class RateWatch:
         )
 
 
-def rate_shift(flags: Flags, *, least: int = 200, every: int = 8, threshold: float = THRESHOLD) -> RateShift | None:
-    """The first moment at which the newest flags say yes at another rate than the first ones did.
-
-    Args:
-        flags: (n,) bool, in order.
-        least: flags without which nothing is said: for answers of people about 40.
-        every: flags between two looks.
-        threshold: standard errors.
-    """
-    return next(iter(RateWatch(least=least, every=every, threshold=threshold).extend(flags)), None)
-
-
 def _apart(yes: int, of: int, other_yes: int, other_of: int) -> float:
     pooled = (yes + other_yes) / (of + other_of)
 

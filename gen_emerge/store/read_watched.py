@@ -22,6 +22,11 @@ class WatchReader(Snapshots):
         first, last = self._all(select(func.min(t.CalibrationRow.cycle), func.max(t.CalibrationRow.cycle)))[0]
         return None if first is None else (first, last)
 
+    def first_candidate(self, *, after: int) -> int | None:
+        """The first candidate of the cycles > `after`, None where there is none."""
+        c = t.CandidateRow
+        return self._all(select(func.min(c.id)).where(c.cycle > after))[0][0]
+
     def measured_since(self, first: int, names: Collection[str]) -> dict[str, list[tuple[int, str, float]]]:
         """Signal -> (candidate id, the scorer's version, raw value) of the candidates >= `first`, by id."""
         s, w, c = t.SignalRow, t.ScorerRow, t.CandidateRow
@@ -34,6 +39,15 @@ class WatchReader(Snapshots):
                 name, version = scorers[scorer]
                 found[name].append((number, version, value))
         return found
+
+    def opened_since(self, first: int) -> dict[int, tuple[int, int]]:
+        """Cycle -> (its own candidates, cells that were opened in it by the series' own), of the cycles >= `first`."""
+        c, p = t.CandidateRow, t.PlacementRow
+        own = select(c.cycle, func.count()).where(c.cycle >= first, c.operator != IMPORT).group_by(c.cycle)
+        opened = select(p.cycle, func.count()).join(c, c.id == p.candidate)
+        opened = opened.where(p.cycle >= first, p.outcome == "new", c.operator != IMPORT).group_by(p.cycle)
+        counts, cells = dict(self._all(own)), dict(self._all(opened))
+        return {cycle: (counts.get(cycle, 0), cells.get(cycle, 0)) for cycle in sorted(counts.keys() | cells.keys())}
 
     def ends_since(self, first: int) -> list[tuple[int, str, str]]:
         """(candidate id, status, cause) of the candidates >= `first`, as of their own cycle, by id."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gen_emerge.calibration.alarms import narrowing, probe_shift, taste_shift
-from gen_emerge.calibration.drift import Watch, find_all, find_shifts, sizes
-from gen_emerge.calibration.rates import RateWatch, rate_shift
+from gen_emerge.calibration.alarms import least_vendi, narrowing, taste_shift
+from gen_emerge.calibration.drift import Watch, find_shifts, sizes
+from gen_emerge.calibration.rates import RateWatch
+from gen_emerge.setmetrics.diversity import vendi_score
 
 
 def moved(*, at=1000, size=0.5, spread=1.0, count=1500, seed=0):
@@ -66,7 +67,7 @@ def test_flags_may_come_in_any_portions_too():
 def test_flags_of_batches_that_are_alike_do_not_look_like_a_shift():
     rng = np.random.default_rng(12)
     rates = [np.repeat(rng.beta(0.5, 4.5, size=500), 8) for _ in range(6)]
-    assert [rate_shift(rng.random(4000) < rate) for rate in rates] == [None] * 6
+    assert [RateWatch().extend(rng.random(4000) < rate) for rate in rates] == [[]] * 6
 
 
 def test_a_shift_says_how_far_the_signal_moved_in_its_own_unit():
@@ -86,7 +87,7 @@ def test_every_regime_has_a_reference_of_its_own():
     values[2000:] += 1.0
     first, second = find_shifts(values)
     assert abs(first.since - 1000) < 40 and abs(second.since - 2000) < 40
-    assert sizes(values, [first, second]) == pytest.approx([1.0, 1.0], abs=0.15)
+    assert sizes(values, [first.since, second.since]) == pytest.approx([1.0, 1.0], abs=0.15)
 
 
 def test_neither_the_unit_nor_the_shape_of_a_signal_matters():
@@ -113,27 +114,22 @@ def test_batches_that_are_alike_do_not_look_like_drift():
     assert [find_shifts(row) for row in rows] == [[]] * 6
 
 
-def test_novelty_is_left_out_it_falls_by_design():
-    falling = moved(size=-2.0)
-    assert list(find_all({"novelty": falling, "quality": falling})) == ["quality"]
-
-
 # ---- rates, taste, variety ---------------------------------------------------------------------------------------
 
 
 def test_a_review_rate_that_rises_is_named():
     rng = np.random.default_rng(1)
     flags = np.concatenate([rng.random(500) < 0.1, rng.random(200) < 0.4])
-    found = rate_shift(flags)
-    assert found is not None and 500 < found.named <= 580 and abs(found.since - 500) < 40
+    found = RateWatch().extend(flags)[0]
+    assert 500 < found.named <= 580 and abs(found.since - 500) < 40
     assert found.before < 0.15 and found.after > 0.3
-    assert rate_shift(rng.random(3000) < 0.1) is None
+    assert RateWatch().extend(rng.random(3000) < 0.1) == []
 
 
 def test_agreement_that_falls_is_named_after_few_answers():
     flags = np.concatenate([np.random.default_rng(0).random(60) < 0.85, np.zeros(24, dtype=bool)])
-    found = rate_shift(flags, least=40, every=1)
-    assert found is not None and found.score < 0 and found.named < 80
+    found = RateWatch(least=40, every=1).extend(flags)[0]
+    assert found.score < 0 and found.named < 80
 
 
 def test_taste_that_turned_is_told_from_noise():
@@ -146,22 +142,15 @@ def test_taste_that_turned_is_told_from_noise():
     assert found is not None and found.moved[0][0] == 4 and found.moved[0][1] < -3
 
 
-def test_the_baseline_images_tell_a_turn_of_taste():
-    kept = np.ones(12, dtype=bool)
-    assert probe_shift(kept, ~kept) == pytest.approx(2 / 2**12)
-    assert probe_shift(kept, kept) is None
-    assert probe_shift(np.arange(12) % 2 == 0, np.arange(12) % 2 == 1) is None
-
-
 def test_a_series_narrows_when_two_signs_agree():
     rng = np.random.default_rng(3)
     wide, close = rng.normal(0.6, 0.02, 50), rng.normal(0.4, 0.02, 25)
     many, few = rng.poisson(3.0, 50), np.zeros(25)
-    found = narrowing([*wide, *close], [*many, *few], [10.0, 11.0, 12.0])
+    found = narrowing([*wide, *close], [*many, *few], [(40, 10.0), (40, 11.0), (40, 12.0)])
     assert found is not None and found.signs == ("self-similarity is up", "fewer new cells") and found.since == 50
-    assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [10.0, 11.0, 12.0]) is None
-    assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [10.0, 12.0, 9.0]) is not None
-    assert narrowing(list(close), list(few), [10.0, 12.0, 9.0]) is None
+    assert narrowing([*wide, *rng.normal(0.6, 0.02, 25)], [*many, *few], [(40, 10.0), (40, 11.0), (40, 12.0)]) is None
+    assert narrowing([*wide, *close], [*many, *rng.poisson(3.0, 25)], [(40, 10.0), (40, 12.0), (40, 9.0)]) is not None
+    assert narrowing(list(close), list(few), [(40, 10.0), (40, 12.0), (40, 9.0)]) is None
 
 
 def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone():
@@ -170,3 +159,35 @@ def test_a_series_that_opens_no_cells_any_more_narrows_by_self_similarity_alone(
     found = narrowing([*wide, *far], np.zeros(75), [])
     assert found is not None and found.signs == ("self-similarity is up",) and abs(found.since - 50) <= 1
     assert narrowing([*wide, *somewhat], np.zeros(75), []) is None
+
+
+def test_a_map_that_fills_with_images_between_others_has_lost_nothing():
+    """Images that differ may lower the score: what they can do to it is allowed for, what is lost to others is not."""
+    rng = np.random.default_rng(6)
+
+    def scores(vectors, counts):
+        return [(n, vendi_score(vectors[:n])) for n in counts]
+
+    apart = np.eye(40, dtype=np.float32)
+    between = np.ones((100, 40), dtype=np.float32) + rng.normal(0, 0.2, (100, 40)).astype(np.float32)
+    between /= np.linalg.norm(between, axis=1, keepdims=True)
+    filling = scores(np.concatenate([apart, between]), (30, 40, 140))
+    assert filling[-1][1] < 0.5 * filling[1][1], "the score falls, though all that was there still is"
+    distances, new_cells = rng.normal(0.6, 0.02, 75), [*rng.poisson(3.0, 50), *np.zeros(25)]
+    assert narrowing(distances, new_cells, filling) is None
+    replaced = [(30, filling[0][1]), (40, filling[1][1]), (40, vendi_score(np.concatenate([apart[:20], between[:20]])))]
+    found = narrowing(distances, new_cells, replaced)
+    assert found is not None and found.signs == ("fewer new cells", "the Vendi score is down")
+
+
+def test_adding_never_takes_a_vendi_score_below_its_bound():
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        vectors = rng.normal(rng.normal(size=6), rng.uniform(0.05, 2), (30, 6)).astype(np.float32)
+        vectors[rng.integers(2, 30) :] = rng.normal(size=6) + rng.normal(0, 0.1, 6)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        counts = np.sort(rng.choice(np.arange(2, 31), 4, replace=False))
+        scores = [(int(n), vendi_score(vectors[:n])) for n in counts]
+        assert scores[-1][1] >= least_vendi(scores) - 1e-4
+    two = np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5]], dtype=np.float32)
+    assert vendi_score(two) == pytest.approx(1.89, abs=0.01) and vendi_score(two[:2]) == pytest.approx(2)

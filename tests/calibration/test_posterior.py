@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gen_emerge.calibration.costs import Costs, Edges
-from gen_emerge.calibration.posterior import NO_LABELS, Labels, faded, fit_curve
+from gen_emerge.calibration.posterior import Labels, faded, fit_curve
 
 COSTS = Costs(false_accept=3.0, false_reject=1.0, review=0.5)
+NO_LABELS = Labels(values=np.empty(0), good=np.empty(0, dtype=bool), streams=())
 
 
 def answers(count, *, seed=0, wanted=-0.5, stream="raw", lapse=0.05, shift=0.0):

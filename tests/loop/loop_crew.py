@@ -6,7 +6,7 @@ they are rendered (which is candidate order) and lets a function of that number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gen_emerge.critics.scripted import ScriptedCritic
 from gen_emerge.emitters import all_emitters
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.generators.imported import Imported
 from gen_emerge.live import Live
 from gen_emerge.loop import run
 from gen_emerge.protocols import CriticDown
@@ -394,3 +395,16 @@ class Series:
         """A human's answer, which cycles from `cycle` on may use (None: as the command line files it)."""
         payload = {"question": question, "answer": answer, "rater": rater, "confidence": "sure", "seconds": 1.0}
         self.store.add_input("answer", payload, first_cycle=cycle)
+
+
+def bring(series: Series, numbers: Iterable[int]) -> None:
+    """Queue pictures from elsewhere as the command does; a world reads these numbers in them."""
+    brought: dict[str, np.ndarray] = {}
+    for number in numbers:
+        pixels = np.random.default_rng(number).integers(20, 230, (36, 50, 3), dtype=np.uint8)
+        pixels[0, 0] = number // 256, number % 256, 7
+        brought[pixels_hash(pixels)] = pixels
+        unused = dict.fromkeys(("source", "picture", "picture_file", "original", "original_file"), "unused")
+        words = {"prompt": f"p {number}", "negative": "", "pixels": pixels_hash(pixels), "width": 50, "height": 36}
+        assert series.store.add_import({**words, **unused}) is not None
+    series.reopen(imports=Imported(brought.__getitem__))

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from loop_crew import NO_GATES, Series, Traits, World, near, own_direction, world_crew
+from loop_crew import NO_GATES, Series, Traits, World, bring, near, own_direction, world_crew
 
 from gen_emerge.agreeing import agreements
 from gen_emerge.audit import verify_history
@@ -81,8 +81,9 @@ def test_the_round_it_opens_says_so_and_the_series_does_not_wait_for_it(series):
     ]
 
 
-def test_a_steady_series_raises_nothing(series):
-    assert told(begin(series, steady).run(90)) == []
+def test_a_steady_series_raises_nothing_and_novelty_which_falls_by_design_is_not_looked_at(series):
+    made = begin(series, steady).run(90)
+    assert told(made) == [] and sorted(made.live.watches.signals) == ["prompt", "quality", "style"]
 
 
 @pytest.mark.parametrize("off", ["drift", "rounds"])
@@ -236,6 +237,46 @@ def test_kills_amid_a_narrowing_decide_nothing(series):
     for until in (90, 112, 118, 125, 140, 165):
         made.run(until).reopen()
     assert everything(made) == everything(alone)
+
+
+# ---- pictures made elsewhere -------------------------------------------------------------------------------------
+
+ELSEWHERE = 60_000
+"""Numbers of pictures from here on are imported ones: alike, and beyond the map's axes; the last two lie on the map."""
+
+
+def varied_or_imported(number: int) -> Traits:
+    if number >= ELSEWHERE:
+        x = {ELSEWHERE + 108: 0.0825, ELSEWHERE + 109: 0.1008}.get(number, 9.0)  # in cells that stay empty otherwise
+        return Traits(x=x, vector=near(255, 0.007, number % 200))
+    rng = np.random.default_rng((9, number))
+    return Traits(x=number % 2 if number <= 8 else float(rng.random()), vector=own_direction(int(rng.integers(200))))
+
+
+def test_many_like_pictures_from_elsewhere_are_no_narrowing_and_no_reason_for_other_axes(series):
+    settings = replace(ALARMS, drift=False, review_queue=0)
+    beat = {"batch": 4, "warmup_cycles": 2, "dims": (600,), "cells": 600}
+    made = series(world_crew(varied_or_imported, rhythm=beat, alarms=settings)).run(80)
+    bring(made, range(ELSEWHERE, ELSEWHERE + 110))
+    made.run(115)
+    foreign = {c.id: c.cycle for c in made.store.candidates() if c.genome.imported}
+    assert len(foreign) == 110 and alarms(made) == [] and not any(made.state.clipped)
+
+    figures = made.live.watches.figures
+    outcomes = {outcome.cycle: outcome for outcome in made.store.history()}
+    own = {cycle: 4 - sum(at == cycle for at in foreign.values()) for cycle in outcomes if cycle > 2}
+    assert sorted(set(own.values())) == [0, 2, 4]
+    opened = {
+        cycle: sum(p.outcome == "new" and p.candidate not in foreign for p in outcomes[cycle].placements)
+        for cycle in own
+    }
+    assert figures.new_cells == [opened[cycle] * 4 / count for cycle, count in own.items() if count]
+    shared = next(cycle for cycle, count in own.items() if count == 2)
+    places = [p for p in outcomes[shared].placements if p.outcome == "new" and p.candidate in foreign]
+    assert len(places) == 2, "imported pictures opened cells beside the series' own"
+    assert figures.distances[[c for c, count in own.items() if count].index(shared)] == pytest.approx(1.0)
+    again = made.reopen().live.watches.figures
+    assert (again.new_cells, again.distances, again.vendi) == (figures.new_cells, figures.distances, figures.vendi)
 
 
 # ---- images that wait --------------------------------------------------------------------------------------------

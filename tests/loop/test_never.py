@@ -50,8 +50,9 @@ def test_a_forbidden_word_leaves_every_slot_and_pattern() -> None:
     assert left.slots["mood"] == ("serene", "stormy")
     assert [pattern.text for pattern in left.patterns] == ["__school__ at noon"]
     assert without(bank, set()) is bank
-    with pytest.raises(BadInput, match="slot mood of test-1 would have no word left"):
-        without(PROMPTS, {"serene", "stormy", "joyful"})
+    with pytest.raises(BadInput, match="slot mood of test-1 would have no word left") as refused:
+        without(PROMPTS, {"serene", "stormy", "joyful"}, series="night")
+    assert refused.value.hint == 'Allow one again: gen-emerge compass night --allow "serene"'
     assert not written("a stained-glasses case", {"glass"})
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import OFF, Series, Traits, world_crew
+from loop_crew import OFF, Series, Traits, bring, world_crew
 
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.filters import Rule
 from gen_emerge.gates import codes
 from gen_emerge.judged import judged
+from gen_emerge.preference.takes import Selector
 from gen_emerge.recalibrate import KIND
 from gen_emerge.state import replay
 from gen_emerge.store import round_payload
@@ -22,6 +24,8 @@ from gen_emerge.types import Question, Round
 from gen_emerge.weighing import evidence_to_come, in_words, together, weigh
 
 GATES_ = {**dict.fromkeys(("prompt", "novelty", "style"), OFF), "quality": GateSetting()}
+ELSEWHERE = 60_000
+"""Numbers of pictures from here on are imported ones."""
 LEARNING = Learning(costs=Costs(review=10.0))
 
 
@@ -35,7 +39,9 @@ def traits(number: int) -> Traits:
 
 def begin(folder: Path, **changes: Any) -> Series:
     beat = {"batch": 8, "warmup_cycles": 2, **changes.pop("rhythm", {})}
-    series = Series(folder, world_crew(traits, rhythm=beat, gates=changes.pop("gates", GATES_), **changes))
+    series = Series(
+        folder, world_crew(changes.pop("traits", traits), rhythm=beat, gates=changes.pop("gates", GATES_), **changes)
+    )
     series.store.add_input("config", {"settings": 1, "banks": {}, "versions": series.crew.versions}, first_cycle=1)
     return series.run(4)
 
@@ -62,6 +68,7 @@ def weighed(series: Series, **options: Any) -> Any:
     calibration = series.state.calibration
     assert calibration is not None and series.state.archive is not None
     held = series.state.archive.held_ever()
+    options = {"shifts": series.state.shifts, **options}
     return weigh(series.store, calibration, series.crew.gates, LEARNING, held=held, **options)
 
 
@@ -209,6 +216,26 @@ def test_a_bound_the_series_file_gives_as_a_number_stays(tmp_path: Path) -> None
     assert found.sides[0].note == "the series file says lower = -0.5: a number stays"
 
 
+def test_auto_means_what_was_measured_or_learned_whatever_the_series_file_said_meanwhile(tmp_path: Path) -> None:
+    fixed = GateSetting(lower=0.6, upper="auto", review=0.01)
+    series = begin(tmp_path / "a", gates={**GATES_, "quality": fixed})
+    warmup = series.state.calibration.evidence["quality"]
+    numbers = series.store.numbers("quality", "world-1")
+    for question, candidate in zip(ask(series, 1, "keep", sorted(numbers)), sorted(numbers), strict=True):
+        series.answer(question, "keep" if abs(numbers[candidate]) < 0.7 else "discard")
+    asked, after = request(series)
+    assert (after.lower, after.review) == (0.6, 0.01) and after.upper < warmup["upper"] - 0.1
+    series.run(asked.first_cycle)
+    learned = series.state.calibration.evidence["quality"]
+    assert (learned["lower"], learned["review"], learned["upper"]) == (warmup["lower"], warmup["review"], after.upper)
+    assert learned["anchor"] == {"lower": warmup["lower"], "upper": warmup["upper"], "cycle": 2}
+    settings = {"settings": 2, "banks": {}, "versions": series.crew.versions}
+    series.store.add_input("config", settings, first_cycle=asked.first_cycle + 1)
+    both = {**GATES_, "quality": GateSetting(lower="auto", upper="auto")}
+    series.reopen(gates=both).run(asked.first_cycle + 1)
+    assert lower(series) == warmup["lower"] and series.state.calibration.bounds["quality"].upper == after.upper
+
+
 def test_a_few_answers_move_nothing(tmp_path: Path) -> None:
     series = begin(tmp_path / "a")
     for question in ask(series, 1, "keep", [1, 2, 3, 4]):
@@ -244,6 +271,71 @@ def test_verdicts_on_past_images_are_those_of_the_gate(tmp_path: Path) -> None:
         2,
         0,
     ]
+
+
+def test_each_gates_numbers_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = begin(tmp_path / "a")
+    answer_all(series, 1)
+    read, numbers = [], series.store.numbers
+    monkeypatch.setattr(series.store, "numbers", lambda name, version: read.append(name) or numbers(name, version))
+    weighed(series)
+    assert sorted(read) == ["novelty", "prompt", "quality", "style"]
+
+
+def elsewhere(number: int) -> Traits:
+    return Traits(x=0.5, quality=quality(number) + (6.0 if number >= ELSEWHERE else 0.0))
+
+
+def test_imported_pictures_may_be_judged_and_say_nothing_else_of_a_gate(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", traits=elsewhere).run(33)
+    bring(series, range(ELSEWHERE, ELSEWHERE + 60))
+    series.run(46)
+    foreign = [c.id for c in series.store.candidates() if c.genome.imported]
+    for question in ask(series, 1, "keep", foreign[:6]):
+        series.answer(question, "keep")
+    found = weighed(series)["quality"]
+    assert len(foreign) == 60 and foreign[0] > 264
+    assert found.shifts == () and found.scale == pytest.approx(1.0, abs=0.15)
+    assert found.sides[0].answers == 6 and not set(found.values) & set(foreign)
+
+
+def test_whoever_was_turned_away_before_the_gates_is_in_no_share(tmp_path: Path) -> None:
+    series = begin(
+        tmp_path / "a",
+        rhythm={"best_of": 2},
+        selector=Selector(rule="best", signals=("quality",)),
+        rules=(Rule(signal="quality", below=-0.7, name="dull"),),
+    )
+    ids, _, _ = together({"quality": weighed(series)["quality"]})
+    verdicts = series.store.verdicts(None)
+    assert ids == sorted(n for n, each in verdicts.items() if any(v.kind == "gate" for v in each))
+    causes = {c.cause for c in series.store.candidates() if c.id in series.store.numbers("quality", "world-1")}
+    assert causes >= {"selector", "rule: dull", "quality"}
+
+
+def moving(number: int) -> Traits:
+    return Traits(x=(number % 3) / 2, quality=quality(number) - (1.5 if number > 320 else 0.0))
+
+
+def test_a_signal_has_shifted_where_an_alarm_said_so_and_nowhere_else(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", traits=moving).run(60)
+    said = series.state.alarms["drift:quality"]
+    (shift,) = series.state.shifts
+    assert (shift.signal, shift.version, shift.cycle) == ("quality", "world-1", said.payload["since"])
+    assert shift.candidate == said.payload["candidate"] and replay(series.store.history()).shifts == [shift]
+    assert weighed(series)["quality"].shifts == ((shift.candidate, pytest.approx(-1.5, abs=0.3)),)
+    assert weighed(series)["prompt"].shifts == () == weighed(series, shifts=[])["quality"].shifts
+    assert weighed(series, shifts=[replace(shift, version="world-0")])["quality"].shifts == ()
+    assert weighed(series, shifts=None)["quality"].shifts == weighed(series)["quality"].shifts, "as if it were watched"
+
+
+def test_where_nobody_watches_a_warm_up_that_is_another_is_no_shift(tmp_path: Path) -> None:
+    def settled(number: int) -> Traits:
+        return Traits(x=(number % 3) / 2, quality=quality(number) + (1.0 if number <= 240 else 0.0))
+
+    gates = {**GATES_, "quality": OFF}
+    series = begin(tmp_path / "a", traits=settled, rhythm={"warmup_cycles": 30}, gates=gates).run(70)
+    assert series.state.shifts == [] and weighed(series, shifts=None)["quality"].shifts == ()
 
 
 def test_how_an_image_came_to_be_shown_and_what_counts_of_its_answers(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from survive_tools import House
 
+from gen_emerge import recalibration
+from gen_emerge.errors import BadInput
 from gen_emerge.store import Store
 
 LOOP = {"cycles": 30, "warmup_cycles": 3}
@@ -161,17 +163,70 @@ def test_approved_images_set_the_bounds_they_pass(night: House) -> None:
         assert second.bounds["novelty"] == first.bounds["novelty"]
 
 
+def test_of_two_changes_at_one_moment_one_is_applied_and_the_other_is_told(
+    night: House, distribution: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in distribution:
+        monkeypatch.syspath_prepend(folder)
+    weigh, said = recalibration.weigh, []
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        if not said:
+            said.append(night.call("calibrate", "night", "--apply", "--gate", "style"))
+        return weigh(*arguments, **options)
+
+    monkeypatch.setattr(recalibration, "weigh", meanwhile)
+    with pytest.raises(BadInput, match=r"waits for cycle 13: style by \d+ answers"):
+        recalibration.apply(night.root, night.archive, "night", ["quality"])
+    with night.store("night") as store:
+        (asked,) = store.inputs_of("calibration")
+    assert list(asked.payload["evidence"]) == ["style"] and said[0]["from_cycle"] == asked.first_cycle
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "promised"), [("nothing", (1, None)), ("its last cycle begins", (2, 4)), ("it ends", (2, 4))]
+)
+def test_a_folder_comes_in_as_the_version_that_was_promised(
+    house: House, distribution: list[Path], monkeypatch: pytest.MonkeyPatch, meanwhile: str, promised: tuple[int, int]
+) -> None:
+    """While the pictures are measured, the warm-up may end."""
+    for folder in distribution:
+        monkeypatch.syspath_prepend(folder)
+    house.series("night", loop=LOOP)
+    house.call("run", "night", "--cycles", "2")
+
+    def approve(opened: Any, _: Path) -> Any:
+        if meanwhile == "its last cycle begins":
+            opened.store.begin(3, 0.0)
+        elif meanwhile == "it ends":
+            house.call("run", "night", "--cycles", "3")
+        entry = {"images": 20, "version": opened.in_force("quality"), "lower": 0.2, "upper": 0.9, "review": 0.1}
+        return {"quality": entry}, 20, []
+
+    monkeypatch.setattr(recalibration, "approve", approve)
+    said = recalibration.from_folder(house.root, house.archive, "night", house.root)
+    assert (said["version"], said["from_cycle"]) == promised
+    house.call("run", "night", "--cycles", "5")
+    with house.store("night") as store:
+        found = {c.version: c for c in store.calibrations()}
+        (asked,) = store.inputs_of("calibration")
+    assert asked.payload["parent"] == (1 if meanwhile == "it ends" else None)
+    assert len(found) == promised[0] and "20 approved images" in found[promised[0]].reason
+    assert found[promised[0]].bounds["quality"].lower == 0.2
+
+
 def test_refusals(night: House) -> None:
     assert 'Did you mean "quality"?' in refused(night, "night", "--gate", "qualty")
     assert "There are 1." in refused(night, "night", "--rollback", "4")
-    assert "in force already" in refused(night, "night", "--rollback", "1")
+    assert "in force already. There are no others yet." in refused(night, "night", "--rollback", "1")
     assert "different things" in refused(night, "night", "--rollback", "1", "--apply")
     assert "--gate belongs to --preview" in refused(night, "night", "--rollback", "1", "--gate", "style")
     assert "--png belongs to --preview" in refused(night, "night", "--apply", "--png", "x.png")
     few = night.root / "few"
     few.mkdir()
     shutil.copy(night.folder("night") / images(night)[0][1].path, few / "one.png")
-    assert "holds 1 pictures" in refused(night, "night", "--from-folder", few)
+    assert "gen-emerge export night approved" in (said := refused(night, "night", "--from-folder", few))
+    assert "holds 1 pictures" in said
     night.series("young")
     assert "has not been run yet" in refused(night, "young")
     night.call("run", "young", "--cycles", "2")

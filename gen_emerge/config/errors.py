@@ -90,7 +90,12 @@ def _wanted(problem: Any, model: type[BaseModel]) -> str:
         words = "a whole number"
     low = next((m.ge for m in info.metadata if hasattr(m, "ge")), None)
     high = next((m.le for m in info.metadata if hasattr(m, "le")), None)
-    return f"{words} from {low} to {high}" if low is not None and high is not None else words
+    return f"{words} from {_plain(low)} to {_plain(high)}" if low is not None and high is not None else words
+
+
+def _plain(limit: float) -> str:
+    """A limit without an exponent, or the zeros that a float ends with."""
+    return f"{limit:.6f}".rstrip("0").rstrip(".") if isinstance(limit, float) and limit < 1e15 else str(limit)
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -19,8 +19,7 @@ from gen_emerge.concordance import (
     Coefficient,
     Values,
     cohen_kappa,
-    icc,
-    icc_2k,
+    icc_of_ranks,
     kendall,
     power_to_tell,
     rank_interval,
@@ -84,7 +83,7 @@ def _rankings(
         "sizes": {str(size): count for size, count in sorted(Counter(screens.values()).items())},
         "raters": len({ranking.rater for ranking in ranked}),
         "enough_screens": LEAST_SCREENS,
-        "pooled": {order: _pooled(order, ranked, rng) for order in ORDERS},
+        "pooled": {order: pooled(order, ranked, rng) for order in ORDERS},
         "each": [_each(ranking) for ranking in ranked],
         "to_tell": _to_tell(screens, elites, was, now),
     }
@@ -101,32 +100,31 @@ def _each(ranking: Ranking) -> dict[str, Any]:
 
 
 def _columns(human: Numbers, order: Numbers) -> Values:
-    """(n, 2) ranks of the images that both know, centred, in units of what untied ranks of so many spread by."""
+    """(n, 2) ranks of the images that both know, centred, in units of the sd of untied ranks of so many."""
     both = sorted(order)
     pair = np.stack([ranks(np.array([side[c] for c in both], dtype=np.float64)) for side in (human, order)], axis=1)
     n = len(both)
-    return (pair - (n + 1) / 2) / np.sqrt((n * n - 1) / 12)
+    return (pair - (n + 1) / 2) / np.sqrt(n * (n + 1) / 12)
 
 
 def _alone(pair: Values) -> dict[str, Any]:
     """One ranking against one order, with the intervals for small samples."""
-    n = len(pair)
-    rho, tau = spearman(pair[:, 0], pair[:, 1]), kendall(pair[:, 0], pair[:, 1])
-    return {
-        "images": n,
-        "spearman": _plain(rank_interval(rho, n, of="spearman", level=LEVEL)),
-        "kendall": _plain(rank_interval(tau, n, of="kendall", level=LEVEL)),
-        "icc_2k": _plain(icc(pair, level=LEVEL)),
-    }
+    return {"images": len(pair), **_by_formula(_coefficients([pair])[None], spare=len(pair))}
 
 
-def _pooled(order: str, ranked: Iterable[Ranking], rng: np.random.Generator) -> dict[str, Any] | None:
+def pooled(order: str, ranked: Iterable[Ranking], rng: np.random.Generator) -> dict[str, Any] | None:
     """All rankings against one order; None where it orders no screen.
 
-    Rank correlations are means over rankings, weighted by images less one (the inverse of their variance where nothing
-    agrees); ICC is of all ranks within screens together. From `LEAST_SCREENS` screens on the intervals are a
-    bootstrap's over whole screens. Before, they are those of one screen with as many images to spare, which takes every
-    screen to agree alike.
+    Every screen counts once, by the mean of its rankings: two people's of the same images hang together. Screens are
+    weighted by images less one (the inverse of a rank correlation's variance where nothing agrees). From
+    `LEAST_SCREENS` screens on the intervals are a bootstrap's over whole screens. Before, they are those of one ranking
+    of one screen with as many images to spare, which takes every screen to agree alike and is too wide, never too
+    narrow, where several people ranked the same.
+
+    Args:
+        order: its name.
+        ranked: the rankings.
+        rng: draws the screens again.
     """
     pairs: dict[str, list[Values]] = defaultdict(list)
     for ranking in ranked:
@@ -134,48 +132,61 @@ def _pooled(order: str, ranked: Iterable[Ranking], rng: np.random.Generator) -> 
             pairs[ranking.question].append(_columns(ranking.human, ranking.orders[order]))
     if not pairs:
         return None
-    screens = [np.concatenate(each) for each in pairs.values()]
-    rows = [np.array([_weighted(pair) for pair in each]) for each in pairs.values()]
-    result = {
-        "rankings": sum(map(len, rows)),
-        "screens": len(screens),
-        "images": sum(len(e[0]) for e in pairs.values()),
-    }
-    if len(screens) >= LEAST_SCREENS:
-        return {
-            **result,
-            "interval": "bootstrap",
-            "spearman": drawn_again(rows, _mean_rho, rng),
-            "kendall": drawn_again(rows, _mean_tau, rng),
-            "icc_2k": drawn_again(screens, icc_2k, rng),
-        }
-    together = np.concatenate(rows)
-    spare = {of: sum(len(each[0]) - less for each in pairs.values()) for of, less in (("spearman", 3), ("kendall", 4))}
+    rows = np.stack([_coefficients(each) for each in pairs.values()])
+    images = sum(len(each[0]) for each in pairs.values())
+    result = {"rankings": sum(map(len, pairs.values())), "screens": len(rows), "images": images}
+    if len(rows) < LEAST_SCREENS:
+        return {**result, "interval": "formula", **_by_formula(rows, spare=images)}
+    screens = list(rows[:, None])
     return {
         **result,
-        "interval": "formula",
-        "spearman": _plain(rank_interval(_mean(together, 0), spare["spearman"] + 3, of="spearman", level=LEVEL)),
-        "kendall": _plain(rank_interval(_mean(together, 1), spare["kendall"] + 4, of="kendall", level=LEVEL)),
-        "icc_2k": _plain(icc(np.concatenate(screens), level=LEVEL)),
+        "interval": "bootstrap",
+        "spearman": drawn_again(screens, _rho, rng),
+        "kendall": drawn_again(screens, _tau, rng),
+        "icc_2k": drawn_again(screens, _icc, rng),
     }
 
 
-def _weighted(pair: Values) -> list[float]:
-    return [spearman(pair[:, 0], pair[:, 1]), kendall(pair[:, 0], pair[:, 1]), len(pair) - 1.0]
+def _coefficients(rankings_of_one: Sequence[Values]) -> Values:
+    """(5,) of one screen: Spearman, Kendall, mean product and mean square of two columns, images less one."""
+    each = [
+        (spearman(*pair.T), kendall(*pair.T), pair[:, 0] @ pair[:, 1], (pair**2).sum() / 2, len(pair) - 1.0)
+        for pair in rankings_of_one
+    ]
+    return np.mean(np.array(each), axis=0)
+
+
+def _by_formula(rows: Values, *, spare: int) -> dict[str, dict[str, float | None]]:
+    """The coefficients of (screens, 5) rows with intervals for small samples; `spare`: images on all screens."""
+    one = len(rows) - 1  # every further screen has a mean of its own, as the first has
+    rho = rank_interval(_rho(rows), spare - 3 * one, of="spearman", level=LEVEL)
+    tau = rank_interval(_tau(rows), spare - 4 * one, of="kendall", level=LEVEL)
+    alike, freedom = rank_interval(_alike(rows), spare - 3 * one, of="spearman", level=LEVEL), spare - one
+    icc = (icc_of_ranks(end, freedom) for end in (alike.value, alike.low, alike.high))
+    return {"spearman": _plain(rho), "kendall": _plain(tau), "icc_2k": plain(*icc)}
 
 
 def _mean(rows: Values, column: int) -> float:
     """Weighted mean of a coefficient, those that are undefined (all ties) left out."""
     known = rows[np.isfinite(rows[:, column])]
-    return float(np.average(known[:, column], weights=known[:, 2])) if len(known) else float("nan")
+    return float(np.average(known[:, column], weights=known[:, 4])) if len(known) else float("nan")
 
 
-def _mean_rho(rows: Values) -> float:
+def _rho(rows: Values) -> float:
     return _mean(rows, 0)
 
 
-def _mean_tau(rows: Values) -> float:
+def _tau(rows: Values) -> float:
     return _mean(rows, 1)
+
+
+def _alike(rows: Values) -> float:
+    """How far the ranks themselves are alike: Spearman where no order has ties, nearer to 0 where one has."""
+    return float(rows[:, 2].sum() / rows[:, 3].sum())
+
+
+def _icc(rows: Values) -> float:
+    return icc_of_ranks(_alike(rows), int(rows[:, 4].sum()) + 1)
 
 
 def _to_tell(screens: Mapping[str, int], elites: int, was: float, now: float) -> dict[str, Any]:

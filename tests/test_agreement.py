@@ -13,13 +13,13 @@ import pytest
 from scipy import stats
 
 from gen_emerge import crew as crews
-from gen_emerge.agreement import LEAST_KEPT, LEAST_SCREENS, agreement
+from gen_emerge.agreement import LEAST_KEPT, LEAST_SCREENS, agreement, pooled
 from gen_emerge.cli import main as door
-from gen_emerge.concordance import icc, rank_interval
+from gen_emerge.concordance import icc_2k, rank_interval
 from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator, FakeScorer
 from gen_emerge.preference.ranking import DuelPreference
-from gen_emerge.ranked import rankings, replayed
+from gen_emerge.ranked import Ranking, rankings, replayed
 from gen_emerge.series import Studio
 from gen_emerge.store import Store
 from gen_emerge.types import Duel, Question, Round
@@ -113,10 +113,11 @@ def test_a_ranking_is_held_against_the_signals_with_intervals_for_small_samples(
         wanted = rank_interval(value, 10, of=of)  # pyright: ignore[reportArgumentType]
         assert figures[key] == pytest.approx({"value": wanted.value, "low": wanted.low, "high": wanted.high})
     both = np.stack([stats.rankdata(human), stats.rankdata(machine)], axis=1)
-    assert figures["icc_2k"]["value"] == pytest.approx(icc(both).value)
-    assert figures["icc_2k"]["low"] == pytest.approx(icc(both).low)
-    pooled = found["pooled"]["quality"]
-    assert pooled["spearman"] == pytest.approx(figures["spearman"]) and pooled["interval"] == "formula"
+    assert figures["icc_2k"]["value"] == pytest.approx(icc_2k(both))
+    assert figures["icc_2k"]["low"] < figures["icc_2k"]["value"] < figures["icc_2k"]["high"] < 1
+    together = found["pooled"]["quality"]
+    assert together["spearman"] == pytest.approx(figures["spearman"]) and together["interval"] == "formula"
+    assert together["icc_2k"] == pytest.approx(figures["icc_2k"])
 
 
 def test_the_model_that_learned_from_a_ranking_is_not_held_against_it(night: Studio) -> None:
@@ -191,10 +192,11 @@ def test_from_eight_screens_on_whole_screens_are_drawn_again(night: Studio) -> N
         many = told(store)["rankings"]
         assert told(store)["rankings"] == many, "what is drawn again is the same every time"
     assert few["pooled"]["quality"]["interval"] == "formula"
-    pooled = many["pooled"]["quality"]
-    assert (pooled["interval"], pooled["screens"], pooled["images"]) == ("bootstrap", 8, 74)
-    assert pooled["spearman"]["value"] == pytest.approx((7 * 9 - 3) / (7 * 9 + 3)), "weighted by images less one"
-    assert pooled["spearman"]["low"] < pooled["spearman"]["value"] < pooled["spearman"]["high"] == pytest.approx(1.0)
+    found = many["pooled"]["quality"]
+    assert (found["interval"], found["screens"], found["images"]) == ("bootstrap", 8, 74)
+    for key in ("spearman", "icc_2k"):
+        assert found[key]["low"] < found[key]["value"] < found[key]["high"] == pytest.approx(1.0)
+    assert found["spearman"]["value"] == pytest.approx((7 * 9 - 3) / (7 * 9 + 3)), "weighted by images less one"
     assert (many["sizes"], many["to_tell"]["needed"], many["to_tell"]["more"]) == ({"4": 1, "10": 7}, 8, 1)
 
 
@@ -206,10 +208,50 @@ def test_two_rankings_of_one_screen_are_no_two_screens(night: Studio) -> None:
         for rater in ("anna", "ben", "carla"):
             rank(store, question, shown, rater)
         found = told(store)["rankings"]
-    pooled, alone = found["pooled"]["quality"], found["each"][0]["orders"]["quality"]
+    together, alone = found["pooled"]["quality"], found["each"][0]["orders"]["quality"]
     assert (found["rankings"], found["screens"], found["raters"]) == (3, 1, 3)
-    assert pooled["spearman"] == pytest.approx(alone["spearman"]), "no narrower for being said three times"
+    for key in ("spearman", "kendall", "icc_2k"):
+        assert together[key] == pytest.approx(alone[key]), "no narrower for being said three times"
     assert found["to_tell"]["more"] == 7
+
+
+@pytest.mark.parametrize(("screens", "raters", "images"), [(1, 1, 4), (5, 1, 4), (2, 3, 10), (1, 5, 10)])
+def test_an_interval_holds_the_truth_however_many_ranked_the_same_images(
+    screens: int, raters: int, images: int
+) -> None:
+    """People who know half of what orders the images, and an order that knows as much (Gaussian, 0.6)."""
+    rng, runs, wide = np.random.default_rng(8), 300, 0.0
+    # Moran 1948, "Rank correlation and product-moment correlation": what n of a Gaussian sample are expected to show.
+    spearman = 6 / np.pi * (np.arcsin(0.6) + (images - 2) * np.arcsin(0.3)) / (images + 1)
+    truth = {"spearman": spearman, "kendall": 2 / np.pi * np.arcsin(0.6), "icc_2k": 2 * spearman / (1 + spearman)}
+    held = dict.fromkeys(truth, 0)
+    for _ in range(runs):
+        found = _agreed(rng, screens, raters, images)
+        for key, value in truth.items():
+            held[key] += (found[key]["low"] or -np.inf) <= value <= (found[key]["high"] or np.inf)
+        wide += found["spearman"]["high"] - found["spearman"]["low"]
+    assert min(held.values()) / runs >= 0.92
+    assert images < 10 or wide / runs < 1.1, "and not by being as wide as can be"
+
+
+def _agreed(rng: np.random.Generator, screens: int, raters: int, images: int) -> dict[str, Any]:
+    ranked: list[Ranking] = []
+    for screen in range(screens):
+        common = rng.normal(size=images)
+        order, *people = np.sqrt(0.6) * common + np.sqrt(0.4) * rng.normal(size=(1 + raters, images))
+        ranked += [
+            Ranking(
+                question=f"r{screen}-1",
+                rater=f"rater {k}",
+                before=1,
+                human=dict(enumerate(np.argsort(np.argsort(own)).tolist())),
+                orders={"quality": dict(enumerate(order.tolist()))},
+            )
+            for k, own in enumerate(people)
+        ]
+    found = pooled("quality", ranked, rng)
+    assert found is not None and (found["screens"], found["rankings"]) == (screens, screens * raters)
+    return found
 
 
 def test_what_cannot_be_told_apart_is_refused(night: Studio) -> None:

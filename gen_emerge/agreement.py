@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge import gates
 from gen_emerge.among_raters import among_raters, drawn_again, plain
 from gen_emerge.chance import draw
 from gen_emerge.concordance import (
@@ -27,10 +26,11 @@ from gen_emerge.concordance import (
     rounds_to_tell,
     spearman,
 )
+from gen_emerge.gates import let_in
 from gen_emerge.preference.verdicts import on_single_images
 from gen_emerge.ranked import LEAST_RANKED, ORDERS, Numbers, Ranking, rankings, replayed
 from gen_emerge.store import Store
-from gen_emerge.types import HumanAnswer, Question, Verdict
+from gen_emerge.types import HumanAnswer, Question
 
 LEAST_SCREENS = 8
 """Ranked screens from which on a bootstrap over screens holds what it promises: of 95% it kept 89% with eight rankings
@@ -223,7 +223,7 @@ def _kept(
     verdicts = store.verdicts(shown) if shown else {}
     rows: dict[int, list[list[bool]]] = defaultdict(list)
     for candidate, kept in said:
-        if (passed := _let_in(verdicts.get(candidate, ()))) is not None:
+        if (passed := let_in(verdicts.get(candidate, ()))) is not None:
             rows[candidate].append([kept, passed])
     words = [tuple(word) for each in rows.values() for word in each]
     groups = [np.array(each, dtype=np.float64) for each in rows.values()]
@@ -242,12 +242,3 @@ def _kept(
 
 def _kappa(rows: Values) -> float:
     return cohen_kappa(rows[:, 0], rows[:, 1])
-
-
-def _let_in(verdicts: Sequence[Verdict]) -> bool | None:
-    """What the gates said of an image when they first saw it; None where they left it to people, or never saw it."""
-    first: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.kind == "gate":
-            first.setdefault(verdict.gate, verdict)
-    return {"pass": True, "fail": False}.get(gates.overall(list(first.values()))[0]) if first else None

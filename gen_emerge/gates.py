@@ -6,7 +6,7 @@ nothing asked. Verdicts are compared with bounds in the signal's own raw units.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,3 +121,19 @@ def overall(verdicts: Sequence[Verdict]) -> tuple[Outcome, str]:
             if verdict.outcome == outcome:
                 return outcome, verdict.gate
     return "pass", ""
+
+
+def let_in(verdicts: Iterable[Verdict]) -> bool | None:
+    """What the gates said of an image when they first saw it; None where they left it to people, or never saw it.
+
+    A warm-up image is first seen by the thresholds that the warm-up gave. What a human, a hard filter or other
+    thresholds said of it later is another's word.
+
+    Args:
+        verdicts: all of one image, in the order they were given.
+    """
+    first: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.kind == "gate":
+            first.setdefault(verdict.gate, verdict)
+    return {"pass": True, "fail": False}.get(overall(list(first.values()))[0]) if first else None

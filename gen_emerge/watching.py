@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gen_emerge.agreeing import agreements, taste
+from gen_emerge.calibration.alarms import TASTE_ALPHA, TASTE_ENDS
 from gen_emerge.calibration.drift import LEAST_REFERENCE, Shift
 from gen_emerge.calibration.rates import RateShift, RateWatch
 from gen_emerge.cycle import Draft
@@ -283,13 +284,13 @@ def _taste(draft: Draft) -> Iterator[Raised | Ended]:
     if not live.crew.alarms.taste:
         return
     found, standing = taste(live.store, draft.cycle), live.state.alarm(TASTE)
-    if found is not None and standing is None:
-        shift, images, since = found
-        moved = [[images[place], by] for place, by in shift.moved]
-        message = f"What you prefer since cycle {since} is not what you preferred before."
-        figures = {"since": since, "p": shift.p, "moved": moved, "by": moved[0][1], "images": len(images)}
-        yield Raised(name=TASTE, message=message, figures=figures, asks="checkin")
-    elif found is None and standing is not None:
+    if standing is None and found is not None and found.p < TASTE_ALPHA:
+        who, now = ("you", "prefer") if found.raters == 1 else (found.rater, "prefers")
+        message = f"What {who} {now} since cycle {found.since} is not what {who} preferred before."
+        moved = [list(each) for each in found.moved]
+        figures = {"since": found.since, "p": found.p, "moved": moved, "by": moved[0][1], "images": found.images}
+        yield Raised(name=TASTE, message=message, figures={**figures, "rater": found.rater}, asks="checkin")
+    elif standing is not None and (found is None or found.p >= TASTE_ENDS):
         yield Ended(name=TASTE, message="The earlier and the later half of your answers agree again.")
 
 

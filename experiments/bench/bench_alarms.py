@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from bench_drift import mean, share
 
-from gen_emerge.calibration.alarms import taste_shift
+from gen_emerge.calibration.alarms import TASTE_ALPHA, TASTE_ENDS, taste_shift
 from gen_emerge.calibration.drift import Watch
 from gen_emerge.calibration.rates import RateWatch
 from gen_emerge.preference import Comparison, fit_bradley_terry
@@ -86,24 +86,77 @@ def tastes(rng: np.random.Generator, checkins: int, turns_at: int | None = None)
             a, b = rng.choice(ELITES, 2, replace=False)
             wins = rng.random() < 1 / (1 + np.exp(now[b] - now[a]))
             said.append(Comparison(int(a), int(b), "left" if wins else "right"))
-        shift = halves(said) if len(said) >= 40 else None
-        if shift and not stands:
+        p = halves(said) if len(said) >= 40 else 1.0
+        if p < TASTE_ALPHA and not stands:
             raised.append(checkin)
-        stands = shift
+        stands = p < (TASTE_ENDS if stands else TASTE_ALPHA)
     return raised
 
 
-def halves(said: list[Comparison]) -> bool:
-    """As `gen_emerge.agreeing.taste` does it with stored answers."""
+def halves(said: list[Comparison], items: int = ELITES) -> float:
+    """As `gen_emerge.agreeing.taste` does it with one rater's stored answers."""
     parts = said[: len(said) // 2], said[len(said) // 2 :]
     common = sorted(set.intersection(*({item for c in part for item in (c.left, c.right)} for part in parts)))
     if len(common) < 3:
-        return False
+        return 1.0
     figures: list[np.ndarray] = []
     for part in parts:
-        fit = fit_bradley_terry(part, ELITES)
+        fit = fit_bradley_terry(part, items)
         figures += [np.asarray(fit.utilities)[common], np.asarray(fit.standard_errors)[common]]
-    return taste_shift(*figures) is not None
+    return taste_shift(*figures).p
+
+
+def bettering(rng: np.random.Generator, checkins: int, by: float) -> list[int]:
+    """Alarms of one taste that never turns, in a series whose every elite is replaced by a better one in its time.
+
+    A check-in replaces three of thirty, asks one baseline image against an elite, and three pairs of elites.
+    """
+    worth = list(rng.normal(0, 1.0, ELITES))
+    baseline, today = list(range(10)), list(range(ELITES))
+    said: list[Comparison] = []
+    raised, stands = list[int](), False
+    for checkin in range(checkins):
+        for place in rng.choice(ELITES, 3, replace=False):
+            today[place] = len(worth)
+            worth.append(rng.normal(by * checkin / checkins, 1.0))
+        pairs = [(baseline[checkin % 10], int(rng.choice([e for e in today if e != baseline[checkin % 10]])))]
+        pairs += [tuple(int(e) for e in rng.choice(today, 2, replace=False)) for _ in range(PAIRS - 1)]
+        for a, b in pairs:
+            wins = rng.random() < 1 / (1 + np.exp(worth[b] - worth[a]))
+            said.append(Comparison(a, b, "left" if wins else "right"))
+        p = halves(said, len(worth)) if len(said) >= 40 else 1.0
+        if p < TASTE_ALPHA and not stands:
+            raised.append(checkin)
+        stands = p < (TASTE_ENDS if stands else TASTE_ALPHA)
+    return raised
+
+
+def repeats_it_takes(rng: np.random.Generator, sd: float, raters: int = 4_000) -> dict[str, float]:
+    """What asking five pairs of baseline images again and again would tell: the same answer, with and without a turn.
+
+    `answers`: about so many after a complete turn, one a check-in, until an alarm at `TASTE_ALPHA` has a power of 0.8;
+    the rater's share without a turn taken as known, which it never is.
+    """
+    from scipy.special import expit, ndtri
+
+    was, other = (expit(rng.normal(0, sd * np.sqrt(2), raters)) for _ in range(2))
+    still, turned = (float(np.mean(was * now + (1 - was) * (1 - now))) for now in (was, other))
+    spread = [np.sqrt(share * (1 - share)) for share in (still, turned)]
+    needed = ((ndtri(1 - TASTE_ALPHA) * spread[0] + ndtri(0.8) * spread[1]) / (still - turned)) ** 2
+    return {"alike_without_a_turn": still, "alike_after_one": turned, "answers": float(np.ceil(needed))}
+
+
+def taste_alone(runs: int, first: int) -> dict[str, object]:
+    rng = np.random.default_rng(first)
+    found: dict[str, object] = {
+        "alarms_in_40_check_ins_of_one_taste": mean([float(len(tastes(rng, 40))) for _ in range(runs)], rng)
+    }
+    for by in (1.0, 3.0):
+        counts = [float(len(bettering(rng, 40, by))) for _ in range(runs)]
+        found[f"the same, in a series that gets better by {by:g} sd"] = mean(counts, rng)
+    for sd in (1.0, 2.0):
+        found[f"pairs of baseline images asked again, utilities of sd {sd:g}"] = repeats_it_takes(rng, sd)
+    return found
 
 
 def still_run(rng: np.random.Generator, likeness: float) -> Counter[str]:
@@ -244,14 +297,16 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--narrowing", action="store_true", help="narrowing alone, into narrowing.json")
+    parser.add_argument("--taste", action="store_true", help="taste alone, into taste.json")
     arguments = parser.parse_args()
     runs, began = arguments.runs, time.process_time()
-    if arguments.narrowing:
-        result = narrowing_alone(runs, arguments.first)
-        print(json.dumps(result, indent=1))
-        if arguments.out:
-            (arguments.out / "narrowing.json").write_text(json.dumps(result, indent=1) + "\n")
-        return
+    for name, alone in (("narrowing", narrowing_alone), ("taste", taste_alone)):
+        if getattr(arguments, name):
+            result = alone(runs, arguments.first)
+            print(json.dumps(result, indent=1))
+            if arguments.out:
+                (arguments.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+            return
     result = {
         "versions": f"Python {platform.python_version()}, NumPy {np.__version__}",
         "cost": cost(100_000),

@@ -17,7 +17,10 @@ from gen_emerge.calibration.drift import THRESHOLD
 Values = NDArray[np.float64]
 
 TASTE_ALPHA = 0.001
-"""A shift of taste is told when as much by chance alone would be seen once in a thousand looks."""
+"""A shift of taste is told when as much by chance alone would be seen once in a thousand looks ..."""
+TASTE_ENDS = 0.05
+"""... and has ended when as much would be seen once in twenty, the odds at which narrowing has ended (`RECOVERED`): the
+probability goes up and down with every answer, and one bound would raise the alarm and end it again and again."""
 RECENT = 25
 """Cycles that are compared, with twice as many before them, when variety is looked at."""
 LEAST_MOMENT = 4
@@ -42,8 +45,8 @@ class TasteShift:
     moved: tuple[tuple[int, float], ...]
 
 
-def taste_shift(before: Values, before_errors: Values, after: Values, after_errors: Values) -> TasteShift | None:
-    """Utilities of the same items from two fits, early and late answers: None where they agree within their errors.
+def taste_shift(before: Values, before_errors: Values, after: Values, after_errors: Values) -> TasteShift:
+    """Utilities of the same items from two fits, of early and of late answers.
 
     Args:
         before: (n,) utilities, natural log-odds, n >= 3.
@@ -58,8 +61,6 @@ def taste_shift(before: Values, before_errors: Values, after: Values, after_erro
     # Utilities know no zero: the two fits may differ by a constant.
     apart = apart - float((apart / variance).sum() / (1 / variance).sum())
     p = float(chi2.sf(float((apart**2 / variance).sum()), len(apart) - 1))
-    if p >= TASTE_ALPHA:
-        return None
     order = np.argsort(-np.abs(apart) / np.sqrt(variance), kind="stable")[:3]
     return TasteShift(p=p, moved=tuple((int(place), float(apart[place])) for place in order))
 

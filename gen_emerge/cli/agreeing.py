@@ -70,7 +70,7 @@ def _rankings(name: str, found: Mapping[str, Any]) -> list[str]:
     if any(pooled["interval"] == "formula" for pooled in known):
         lines.append(
             f"  Where fewer than {found['enough_screens']} screens are behind an interval, it takes all of them to "
-            "agree alike: it is rather too narrow."
+            "agree alike."
         )
     newest = found["each"][-_SHOWN:]
     for each in newest:

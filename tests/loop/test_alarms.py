@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from loop_crew import NO_GATES, Series, Traits, World, bring, near, own_direction, world_crew
 
-from gen_emerge.agreeing import agreements
+from gen_emerge.agreeing import LEAST_PAIRS, agreements, taste
+from gen_emerge.agreement import agreement
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import EXPLORERS
-from gen_emerge.state import replay
+from gen_emerge.state import SELECTOR, replay
 from gen_emerge.store import round_payload
 from gen_emerge.types import Question, Reading, Round, Signal
 
@@ -345,12 +346,10 @@ def test_images_beyond_the_axes_are_an_alarm_that_is_said_once(series):
 # ---- what people say ---------------------------------------------------------------------------------------------
 
 
-def asked(made: Series, kind: str, number: int, images: list[dict[str, int]]) -> list[str]:
+def asked(made: Series, kind: str, number: int, images: list[dict[str, int]], **more) -> list[str]:
     """Questions put into a requested round; gives their ids."""
-    questions = tuple(
-        Question(id=f"r{number}-{n}", kind=kind, ask="quality" if kind == "pair" else "keep", prompt="p", images=each)
-        for n, each in enumerate(images, start=1)
-    )
+    told = {"kind": kind, "ask": "quality" if kind == "pair" else "keep", "prompt": "p", **more}
+    questions = tuple(Question(id=f"r{number}-{n}", images=each, **told) for n, each in enumerate(images, start=1))
     made.store.add_input(
         "round", round_payload(Round(id=f"r{number}", cycle=made.state.cycle, reason="request", questions=questions))
     )
@@ -385,17 +384,18 @@ def test_answers_that_no_longer_agree_with_the_gates_are_said(series):
     assert alarms(made)[-1] == (16, "agreement", "ended")
 
 
-def test_images_that_waited_for_the_first_thresholds_are_no_word_of_the_gates(series):
-    """Half of them were turned away when the warm-up ended: of none is it said that a gate had let it in."""
+def test_of_images_that_waited_for_the_first_thresholds_the_word_is_what_these_said(series):
+    """Half of them were turned away when the warm-up ended: of none of those is it said that a gate had let it in."""
     gates = {**NO_GATES, "quality": GateSetting(lower=0.5, review=0.0)}
     made = begin(series, graded, alarms=replace(QUIET, drift=False), gates=gates).run(8)
     ids = [c.id for c in made.store.candidates()]
-    early, late = ids[:4], ids[16:20]
-    shown = [*early, *late]
+    shown = [*ids[:4], *ids[16:20]]
     for number, question in zip(shown, asked(made, "keep", 900, [{"only": n} for n in shown]), strict=True):
         made.answer(question, "keep" if number % 2 else "discard")
     made.run(10)
-    assert len(agreements(made.store, made.state.duels, 10)) == len(late)
+    assert agreements(made.store, made.state.duels, 10) == [(9, True)] * 8
+    kept = agreement(made.store, seed=1)["keep"]
+    assert (kept["words"], kept["kept_passed"], kept["discarded_rejected"]) == (8, 4, 4), "`agreement` says the same"
 
 
 def test_taste_that_turns_round_is_said_once(series):
@@ -409,7 +409,71 @@ def test_taste_that_turns_round_is_said_once(series):
         made.run(made.state.cycle + 3)
     assert [(name, state) for _, name, state in alarms(made)] == [("taste", "raised")]
     figures = made.state.alarms["taste"].payload
-    assert figures["p"] < 1e-3 and figures["moved"][0][0] in (ids[0], ids[-1])
+    assert figures["p"] < 1e-3 and figures["moved"][0][0] in (ids[0], ids[-1]) and figures["rater"] == "anna"
+
+
+def answered(made: Series, number: int, pairs: list[dict[str, int]], better, rater: str = "anna", **more) -> None:
+    for question, images in zip(asked(made, "pair", number, pairs, **more), pairs, strict=True):
+        made.answer(question, "left" if images["left"] == better(images.values()) else "right", rater=rater)
+
+
+def test_the_alarm_of_taste_ends_by_a_looser_bound_than_raised_it(series):
+    made = begin(series, steady, alarms=replace(QUIET, drift=False)).run(8)
+    ids = [c.id for c in made.store.candidates()][16:22]
+    pairs = [{"left": a, "right": b} for a in ids for b in ids if a != b]
+    answered(made, 900, pairs, max)
+    answered(made, 901, pairs, min)
+    made.run(10)
+    answered(made, 902, pairs[::3], min)
+    made.run(12)
+    found = taste(made.store, 12)
+    assert found is not None and 0.001 < found.p < 0.05
+    assert [(name, state) for _, name, state in alarms(made)] == [("taste", "raised")]
+    for number in range(903, 913):
+        answered(made, number, pairs[number % 2 :: 2], min)
+    made.run(14)
+    assert [(name, state) for _, name, state in alarms(made)] == [("taste", "raised"), ("taste", "ended")]
+
+
+def test_two_raters_who_differ_have_not_changed_their_taste(series):
+    made = begin(series, steady, alarms=replace(QUIET, drift=False)).run(8)
+    ids = [c.id for c in made.store.candidates()][16:24]
+    pairs = [{"left": a, "right": b} for a in ids for b in ids if a != b]
+    for number, rater, better in ((900, "anna", max), (901, "ben", min)):
+        answered(made, number, pairs, better, rater)
+        made.run(made.state.cycle + 3)
+    assert alarms(made) == []
+    found = taste(made.store, made.state.cycle)
+    assert found is not None and (found.raters, found.p > 0.5) == (2, True)
+    answered(made, 902, pairs, max, "ben")
+    made.run(made.state.cycle + 3)
+    ((_, name, state),) = alarms(made)
+    assert (name, state, made.state.alarms["taste"].payload["rater"]) == ("taste", "raised", "ben")
+    (said,) = [e.message for _, e in made.store.events() if e.kind == "alarm"]
+    assert said.startswith("What ben prefers since cycle ") and said.endswith("is not what ben preferred before.")
+
+
+def test_repeated_easy_pairs_and_pairs_of_takes_say_nothing_of_taste_or_agreement(series):
+    made = begin(series, steady, alarms=replace(QUIET, drift=False), rhythm={"best_of": 2}).run(8)
+    candidates = made.store.candidates()
+    own = [c.id for c in candidates if c.cause != SELECTOR][8:16]
+    takes = [{"left": c.id, "right": own[0]} for c in candidates if c.cause == SELECTOR][:10]
+    met = sorted({(d.left, d.right) for d in made.state.duels if d.question == "quality" and d.outcome != "tie"})[:5]
+    pairs = [{"left": a, "right": b} for a in own for b in own if a != b][: LEAST_PAIRS - 1]
+    answered(made, 900, pairs, max)
+    answered(made, 901, takes, max)
+    made.run(9)
+    before = len(agreements(made.store, made.state.duels, 9))
+    answered(made, 902, [{"left": a, "right": b} for a, b in met], max, attention=True)
+    answered(made, 903, [{"left": a, "right": b} for a, b in met], max, ask="adherence")
+    made.run(10)
+    assert len(takes) == 10 and len(met) == 5
+    assert taste(made.store, 10) is None, "one is wanting"
+    assert len(agreements(made.store, made.state.duels, 10)) == before
+    answered(made, 904, [{"left": a, "right": b} for a, b in met], max)
+    made.run(11)
+    assert taste(made.store, 11) is not None
+    assert len(agreements(made.store, made.state.duels, 11)) == before + 5
 
 
 def test_a_steady_rater_raises_nothing(series):

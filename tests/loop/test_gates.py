@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gen_emerge.calibration.first import GateSetting, resolve, warmup_evidence
-from gen_emerge.gates import judge, judge_all, judge_novelty, overall
-from gen_emerge.types import GATES, Bounds, Calibration
+from gen_emerge.gates import judge, judge_all, judge_novelty, let_in, overall
+from gen_emerge.types import GATES, Bounds, Calibration, Verdict
 
 
 def after(value):
@@ -244,3 +244,13 @@ def test_the_content_hash_does_not_depend_on_the_order_of_the_gates():
     forwards = calibration(quality=Bounds(lower=0.1), style=Bounds(upper=0.2))
     backwards = calibration(style=Bounds(upper=0.2), quality=Bounds(lower=0.1))
     assert forwards.hash == backwards.hash
+
+
+def test_what_the_gates_said_first_is_their_word():
+    def word(kind, outcome, gate="quality"):
+        return Verdict(gate=gate, kind=kind, outcome=outcome, value=None, bounds=Bounds(), calibration=1)
+
+    assert let_in([word("filter", "pass", "blank")]) is None
+    assert let_in([word("gate", "pass"), word("gate", "fail", "style")]) is False
+    assert let_in([word("gate", "pass"), word("filter", "fail", "blank"), word("gate", "fail")]) is True
+    assert let_in([word("gate", "review"), word("gate", "pass")]) is None, "it was left to people"

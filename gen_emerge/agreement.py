@@ -60,12 +60,13 @@ def agreement(store: Store, *, seed: int, was: float = 0.6, now: float = 0.3) ->
     standing = store.answers().standing
     ranked = rankings(store, state, told, standing)
     elites = len(state.archive) if state.archive else 0
+    redrawn = draw(seed, 0, 0, "agreement raters")
     return {
         "cycle": state.cycle,
         "level": LEVEL,
         "rankings": _rankings(ranked, elites, was, now, draw(seed, 0, 0, "agreement rankings")),
         "keep": _kept(store, questions, standing, draw(seed, 0, 0, "agreement keep")),
-        "raters": among_raters(questions, standing, draw(seed, 0, 0, "agreement raters"), least_screens=LEAST_SCREENS),
+        "raters": among_raters(questions, standing, state.duels, redrawn, least_screens=LEAST_SCREENS),
         "acted_on": False,
     }
 

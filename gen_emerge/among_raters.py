@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any, Literal
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from gen_emerge.concordance import Level, Values, bootstrap, cohen_kappa, krippendorff_alpha
 from gen_emerge.preference.attention import consistency
+from gen_emerge.preference.fitted import Fitted
 from gen_emerge.preference.verdicts import says
-from gen_emerge.types import RANKED, SINGLE, HumanAnswer, Question
+from gen_emerge.types import RANKED, SINGLE, Duel, HumanAnswer, Question
 
 LEAST_COMMON = 10
 """Items that two people answered, below which there is no figure."""
@@ -25,13 +27,19 @@ _LEVELS: Mapping[str, Level] = {"pairs": "nominal", "keep": "nominal", "rankings
 
 
 def among_raters(
-    questions: Mapping[str, Question], standing: Iterable[HumanAnswer], rng: np.random.Generator, *, least_screens: int
+    questions: Mapping[str, Question],
+    standing: Iterable[HumanAnswer],
+    duels: Iterable[Duel],
+    rng: np.random.Generator,
+    *,
+    least_screens: int,
 ) -> dict[str, Any]:
     """The `raters` object of `gen-emerge agreement`.
 
     Args:
         questions: id -> question, of all of them.
         standing: the answers that stand, in order of arrival; of one rater's words on an item the last counts.
+        duels: every stored duel, for what the preference model expects of repeated pairs.
         rng: draws items again.
         least_screens: ranked screens from which on an interval over screens is given: images of one are not
             independent.
@@ -45,7 +53,7 @@ def among_raters(
                 words[kind][key][answer.rater] = code
     names = sorted({answer.rater for answer in answers})
     found = {kind: _alpha(kind, words[kind], names, rng, least_screens) for kind in _LEVELS}
-    repeats = [{"rater": c.rater, "repeats": c.repeats, "same": c.same} for c in consistency(questions, answers)]
+    repeats = [asdict(each) for each in consistency(questions, answers, Fitted((), duels))]
     return {"names": names, "wanted": LEAST_COMMON, **found, "consistency": repeats}
 
 

@@ -18,6 +18,7 @@ from gen_emerge.cli import main as door
 from gen_emerge.concordance import icc_2k, rank_interval
 from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.preference.fitted import Fitted
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.ranked import Ranking, rankings, replayed
 from gen_emerge.series import Studio
@@ -333,7 +334,7 @@ def test_places_in_a_ranking_are_compared_as_an_order(night: Studio) -> None:
     assert found["alpha"]["low"] is None, "one screen has no interval"
 
 
-def test_an_easy_pair_asked_twice_is_counted_for_its_rater(night: Studio) -> None:
+def test_an_easy_pair_asked_twice_is_counted_for_its_rater(night: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(night) as store:
         one, other = sorted(qualities(store))[:2]
         first = Question(id="r900-1", kind="pair", ask="quality", prompt="", images={"left": one, "right": other})
@@ -345,12 +346,18 @@ def test_an_easy_pair_asked_twice_is_counted_for_its_rater(night: Studio) -> Non
         for rater, second in (("anna", "right"), ("zoe", "left")):
             say(store, first.id, "left", rater)
             say(store, again.id, second, rater)
-        found = told(store)["raters"]
+    night.run("night", cycles=6)
+    with opened(night) as store:
+        found, (state, _) = told(store)["raters"], replayed(store)
+    expected = Fitted((), state.duels).alike(one, other)
+    assert expected is not None and 0.5 < expected < 1.0
     assert found["consistency"] == [
-        {"rater": "anna", "repeats": 1, "same": 1},
-        {"rater": "zoe", "repeats": 1, "same": 0},
+        {"rater": "anna", "repeats": 1, "same": 1, "expected": expected},
+        {"rater": "zoe", "repeats": 1, "same": 0, "expected": expected},
     ]
     assert found["pairs"]["items"] == 1, "and never counts a second time"
+    text = " ".join(call(night, capsys, "agreement", "night").split())
+    assert f"answered 1 the same; of anybody who looks {expected:.1f} are to be expected, of one who clicks" in text
 
 
 # ---- the command -------------------------------------------------------------------------------------------------

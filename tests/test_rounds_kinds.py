@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gen_emerge.chance import draw
 from gen_emerge.preference import Contest, Material, open_round
-from gen_emerge.preference.attention import consistency
+from gen_emerge.preference.attention import consistency, easy_pair
+from gen_emerge.preference.fitted import Fitted
 from gen_emerge.preference.pairs import spread_out
 from gen_emerge.types import Duel, HumanAnswer, Question, Round
 
@@ -269,6 +272,7 @@ def test_an_easy_pair_is_asked_again_with_its_sides_swapped(kind):
         ("against what is known", {"answers": [said(1, "right")]}),
         ("undecided", {"answers": [said(1, "tie")]}),
         ("not clear", {"duels": CLEAR[:1]}),
+        ("clear by chance", {"duels": CLEAR[:4]}),
         ("too soon", {"earlier": EARLIER[:1]}),
         ("repeated already", {"earlier": [EARLIER[0], pair_round(2, 11, 10, attention=True), *[
             pair_round(n, 12, 13) for n in (3, 4)
@@ -280,6 +284,44 @@ def test_what_is_not_easy_or_not_due_is_not_asked_again(why, more):
     usual = {"earlier": EARLIER, "duels": CLEAR, "answers": [said(1, "left")]}
     assert len(repeats(ask("pairs", number=9, **usual))) == 1
     assert repeats(ask("pairs", number=9, **{**usual, **more})) == [], why
+
+
+def test_what_seems_clear_by_chance_alone_is_no_easy_pair():
+    gaps = [Fitted((), CLEAR[:count]).gap(10, 11) for count in (4, 12)]
+    assert math.log(4) < gaps[0] < gaps[1], "four answers estimate four to one too, and are not sure of it"
+
+
+def test_honest_raters_repeat_easy_pairs_as_often_as_is_expected_of_them():
+    """Thirty images of sd 1, 120 comparisons by one Bradley-Terry rater; whoever is asked again answers anew."""
+    repeated, expected, found = [], [], 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        worth = rng.normal(0.0, 1.0, 30)
+        shown = {tuple(int(i) for i in rng.choice(30, 2, replace=False)) for _ in range(120)}
+        rounds = [pair_round(number, *pair) for number, pair in enumerate(sorted(shown), start=1)]
+        chances = [1 / (1 + math.exp(worth[right] - worth[left])) for left, right in sorted(shown)]
+        words = ["left" if rng.random() < chance else "right" for chance in chances]
+        given = [said(number, word) for number, word in enumerate(words, start=1)]
+        duels = [
+            human(*(pair if word == "left" else pair[::-1])) for pair, word in zip(sorted(shown), words, strict=True)
+        ]
+        fitted = Fitted((), duels)
+        again = easy_pair(rounds, given, fitted, rng)
+        if again is None:
+            continue
+        found += 1
+        word, chance = words[int(again.id[1:-2]) - 1], chances[int(again.id[1:-2]) - 1]
+        repeated.append(chance if word == "left" else 1 - chance)
+        one, other = again.images["left"], again.images["right"]
+        expected.append(fitted.alike(*((one, other) if word == "left" else (other, one))))
+    assert found >= 10
+    assert np.mean(repeated) > 0.86 and np.mean(repeated) == pytest.approx(np.mean(expected), abs=0.05)
+
+
+def test_a_tie_is_no_repeat_of_a_decision():
+    tied = [replace(duel, outcome="tie") for duel in CLEAR]
+    more, none = (Fitted((), duels).alike(10, 11) for duels in ([*CLEAR, *tied], [*CLEAR, *CLEAR]))
+    assert none > 0.9 and more < 0.7 and Fitted((), CLEAR).alike(10, 12) is None
 
 
 def test_consistency_counts_raters_who_answered_both_times():
@@ -297,6 +339,10 @@ def test_consistency_counts_raters_who_answered_both_times():
     assert [(c.rater, c.repeats, c.same) for c in consistency(questions, given)] == [
         ("a", 2, 2), ("b", 1, 0), ("c", 1, 0),
     ]  # fmt: skip
+    model = Fitted((), [human(10, 11), human(10, 11), human(13, 12)])
+    wanted = {"a": model.alike(10, 11) + model.alike(13, 12), "b": model.alike(10, 11), "c": model.alike(10, 11)}
+    assert {c.rater: c.expected for c in consistency(questions, given, model)} == pytest.approx(wanted)
+    assert [c.expected for c in consistency(questions, given, Fitted((), []))] == [1.0, 0.5, 0.5], "nothing is known"
 
 
 # ---- all of them -------------------------------------------------------------------------------------------------

@@ -152,7 +152,10 @@ def _raters(name: str, raters: Mapping[str, Any]) -> list[str]:
             )
     for each in raters["consistency"]:
         asked = _many(each["repeats"], "easy pair")
-        lines.append(f"  {each['rater']} was asked {asked} twice, and answered {each['same']} the same.")
+        lines.append(
+            f"  {each['rater']} was asked {asked} twice, and answered {each['same']} the same; of anybody "
+            f"who looks {each['expected']:.1f} are to be expected, of one who clicks at random {each['repeats'] / 2:g}."
+        )
     if not raters["consistency"]:
         lines.append("  No easy pair has been asked twice yet: check-ins do so now and then.")
     return lines

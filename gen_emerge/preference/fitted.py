@@ -6,6 +6,7 @@ history says little of their order and would make a round slow to open.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from gen_emerge.preference.bradley_terry import Fit, fit_bradley_terry
 from gen_emerge.preference.choosing import choose_groups, choose_pairs
-from gen_emerge.preference.comparisons import CODES, Comparisons
+from gen_emerge.preference.comparisons import CODES, Comparisons, Floats
 from gen_emerge.preference.duel_table import SCALE_FIRST
 from gen_emerge.preference.evidence import PSEUDO_SD
 from gen_emerge.preference.judges import weight_of
@@ -59,6 +60,25 @@ class Fitted:
         if None in places or not all(self.fit.compared[place] for place in places):
             return None
         return float(self.fit.utilities[places[0]] - self.fit.utilities[places[1]])
+
+    def gap_errors(self, pairs: Sequence[tuple[int, int]]) -> Floats:
+        """(k,) posterior sd, in log-odds, of the gap of each of k pairs whose images were compared."""
+        places = sorted({self._place[candidate] for pair in pairs for candidate in pair})
+        covariance = self.fit.covariance(np.array(places, dtype=np.int64))
+        one, other = (np.searchsorted(places, [self._place[pair[k]] for pair in pairs]) for k in (0, 1))
+        own = np.diag(covariance)
+        return np.sqrt(np.maximum(own[one] + own[other] - 2.0 * covariance[one, other], 0.0))
+
+    def alike(self, one: int, other: int) -> float | None:
+        """P(whoever is asked prefers the first to the second, and calls it no tie), averaged over what is left open.
+
+        None where one of them was never compared.
+        """
+        gap = self.gap(one, other)
+        if gap is None:
+            return None
+        no_tie = 1.0 - self.fit.tie / (self.fit.tie + 2.0 * math.cosh(gap / 2.0))
+        return no_tie * self.fit.expected_probability(self._place[one], self._place[other])
 
     @cached_property
     def fit(self) -> Fit:

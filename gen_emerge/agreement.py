@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge.among_raters import among_raters, drawn_again, plain
+from gen_emerge.among_raters import among_raters, drawn_again, kappa, plain
 from gen_emerge.chance import draw
 from gen_emerge.concordance import (
     Coefficient,
     Values,
-    cohen_kappa,
     icc_of_ranks,
     kendall,
     power_to_tell,
@@ -237,9 +236,5 @@ def _kept(
         "kept_rejected": words.count((True, False)),
         "discarded_passed": words.count((False, True)),
         "discarded_rejected": words.count((False, False)),
-        "kappa": drawn_again(groups, _kappa, rng) if len(words) >= LEAST_KEPT else None,
+        "kappa": drawn_again(groups, kappa, rng) if len(words) >= LEAST_KEPT else None,
     }
-
-
-def _kappa(rows: Values) -> float:
-    return cohen_kappa(rows[:, 0], rows[:, 1])

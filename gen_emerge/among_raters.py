@@ -99,12 +99,13 @@ def _kappas(table: Values, names: list[str], rng: np.random.Generator) -> list[d
     for one, other in combinations(range(len(names)), 2):
         both = table[np.isfinite(table[:, [one, other]]).all(axis=1)][:, [one, other]]
         if len(both) >= LEAST_COMMON:
-            figure = drawn_again([row[None] for row in both], _kappa, rng)
+            figure = drawn_again([row[None] for row in both], kappa, rng)
             found.append({"raters": [names[one], names[other]], "items": len(both), **figure})
     return found
 
 
-def _kappa(rows: Values) -> float:
+def kappa(rows: Values) -> float:
+    """Cohen's kappa of (items, 2) labels."""
     return cohen_kappa(rows[:, 0], rows[:, 1])
 
 

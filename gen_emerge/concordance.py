@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gen_emerge.errors import BadInput, nearest
 
 Values = NDArray[np.float64]
+Places = NDArray[np.intp]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 _LEVELS = ("nominal", "ordinal", "interval", "ratio")
 
@@ -32,19 +33,38 @@ class Coefficient:
     high: float
 
 
+def places(values: Values) -> Places:
+    """(n,) where each of (n,) values stands among the different ones, from 0."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
 def ranks(values: Values) -> Values:
     """(n,) ranks from 1, ties sharing their mean."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place.reshape(-1)]
+    return _ranks(places(values), np.ones(len(values)))
+
+
+def _ranks(place: Places, times: Values) -> Values:
+    taken = np.bincount(place, weights=times)
+    return (np.cumsum(taken) - (taken - 1) / 2)[place]
 
 
 def spearman(one: Values, other: Values) -> float:
     """Spearman's rank correlation of (n,) and (n,) values: Pearson's of their ranks; NaN when one does not vary."""
-    a, b = ranks(one), ranks(other)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else float("nan")
+    return spearman_drawn(places(one), places(other), np.ones(len(one)))
+
+
+def spearman_drawn(one: Places, other: Places, times: Values) -> float:
+    """The same of items of which the n-th was drawn `times[n]` times: a bootstrap needs no sorting.
+
+    Args:
+        one: (n,) `places` of the items' values.
+        other: (n,) of their other values.
+        times: (n,) how often each was drawn.
+    """
+    middle = (times.sum() + 1) / 2
+    a, b = _ranks(one, times) - middle, _ranks(other, times) - middle
+    scale = float(np.sqrt((a @ (times * a)) * (b @ (times * b))))
+    return float(a @ (times * b)) / scale if scale > 0 else float("nan")
 
 
 def kendall(one: Values, other: Values) -> float:

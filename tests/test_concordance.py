@@ -15,10 +15,12 @@ from gen_emerge.concordance import (
     icc_of_ranks,
     kendall,
     krippendorff_alpha,
+    places,
     power_to_tell,
     rank_interval,
     rounds_to_tell,
     spearman,
+    spearman_drawn,
 )
 from gen_emerge.errors import BadInput
 
@@ -65,6 +67,13 @@ def test_rank_correlations_agree_with_scipy_ties_included():
     assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
     assert kendall(a, b) == pytest.approx(stats.kendalltau(a, b).statistic)
     assert math.isnan(spearman(a, np.ones(25))) and math.isnan(kendall(a, np.ones(25)))
+
+
+def test_what_is_drawn_twice_is_two_items_with_equal_values():
+    rng = np.random.default_rng(6)
+    one, other, times = rng.normal(size=30), rng.integers(0, 9, 30).astype(float), rng.integers(0, 4, 30)
+    wanted = stats.spearmanr(np.repeat(one, times), np.repeat(other, times)).statistic
+    assert spearman_drawn(places(one), places(other), times.astype(float)) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("of", ["spearman", "kendall"])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen_emerge.calibration.drift import THRESHOLD
+from gen_emerge.concordance import ranks
 
 Values = NDArray[np.float64]
 
@@ -155,13 +156,11 @@ def least_vendi(vendi: Sequence[tuple[int, float]]) -> float:
 def lower(before: Sequence[float], after: Sequence[float]) -> float:
     """Standard errors by which `after` lies above `before`, negative below: Mann-Whitney, corrected for ties."""
     both = np.array([*before, *after], dtype=np.float64)
-    # Mid-ranks, from 1.
-    _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    variance = float(ranks.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if len(before) and len(after) else 0.0
+    order = ranks(both)
+    variance = float(order.var(ddof=1)) * (1 / len(before) + 1 / len(after)) if len(before) and len(after) else 0.0
     if variance == 0:
         return 0.0
-    return float((ranks[len(before) :].mean() - ranks[: len(before)].mean()) / np.sqrt(variance))
+    return float((order[len(before) :].mean() - order[: len(before)].mean()) / np.sqrt(variance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

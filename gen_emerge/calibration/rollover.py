@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.concordance import kendall, places, ranks, spearman, spearman_drawn
 from gen_emerge.types import Bounds, Outcome
 
 Values = NDArray[np.float64]
@@ -48,37 +49,20 @@ def agreement(old: Values, new: Values, rng: np.random.Generator) -> Agreement:
     count = len(old)
     if count < LEAST or np.ptp(old) == 0 or np.ptp(new) == 0:
         return Agreement(images=count)
-    from scipy.stats import kendalltau
-
-    places = [np.unique(values, return_inverse=True)[1] for values in (old, new)]
-
-    def spearman(times: Values) -> float:
-        a, b = (_ranks(each, times) for each in places)
-        scale = float(np.sqrt((a @ (times * a)) * (b @ (times * b))))
-        return float(a @ (times * b)) / scale if scale > 0 else float("nan")
+    one, other = places(old), places(new)
 
     def drawn() -> Values:
         return np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
 
-    found = np.array([spearman(drawn()) for _ in range(RESAMPLES)])
+    found = np.array([spearman_drawn(one, other, drawn()) for _ in range(RESAMPLES)])
     low, high = (float(v) for v in np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    tau: Any = kendalltau(old, new)
     return Agreement(
         images=count,
-        spearman=spearman(np.ones(count)),
+        spearman=spearman(old, new),
         interval=(low, high),
-        kendall=float(tau.statistic),
+        kendall=kendall(old, new),
         level=LEVEL,
     )
-
-
-def _ranks(places: NDArray[np.intp], times: Values) -> Values:
-    """Mean rank of every picture, less the mean of all, where the n-th picture counts `times[n]` times.
-
-    Nothing is sorted: `places` says where each picture's number stands among the different ones, from 0.
-    """
-    taken = np.bincount(places, weights=times)
-    return (np.cumsum(taken) - (taken - 1) / 2 - (times.sum() + 1) / 2)[places]
 
 
 def counts(old: Sequence[Outcome], new: Sequence[Outcome]) -> dict[str, dict[str, int]]:
@@ -94,9 +78,7 @@ def telling(old: Values, new: Values, before: Sequence[Outcome], after: Sequence
 
     From pass to fail or back comes before what begins or ends in review; then by how far the picture's rank moves.
     """
-    from scipy.stats import rankdata
-
-    moved = np.abs(np.asarray(rankdata(old)) - np.asarray(rankdata(new)))
+    moved = np.abs(ranks(old) - ranks(new))
     flipped = [place for place, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
     return sorted(flipped, key=lambda place: ("review" in (before[place], after[place]), -float(moved[place]), place))
 

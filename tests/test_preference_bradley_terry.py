@@ -176,6 +176,25 @@ def test_standard_errors_are_the_inverse_of_the_numerical_curvature():
     assert fit.standard_error_accuracy == 0.0
 
 
+@pytest.mark.parametrize("prior", [1.0, None])
+def test_standard_errors_are_of_the_utilities_under_a_prior_and_of_centred_ones_without(prior):
+    """Against the dense curvature: sum of p (1 - p) (e_i - e_j)(e_i - e_j)' over the judgements, and the prior's."""
+    _, many = simulated(6, 90, seed=11)
+    fit = fit_bradley_terry(many, 6, prior=prior)
+    design = np.eye(6)[many.left] - np.eye(6)[many.right]
+    chance = 1 / (1 + np.exp(-design @ fit.utilities))
+    curvature = design.T @ ((chance * (1 - chance))[:, None] * design)
+    centre = np.eye(6) - 1 / 6
+    if prior is None:
+        covariance = centre @ np.linalg.pinv(curvature, hermitian=True) @ centre
+    else:
+        slope = design.T @ (np.where(many.outcome == 1, 1.0, 0.0) - chance) - fit.utilities / prior**2
+        assert slope == pytest.approx(np.zeros(6), abs=1e-8), "mean 0 is where the mode is, nothing was subtracted"
+        covariance = np.linalg.inv(curvature + np.eye(6) / prior**2)
+        assert (fit.standard_errors > 1.01 * np.sqrt(np.diag(centre @ covariance @ centre))).all()
+    assert fit.standard_errors == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-6)
+
+
 @pytest.mark.parametrize("ties", [0.0, 0.2])
 def test_sampled_standard_errors_keep_to_the_accuracy_they_state(monkeypatch, ties):
     _, many = simulated(300, 700, seed=9, ties=ties)

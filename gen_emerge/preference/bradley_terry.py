@@ -114,12 +114,20 @@ class Fit:
 
     @cached_property
     def standard_errors(self) -> Floats:
-        """(n,) posterior sd of each utility; exact up to 2,000 compared items (see `standard_error_accuracy`)."""
+        """(n,) posterior sd of each utility, by the curvature at the mode (Laplace).
+
+        With a prior it is that of the utility itself, against the prior's zero: the prior's sd where an item was never
+        compared. The mode's mean is 0 without anything being subtracted, and what all of them together may be off by is
+        part of every error. Without a prior only differences are known, and it is the sd of u_i minus the mean of all.
+        For how far two items are apart take `difference_error`, for other contrasts `covariance`.
+
+        The curvature is inverted without error up to 2,000 compared items (see `standard_error_accuracy`).
+        """
         return _frozen(np.sqrt(self._variances[0]))
 
     @property
     def standard_error_accuracy(self) -> float:
-        """Typical relative error of `standard_errors`: 0.0 when they are exact."""
+        """Typical relative error of `standard_errors` by sampling the inverse: 0.0 up to 2,000 compared items."""
         return self._variances[1]
 
     @cached_property

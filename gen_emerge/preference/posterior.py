@@ -5,7 +5,8 @@ features' columns at the globals that weigh them, the covariance of the utilitie
 
     L^-1 + (B - F) S^-1 (B - F)'
 
-An item that was never compared has no node: its L^-1 is the prior's variance, its B is 0.
+An item that was never compared has no node: its L^-1 is the prior's variance, its B is 0. Nothing is centred: a prior
+fixes the level, and its mode has mean 0. Without one L^-1 is the pseudo-inverse, that of utilities with mean 0.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -268,11 +269,15 @@ def ask(
     """
     review = [c for c, (status, _) in state.waiting.items() if status == "review" and c not in settled]
     contests = [contest for contest in state.contests if contest.holder not in settled]
+    elites = _places(state)
+    # As many as there are elites: who holds a cell won duels for it, and says little of where a gate should stand.
+    recent = islice((c for c in reversed(state.accepted) if c not in elites and c not in settled), len(elites))
     material = Material(
-        elites=_places(state),
+        elites=elites,
         prompts=_Prompts(store),
         review=review,
         raw=list(state.turned_away),
+        recent=list(recent),
         contests=contests,
         takes=state.choices,
         duels=state.duels,

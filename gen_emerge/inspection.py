@@ -81,23 +81,6 @@ def _inspection(
     axes = state.archive.axes if state.archive else None
     clipped = _clipped_per_axis(placed, axes) if axes else []
     marks = favourites(store.inputs_of(KIND)) if store else {}
-    counts = store.gate_counts() if store else {}
-    gates: list[dict[str, Any]] = []
-    for gate in GATES:
-        bounds = state.calibration.bounds.get(gate) if state.calibration else None
-        fired = counts.get(gate, {})
-        gates.append(
-            {
-                "name": gate,
-                "lower": bounds.lower if bounds else None,
-                "upper": bounds.upper if bounds else None,
-                "review": bounds.review if bounds else None,
-                "duplicate": bounds.duplicate if bounds else None,
-                "fired": fired.get("fail", 0),
-                "reviewed": fired.get("review", 0),
-                "seen": sum(fired.values()),
-            }
-        )
     return {
         "series": config.name,
         "state": word,
@@ -113,7 +96,7 @@ def _inspection(
         ]
         if axes
         else [],
-        "gates": gates,
+        "gates": _gates(state, store),
         "calibration": state.calibration.version if state.calibration else None,
         "selector": choices.selector(config, store),
         "emitters": [
@@ -122,6 +105,28 @@ def _inspection(
         ],
         "digest": state.digest(),
     }
+
+
+def _gates(state: State, store: Store | None) -> list[dict[str, Any]]:
+    """Each gate's bounds in force, and how often it said what."""
+    counts = store.gate_counts() if store else {}
+    found: list[dict[str, Any]] = []
+    for gate in GATES:
+        bounds = state.calibration.bounds.get(gate) if state.calibration else None
+        fired = counts.get(gate, {})
+        found.append(
+            {
+                "name": gate,
+                "lower": bounds.lower if bounds else None,
+                "upper": bounds.upper if bounds else None,
+                "review": bounds.review if bounds else None,
+                "duplicate": bounds.duplicate if bounds else None,
+                "fired": fired.get("fail", 0),
+                "reviewed": fired.get("review", 0),
+                "seen": sum(fired.values()),
+            }
+        )
+    return found
 
 
 def _elite(elite: Elite, candidate: Candidate, signals: Mapping[str, Signal], mark: Favourite | None) -> dict[str, Any]:
@@ -170,11 +175,6 @@ def survey(root: Path, archive: Path, name: str) -> tuple[dict[str, Any], Report
         status = standing.status_of(config, folder, store, state)
         found = _inspection(config, state, store, status["state"], placed)
         return found, _report(config, folder, store, history, state, placed, status)
-
-
-def report_data(root: Path, archive: Path, name: str) -> ReportData:
-    """What a report draws alone: see `survey`."""
-    return survey(root, archive, name)[1]
 
 
 def _report(

@@ -865,7 +865,7 @@ def _rounds(folder: Path) -> list[Round]:
 def test_a_report_ends_in_the_figures_that_status_has(call: Callable[..., Outcome], night: Path) -> None:
     _json(call("--root", night, "--json", "run", "night", "--cycles", "14"))
     status = _json(call("--root", night, "--json", "status", "night"))
-    data = inspection.report_data(night, night / "archive", "night")
+    _, data = inspection.survey(night, night / "archive", "night")
     assert data.vendi[-1] == (14, status["vendi"]) and data.vendi[-2][0] == 9
     assert data.mean_distance[-1] == (14, status["mean_pairwise_distance"])
     assert [cycle for cycle, _ in data.mean_distance] == sorted({cycle for cycle, _ in data.mean_distance})

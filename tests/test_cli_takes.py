@@ -76,7 +76,7 @@ def test_a_series_of_takes_is_counted_told_and_verified(night: Studio) -> None:
     assert len(list((night.archive / "night" / "images").rglob("*.png"))) == 72
     said = night.inspect("night")["selector"]
     assert (said["use"], said["signals"], said["best_of"], said["efficiency"]) == ("signal", ["quality"], 3, None)
-    data = inspection.report_data(night.root, night.archive, "night")
+    _, data = inspection.survey(night.root, night.archive, "night")
     steps = {step.step: step.count for step in data.funnel}
     assert (steps["rendered"], steps["after the hard filters"]) == (72, 72)
     assert steps["chosen, one of 3 takes"] == 24
@@ -94,7 +94,7 @@ def test_a_series_of_one_take_says_nothing_of_a_selector(house: Studio) -> None:
     house.new("night", image=SMALL, loop={**LOOP, "best_of": 1})
     house.run("night", cycles=3)
     assert house.inspect("night")["selector"] is None
-    data = inspection.report_data(house.root, house.archive, "night")
+    _, data = inspection.survey(house.root, house.archive, "night")
     assert not any("selector" in step.step for step in data.funnel) and data.selector == ""
 
 
@@ -220,7 +220,7 @@ def test_another_package_s_detector_is_used_counted_and_can_be_set(
     house.new("night", image=SMALL, loop={**LOOP, "best_of": 1}, detectors=detectors)
     status = house.run("night")
     assert 0 < status["rejected"]["filters"]["dullness"] < 24
-    data = inspection.report_data(house.root, house.archive, "night")
+    _, data = inspection.survey(house.root, house.archive, "night")
     assert "after the hard filters and detectors" in {step.step for step in data.funnel}
     assert ("filter", "dullness") in {(row.kind, row.name) for row in data.firing}
     path = house.root / "experiments" / "series" / "night.toml"

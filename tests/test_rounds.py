@@ -19,10 +19,10 @@ GRID = {10 + i: (float(i % 5), float(i // 5)) for i in range(25)}
 PROMPTS = {i: f"prompt {i}" for i in range(200)}
 
 
-def ask(kind="checkin", *, number=1, elites=GRID, seed=1, size=5, ranked="pairs", **more):
+def ask(kind="checkin", *, number=1, elites=GRID, seed=1, ranked="pairs", **more):
     material = Material(elites=elites, prompts=PROMPTS, **more)
     rng = draw(seed, 25, 0, "round")
-    return open_round(kind, material, number=number, cycle=25, reason="scheduled", rng=rng, size=size, ranked=ranked)
+    return open_round(kind, material, number=number, cycle=25, reason="scheduled", rng=rng, ranked=ranked)
 
 
 def pairs_of(asked):
@@ -221,8 +221,6 @@ def test_equal_contests_are_drawn_by_chance_whatever_their_order():
     assert len(drawn) > 15
 
 
-def test_an_unknown_kind_or_size_is_refused():
+def test_an_unknown_kind_is_refused():
     with pytest.raises(BadInput, match='"pairs"'):
         ask("pair")
-    with pytest.raises(BadInput, match="at least 1"):
-        ask(size=0)

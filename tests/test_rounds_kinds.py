@@ -21,10 +21,10 @@ PROMPTS = {i: f"prompt {i}" for i in range(400)}
 RAW = tuple(range(300, 330))
 
 
-def ask(kind="checkin", *, number=1, elites=GRID, seed=1, size=5, ranked="pairs", **more):
+def ask(kind="checkin", *, number=1, elites=GRID, seed=1, ranked="pairs", **more):
     material = Material(elites=elites, prompts=PROMPTS, **more)
     rng = draw(seed, 25, 0, "round")
-    return open_round(kind, material, number=number, cycle=25, reason="scheduled", rng=rng, size=size, ranked=ranked)
+    return open_round(kind, material, number=number, cycle=25, reason="scheduled", rng=rng, ranked=ranked)
 
 
 def kinds(asked):
@@ -59,7 +59,7 @@ def test_four_are_not_ranked_twice_and_what_was_compared_brings_nothing_new():
     assert ask("rank4", elites=few, earlier=[first]) is None
     assert ask("pairs", elites=few, earlier=[first]) is None, "a ranking has compared every two of its images"
     more = {i: GRID[i] for i in range(10, 18)}
-    second = ask("rank4", elites=more, earlier=[first], size=1)
+    second = ask("rank4", elites=more, earlier=[first])
     assert len(shown(second)[0] & set(few)) <= 2
 
 
@@ -111,7 +111,7 @@ def test_no_three_are_asked_about_twice():
     few = {i: GRID[i] for i in range(10, 14)}
     earlier = []
     for number in range(1, 4):
-        asked = ask("triplets", number=number, elites=few, earlier=earlier, size=2, seed=number)
+        asked = ask("triplets", number=number, elites=few, earlier=earlier, seed=number)
         earlier += [asked] if asked else []
     seen = [images for asked in earlier for images in shown(asked)]
     assert len(seen) == len(set(seen)) == 4
@@ -212,7 +212,7 @@ def test_whom_the_baseline_meets_is_chance_alone():
 
 def test_where_only_baseline_images_hold_cells_they_meet_each_other_until_all_have_met():
     few = {i: GRID[i] for i in (10, 11, 12)}
-    earlier, met = [ask("checkin", elites=few, size=1)], set()
+    earlier, met = [replace(ask("checkin", elites=few), questions=())], set()
     assert earlier[0].baseline == (10, 11, 12)
     for number in range(2, 6):
         asked = ask(number=number, elites=few, earlier=earlier, review=[150, 151], seed=number)

@@ -23,10 +23,12 @@ from gen_emerge.preference.fitted import Fitted
 from gen_emerge.protocols import RoundKind
 from gen_emerge.types import Duel, HumanAnswer, Question, Round
 
+SCREENS = 5
+"""Questions of a round."""
 CHECKIN_REVIEWS = 2
 """At most so many images of the review band in a check-in."""
 RAW = 2
-"""So many raw images in a round of five, one where images of the review band are asked about besides."""
+"""So many raw images in a round, one where images of the review band are asked about besides."""
 TAKES_FROM = 2
 """A round of so many pairs or more keeps one of them for two takes of one genome, where there are any."""
 RANKED_TOGETHER = 4
@@ -47,7 +49,7 @@ class Material:
         prompts: candidate id -> the text it was made from, for all ids here.
         review: ids waiting in the review band, the oldest first.
         raw: ids that a gate turned away.
-        recent: ids accepted lately that may be asked keep / discard besides the elites.
+        recent: ids accepted lately that hold no cell: they may be asked keep / discard besides the elites.
         contests: holders and who could take their cells; undecided ones are asked first, then the newest.
         takes: the take of a genome that was chosen -> the others; one pair of a round may set two of them side by side.
         duels: every stored duel.
@@ -77,7 +79,6 @@ def open_round(
     cycle: int,
     reason: Literal["scheduled", "request", "alarm"],
     rng: np.random.Generator,
-    size: int = 5,
     ranked: Screens = "pairs",
 ) -> Round | None:
     """Choose the questions of one round.
@@ -89,35 +90,18 @@ def open_round(
         cycle: the cycle it opens in.
         reason: why.
         rng: a generator of this round alone.
-        size: how many questions at most; a calibration round ("ranking") is one.
         ranked: whether a check-in compares elites two by two or ranks four.
 
     Returns:
-        The round, or None when there is nothing to ask.
+        The round, of `SCREENS` questions at most, or None when there is nothing to ask.
 
     Raises:
-        BadInput: an unknown kind, or size below 1.
+        BadInput: an unknown kind.
     """
     if kind not in _KINDS:
         raise BadInput(f'Round kind "{kind}"; wanted {", ".join(_KINDS)}.', hint=nearest(kind, _KINDS))
-    if size < 1:
-        raise BadInput(f"A round of {size} questions; wanted at least 1.")
     choice = _Choice(material, number, rng)
-    if kind == "checkin":
-        questions = choice.check_in(size, ranked)
-    elif kind == "pairs":
-        questions = choice.compared(size, baseline=False)
-    elif kind == "rank4":
-        questions = choice.groups(size)
-    elif kind == "ranking":
-        questions = choice.ranking()
-    elif kind == "triplets":
-        questions = choice.triplets(size)
-    elif kind == "keep":
-        raw = choice.raws(RAW * size // 5)
-        questions = raw + choice.keeps(size - len(raw))
-    else:
-        questions = choice.reviews(size)
+    questions = choice.check_in(SCREENS, ranked) if kind == "checkin" else choice.of_one_kind(kind)
     numbered = tuple(replace(question, id=f"r{number}-{k}") for k, question in enumerate(questions, start=1))
     if not numbered:
         return None
@@ -139,6 +123,21 @@ class _Choice:
         self._fitted = Fitted(self._ids, material.duels, material.weights)
         self._frozen = next((asked.baseline for asked in material.earlier if asked.baseline), ())
         self.baseline: tuple[int, ...] = ()
+
+    def of_one_kind(self, kind: RoundKind) -> list[Question]:
+        """What a round of one kind asks; a calibration round ("ranking") is one screen."""
+        if kind == "pairs":
+            return self.compared(SCREENS, baseline=False)
+        if kind == "rank4":
+            return self.groups(SCREENS)
+        if kind == "ranking":
+            return self.ranking()
+        if kind == "triplets":
+            return self.triplets(SCREENS)
+        if kind == "review":
+            return self.reviews(SCREENS)
+        raw = self.raws(RAW)
+        return raw + self.keeps(SCREENS - len(raw))
 
     def check_in(self, size: int, ranked: Screens) -> list[Question]:
         """Comparisons, then images of the review band, then raw ones; what one cannot fill goes to the next."""

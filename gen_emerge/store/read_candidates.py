@@ -66,10 +66,6 @@ class CandidateReader(Snapshots):
                         found.setdefault(name, genome_from(*genome))
         return {h: found[h] for h in wanted if h in found}
 
-    def genome_hashes(self) -> set[str]:
-        """Hashes of every genome stored, proposals included."""
-        return {row[0] for row in self._all(select(t.GenomeRow.hash))}
-
     def candidates(
         self, ids: Sequence[int] | None = None, *, cycle: int | None = None, current: bool = False
     ) -> list[Candidate]:

@@ -443,6 +443,23 @@ def test_check_ins_show_what_a_gate_turned_away_and_it_is_noted(series):
     assert (said.candidate, said.stream, said.good) == (question.images["only"], "raw", True)
 
 
+def test_keep_is_asked_of_images_that_passed_the_gates_and_hold_no_cell_too(series):
+    made = series(plan()).run(12)
+    elites = {e.candidate for e in made.state.archive}
+    lately = [c for c in made.state.accepted if c not in elites][-len(elites) :]
+    shown = {}
+    for _ in range(6):
+        shown |= {q.images["only"]: q.stream for q in cli_rounds.request_round(made.store, "keep", seed=7).questions}
+    survivors = {c for c, stream in shown.items() if stream == "survivor"}
+    assert survivors and survivors <= set(lately), "as many as there are elites, the newest"
+    assert {c for c, stream in shown.items() if stream == "elite"} == elites, "by chance, those asked least first"
+    question = next(q for asked in made.store.rounds() for q in asked.questions if q.stream == "survivor")
+    made.answer(question.id, "keep")
+    made.run(13)
+    (said,) = judged(made.store, held=made.state.archive.ever_held(1))
+    assert (said.candidate, said.stream) == (question.images["only"], "survivor")
+
+
 def test_how_an_image_was_shown_is_taken_from_the_question_not_guessed(series):
     made = series(plan()).run(3)
     for number, stream in enumerate(("survivor", "elite", ""), start=900):

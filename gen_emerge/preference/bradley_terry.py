@@ -223,12 +223,7 @@ def fit_bradley_terry(
         NotIdentified: without a prior, an estimate is infinite or undetermined.
         BadInput: a judgement or an argument that cannot be used.
     """
-    if isinstance(prior, str) and prior != "evidence":
-        raise BadInput(f'prior is "{prior}"; wanted a number above 0, "evidence" or None.')
-    if isinstance(prior, (int, float)) and not (math.isfinite(prior) and prior > 0):
-        raise BadInput(f'prior is {prior}; wanted a number above 0, "evidence" or None.')
-    if prior is None and (raters or features is not None):
-        raise BadInput("Raters and features are learned under a prior.", hint='Give a number, or "evidence".')
+    _refuse_prior(prior, learned=raters or features is not None)
     edges = merge(comparisons, n_items, half_life, sides=position, raters=raters)
     if prior is None:
         return _plain(edges, position)
@@ -244,6 +239,16 @@ def fit_bradley_terry(
     graph = _graph(_only(edges, active), columns[active], position)
     scales, estimate = _maximum(graph, given)
     return Fit(_Solved(edges=edges, active=active, estimate=estimate, graph=graph, scales=scales, columns=columns))
+
+
+def _refuse_prior(prior: float | str | None, *, learned: bool) -> None:
+    """What is no prior, and none where one is needed."""
+    if isinstance(prior, str) and prior != "evidence":
+        raise BadInput(f'prior is "{prior}"; wanted a number above 0, "evidence" or None.')
+    if isinstance(prior, (int, float)) and not (math.isfinite(prior) and prior > 0):
+        raise BadInput(f'prior is {prior}; wanted a number above 0, "evidence" or None.')
+    if prior is None and learned:
+        raise BadInput("Raters and features are learned under a prior.", hint='Give a number, or "evidence".')
 
 
 def _maximum(graph: Graph, given: float | None) -> tuple[Scales, Estimate]:

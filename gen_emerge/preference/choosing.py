@@ -116,15 +116,8 @@ def choose_groups(
     for _ in range(k if free.any() else 0):
         own = np.diag(covariance)
         variance = np.maximum(own[:, None] + own - 2.0 * covariance, 1e-12)
-        bits = np.where(free, mutual_information(gap, variance), 0.0)
-        np.fill_diagonal(bits, -np.inf)
-        group = [int(place) for place in np.unravel_index(int(np.argmax(bits)), bits.shape)]
-        while len(group) < size:
-            group.append(int(np.argmax(bits[group].sum(axis=0))))
-        for a in range(size):
-            for i, j in ((group[a], other) for other in group[:a]):
-                spread = float(max(covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j], 1e-12))
-                covariance = _after(covariance, i, j, float(gap[i, j]), spread)
+        group = _grown(np.where(free, mutual_information(gap, variance), 0.0), size)
+        covariance = _after_all(covariance, group, gap)
         found.append(tuple(int(items[place]) for place in rng.permutation(group)))
     return found
 
@@ -187,6 +180,24 @@ def _after(covariance: Floats, i: int, j: int, gap: float, variance: float) -> F
     wide = _NOISE + variance
     weight = math.exp(-gap * gap / (2.0 * wide)) / math.sqrt(2.0 * math.pi * wide)
     return covariance - np.outer(column, column) / (1.0 / max(weight, 1e-300) + variance)
+
+
+def _grown(bits: Floats, size: int) -> list[int]:
+    """The places of a group: the pair of most bits, then one by one whoever brings most with those that are in it."""
+    np.fill_diagonal(bits, -np.inf)
+    group = [int(place) for place in np.unravel_index(int(np.argmax(bits)), bits.shape)]
+    while len(group) < size:
+        group.append(int(np.argmax(bits[group].sum(axis=0))))
+    return group
+
+
+def _after_all(covariance: Floats, group: Sequence[int], gap: Floats) -> Floats:
+    """The covariance once every pair of a group is answered."""
+    for a, i in enumerate(group):
+        for j in group[:a]:
+            spread = float(max(covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j], 1e-12))
+            covariance = _after(covariance, i, j, float(gap[i, j]), spread)
+    return covariance
 
 
 def _free(items: Ints, without: Collection[tuple[int, int]]) -> NDArray[np.bool_]:

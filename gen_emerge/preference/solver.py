@@ -247,7 +247,6 @@ def maximise(
     shared = prior.cold()
     if start is not None:
         shared = np.concatenate([[start.position, start.tau], start.weights])
-    free = prior.free
     at = _moments(graph, utilities, shared)
     precision *= max(1.0, float(graph.edges.totals.max(initial=0.0)))
     first = 0.0
@@ -259,16 +258,8 @@ def maximise(
         first = first or size
         estimate = _curvature(graph, at, utilities, shared, prior)
         step, step_shared = _newton(estimate, slope, slope_shared, max(min(1e-2, 0.1 * size / first), 1e-9))
-        before, scale = prior.objective(at, utilities, shared), 1.0
-        while True:
-            trial, trial_shared = utilities + scale * step, shared.copy()
-            trial_shared[free] += scale * step_shared
-            at = _moments(graph, trial, trial_shared)
-            if prior.objective(at, trial, trial_shared) >= before - 1e-12 * max(1.0, abs(before)) or scale < 1e-6:
-                break
-            scale *= 0.5
-        utilities, shared = trial, trial_shared
-        if sd is None and (np.ptp(utilities) > _RUNAWAY or np.abs(shared[free]).max(initial=0.0) > _RUNAWAY / 2):
+        at, utilities, shared = _stepped(graph, prior, at, (utilities, shared), (step, step_shared))
+        if sd is None and (np.ptp(utilities) > _RUNAWAY or np.abs(shared[prior.free]).max(initial=0.0) > _RUNAWAY / 2):
             raise Diverged
     else:
         if sd is None:
@@ -277,6 +268,21 @@ def maximise(
     if sd is None:
         _schur(estimate, estimate.curvature.solve(estimate.cross, 1e-6))
     return estimate
+
+
+def _stepped(
+    graph: Graph, prior: _Prior, at: Moments, start: tuple[Floats, Floats], step: tuple[Floats, Floats]
+) -> tuple[Moments, Floats, Floats]:
+    """Go along a Newton step, halved until the posterior does not fall: derivatives there, utilities, globals."""
+    (utilities, shared), scale = start, 1.0
+    before = prior.objective(at, utilities, shared)
+    while True:
+        trial, trial_shared = utilities + scale * step[0], shared.copy()
+        trial_shared[prior.free] += scale * step[1]
+        at = _moments(graph, trial, trial_shared)
+        if prior.objective(at, trial, trial_shared) >= before - 1e-12 * max(1.0, abs(before)) or scale < 1e-6:
+            return at, trial, trial_shared
+        scale *= 0.5
 
 
 class _Prior:

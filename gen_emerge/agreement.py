@@ -26,6 +26,7 @@ from gen_emerge.concordance import (
     spearman,
 )
 from gen_emerge.gates import let_in
+from gen_emerge.preference.fitted import Fitted
 from gen_emerge.preference.verdicts import on_single_images
 from gen_emerge.ranked import LEAST_RANKED, ORDERS, Numbers, Ranking, rankings, replayed
 from gen_emerge.store import Store
@@ -59,13 +60,13 @@ def agreement(store: Store, *, seed: int, was: float = 0.6, now: float = 0.3) ->
     standing = store.answers().standing
     ranked = rankings(store, state, told, standing)
     elites = len(state.archive) if state.archive else 0
-    redrawn = draw(seed, 0, 0, "agreement raters")
+    redrawn, fitted = draw(seed, 0, 0, "agreement raters"), Fitted((), state.duels, state.weights)
     return {
         "cycle": state.cycle,
         "level": LEVEL,
         "rankings": _rankings(ranked, elites, was, now, draw(seed, 0, 0, "agreement rankings")),
         "keep": _kept(store, questions, standing, draw(seed, 0, 0, "agreement keep")),
-        "raters": among_raters(questions, standing, state.duels, redrawn, least_screens=LEAST_SCREENS),
+        "raters": among_raters(questions, standing, fitted, redrawn, least_screens=LEAST_SCREENS),
         "acted_on": False,
     }
 

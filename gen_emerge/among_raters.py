@@ -18,7 +18,7 @@ from gen_emerge.concordance import Level, Values, bootstrap, cohen_kappa, krippe
 from gen_emerge.preference.attention import consistency
 from gen_emerge.preference.fitted import Fitted
 from gen_emerge.preference.verdicts import says
-from gen_emerge.types import RANKED, SINGLE, Duel, HumanAnswer, Question
+from gen_emerge.types import RANKED, SINGLE, HumanAnswer, Question
 
 LEAST_COMMON = 10
 """Items that two people answered, below which there is no figure."""
@@ -29,7 +29,7 @@ _LEVELS: Mapping[str, Level] = {"pairs": "nominal", "keep": "nominal", "rankings
 def among_raters(
     questions: Mapping[str, Question],
     standing: Iterable[HumanAnswer],
-    duels: Iterable[Duel],
+    fitted: Fitted,
     rng: np.random.Generator,
     *,
     least_screens: int,
@@ -39,7 +39,7 @@ def among_raters(
     Args:
         questions: id -> question, of all of them.
         standing: the answers that stand, in order of arrival; of one rater's words on an item the last counts.
-        duels: every stored duel, for what the preference model expects of repeated pairs.
+        fitted: the preference model, for what it expects of repeated pairs.
         rng: draws items again.
         least_screens: ranked screens from which on an interval over screens is given: images of one are not
             independent.
@@ -53,7 +53,7 @@ def among_raters(
                 words[kind][key][answer.rater] = code
     names = sorted({answer.rater for answer in answers})
     found = {kind: _alpha(kind, words[kind], names, rng, least_screens) for kind in _LEVELS}
-    repeats = [asdict(each) for each in consistency(questions, answers, Fitted((), duels))]
+    repeats = [asdict(each) for each in consistency(questions, answers, fitted)]
     return {"names": names, "wanted": LEAST_COMMON, **found, "consistency": repeats}
 
 

@@ -214,7 +214,10 @@ def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account
 def _holder(state: State, placements: list[tuple[int, Placement]]) -> int | None:
     if state.archive is None or not placements:
         return None
-    elite = state.archive.holder(placements[-1][1].cell)
+    last = placements[-1][1]
+    if last.descriptor_version != state.archive.axes.version:
+        return None  # its cell is one of a map that was re-laid since, and it has no place on the new one
+    elite = state.archive.holder(last.cell)
     return elite.candidate if elite is not None else None
 
 

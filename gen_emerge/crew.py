@@ -26,6 +26,7 @@ from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, nearest
 from gen_emerge.filters import NAMES, Rule
+from gen_emerge.preference.axes import Learn
 from gen_emerge.preference.takes import Selector
 from gen_emerge.probing import probe
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
@@ -143,6 +144,7 @@ def assemble(
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
         alarms=alarms_of(config),
+        axes=Learn(source=config.axes.learn, every=config.axes.refit_every),
         tilt=config.compass.tilt,
     )
 

@@ -67,6 +67,8 @@ def inspect(root: Path, archive: Path, name: str) -> dict[str, Any]:
 def _noting_places(history: Iterable[CycleOutcome], placed: dict[int, tuple[float, ...]]) -> Iterator[CycleOutcome]:
     """The history as it is; candidate -> descriptor goes to `placed`, so that it is walked once."""
     for outcome in history:
+        if outcome.axes is not None:  # coordinates along other axes say nothing of these
+            placed.clear()
         for placement in outcome.placements:
             placed.setdefault(placement.candidate, placement.descriptor)
         yield outcome

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,23 @@ LEAST = 60
 """Triplets without which no axes are fitted: of fewer, 5 folds tell chance from nothing."""
 STEPS = 200
 _SOFT = MARGIN / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learn:
+    """Whether and when axes are learned: see `[axes]` of a series file.
+
+    Args:
+        source: "off"; "triplets", which people answered; or "distance", the embedding's own, where nobody is asked.
+        every: cycles between two fits.
+    """
+
+    source: Literal["off", "triplets", "distance"] = "off"
+    every: int = 100
+
+
+NO_AXES = Learn()
+"""The measured axes stay."""
 
 Vectors = NDArray[np.float32]
 Weights = NDArray[np.float64]

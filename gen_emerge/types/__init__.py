@@ -17,6 +17,7 @@ from gen_emerge.types.genomes import (
 )
 from gen_emerge.types.history import (
     JUDGES,
+    RELAID,
     Axes,
     Candidate,
     CycleOutcome,
@@ -64,6 +65,7 @@ __all__ = [
     "HUMAN",
     "JUDGES",
     "RANKED",
+    "RELAID",
     "SINGLE",
     "Answer",
     "Ask",

@@ -144,7 +144,7 @@ def assemble(
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
         alarms=alarms_of(config),
-        axes=Learn(source=config.axes.learn, every=config.axes.refit_every),
+        axes=learn_of(config),
         tilt=config.compass.tilt,
     )
 
@@ -204,6 +204,11 @@ def learning_of(config: SeriesConfig) -> Learning:
 def alarms_of(config: SeriesConfig) -> Alarms:
     """What the series file says of alarms."""
     return Alarms(**config.alarms.model_dump())
+
+
+def learn_of(config: SeriesConfig) -> Learn:
+    """What the series file says of learned axes."""
+    return Learn(source=config.axes.learn, every=config.axes.refit_every)
 
 
 def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Generator:

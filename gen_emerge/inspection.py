@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge import choices, standing
+from gen_emerge import choices, foretold, standing
 from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
@@ -117,6 +117,7 @@ def _inspection(
         else [],
         "gates": gates,
         "calibration": state.calibration.version if state.calibration else None,
+        "learned_axes": foretold.learned_axes(config, state, store),
         "selector": choices.selector(config, store),
         "emitters": [
             {"name": n, "tries": c.total_tries, "opened": c.total_opened, "won": c.total_won}
@@ -215,6 +216,7 @@ def _report(
         mean_distance=_up_to_now(measures, status, "mean_pairwise_distance"),
         vendi=_up_to_now(measures, status, "vendi"),
         funnel=_funnel(state, config),
+        learned_axes=foretold.sentence(foretold.learned_axes(config, state, store)),
         selector=choices.sentence(choices.selector(config, store)),
         firing=_firing(store, state),
         histograms=_histograms(store, state, history),

@@ -37,15 +37,16 @@ def refit(draft: Draft) -> None:
         return
     ids, vectors, asked = _material(draft)
     evidence = content_hash([[t.question, t.rater, t.reference, t.nearer, t.farther] for t in asked])
-    earlier = [item.payload for item in live.store.inputs_of(KIND) if item.payload["at"] < draft.cycle]
+    fits = [e.payload["fitted"] for _, e in live.store.events() if e.kind == KIND and "fitted" in e.payload]
     threes = places_of(ids, [(t.reference, t.nearer, t.farther) for t in asked])
-    if len(threes) < LEAST or (earlier and earlier[-1]["evidence"] == evidence):
-        return
+    if len(threes) < LEAST or (fits and fits[-1]["evidence"] == evidence):
+        return  # nothing new was answered
     axes = len(live.crew.rhythm.axes)
     basis = basis_of(vectors, axes)
-    told = held_out(basis, vectors, threes, axes, rng=draw(live.crew.rhythm.seed, draft.cycle, 0, "folds"))
+    rng = draw(live.crew.rhythm.seed, draft.cycle, 0, "folds")
+    told = held_out(basis, vectors, threes, axes, rng=rng, look=len(fits) + 1)
     first = draft.cycle + live.crew.rhythm.pipeline_depth + 1  # the cycles up to there may have been begun by now
-    _tell(draft, told, first)
+    _tell(draft, told, evidence, first)
     if not told.believed or any(item.payload["at"] == draft.cycle for item in live.store.inputs_of(KIND)):
         return
     before = state.archive.axes
@@ -86,14 +87,14 @@ def _material(draft: Draft) -> tuple[NDArray[np.int64], NDArray[np.float32], lis
     return ids, vectors, asked
 
 
-def _tell(draft: Draft, told: HeldOut, first: int) -> None:
-    figures: dict[str, Any] = {**asdict(told), "believed": told.believed, "source": draft.live.crew.axes.source}
+def _tell(draft: Draft, told: HeldOut, evidence: str, first: int) -> None:
+    source = draft.live.crew.axes.source
+    figures: dict[str, Any] = {**asdict(told), "believed": told.believed, "source": source, "evidence": evidence}
     message = f"Learned axes {in_words(told)}: "
-    message += (
-        f"the map is re-laid along them in cycle {first}."
-        if told.believed
-        else "not better than chance, the map stays."
-    )
+    if told.believed:
+        message += f"the map is re-laid along them in cycle {first}."
+    else:
+        message += "not better than chance for sure, so the map stays."
     draft.events.append(Event(kind=KIND, message=message, payload={"fitted": figures}))
 
 

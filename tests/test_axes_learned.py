@@ -71,6 +71,29 @@ def test_random_clicks_are_seldom_believed() -> None:
     assert sum(told) <= 7
 
 
+def test_random_clicks_are_seldom_believed_however_often_axes_are_fitted() -> None:
+    vectors, _ = images(0)
+    basis, told = basis_of(vectors), []
+    for seed in range(40):
+        clicks = random_answers(seed + 1000, 300, 300)
+        looks = enumerate(range(60, 300, 24), start=1)
+        told.append(
+            any(
+                held_out(basis, vectors, clicks[:n], 2, rng=np.random.default_rng((seed, k)), look=k).believed
+                for k, n in looks
+            )
+        )
+    assert sum(told) <= 4
+
+
+def test_the_first_look_is_the_lower_end_of_its_interval() -> None:
+    vectors, seen = images(0)
+    basis, asked = basis_of(vectors), answers(0, seen, 100)
+    first, tenth = (held_out(basis, vectors, asked, 2, rng=np.random.default_rng(0), look=k) for k in (1, 10))
+    assert first.floor == pytest.approx(first.low, abs=1e-6)
+    assert tenth.floor < first.floor and (tenth.low, tenth.accuracy) == (first.low, first.accuracy)
+
+
 def test_many_raters_of_one_question_are_one_trial_and_foretell_nothing_of_each_other() -> None:
     vectors, _ = images(0)
     once = random_answers(3, 300, 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any
 
@@ -152,21 +153,26 @@ def test_conversations_across_a_relaid_map_change_nothing(series: Any, stops: tu
         alone.run(cycle)
     assert len(relaid_in(alone)) == 2
     slow = series(plan(depth=depth, critic=Slow(lambda n: n * 7 % 6)), "slow")
-    begun: list[int] = []
+    begun: list[int] = []  # the newest cycle that was begun when each was committed
+
+    def told(until: int) -> bool:
+        begun.append(max(slow.live.ahead, default=0))
+        return slow.state.cycle >= until
+
     for until in (*stops, cycles):
-        slow.run(
-            cycles, stop=lambda until=until: begun.append(max(slow.live.ahead, default=0)) or slow.state.cycle >= until
-        )
+        slow.run(cycles, stop=lambda until=until: told(until))
         slow.reopen()
-    assert any(ahead > EVERY + 1 + depth for ahead in begun[: EVERY + depth]) or stops, "begun across the boundary"
+    boundary = relaid_in(alone)[0]
+    assert stops or max(begun[: boundary - 1]) >= boundary, "begun before the map was re-laid"
     assert tables(slow) == tables(alone)
 
 
 class Slow(RankCritic):
-    def _hear(self, what: Any) -> None:
-        import time
+    """Takes its time over the cycles before the boundary: those after it are begun meanwhile."""
 
-        time.sleep(0.004)
+    def _hear(self, what: Any) -> None:
+        candidate = what if isinstance(what, int) else what[0]
+        time.sleep(0.2 if 4 * (EVERY + 1) < candidate <= 4 * (EVERY + 3) else 0.002)
 
 
 def test_distances_are_retraced_across_a_relaid_map(made: Series) -> None:
@@ -181,10 +187,10 @@ def test_distances_are_retraced_across_a_relaid_map(made: Series) -> None:
 # ---- people's triplets -------------------------------------------------------------------------------------------
 
 
-def teach(made: Series, count: int, says: Any) -> None:
+def teach(made: Series, count: int, says: Any, *, first: int = 0) -> None:
     """A person answers so many triplets of accepted images."""
     rng, accepted = np.random.default_rng(0), sorted(made.state.accepted)
-    for number in range(count):
+    for number in range(first, first + count):
         reference, a, b = (int(c) for c in rng.choice(accepted, 3, replace=False))
         images = {"reference": reference, "a": a, "b": b}
         question = Question(id=f"r9{number:03}-1", kind="triplet", ask="similarity", prompt="", images=images)
@@ -221,6 +227,11 @@ def test_random_clicks_leave_the_map_and_say_so(series: Any) -> None:
     assert relaid_in(made) == [] and made.store.inputs_of("axes") == []
     (said,) = [event for _, event in made.store.events() if event.kind == "axes"]
     assert not said.payload["fitted"]["believed"] and "the map stays" in said.message
+    made.run(EVERY * 2)
+    teach(made, 10, by_two(made), first=200)
+    made.run(EVERY * 3)
+    looks = [event.payload["fitted"]["look"] for _, event in made.store.events() if event.kind == "axes"]
+    assert looks == [1, 2], "nothing is fitted again before something new is answered, and the second look is a second"
 
 
 def test_few_triplets_teach_nothing(series: Any) -> None:

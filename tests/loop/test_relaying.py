@@ -14,6 +14,7 @@ from gen_emerge import learned_axes
 from gen_emerge.archive import Archive, project
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.first import GateSetting
+from gen_emerge.places import own_of_cell
 from gen_emerge.preference.axes import Learn
 from gen_emerge.relaying import settle
 from gen_emerge.retrace import retrace
@@ -311,6 +312,30 @@ def test_who_held_a_cell_before_may_be_near_its_challengers() -> None:
     assert archive.held_ever() == {1, 9} == archive.held_ever(2)
     assert archive.as_of(6) is before and archive.as_of(7) is archive
     assert before.held_ever(2) == frozenset()
+
+
+def test_while_cycles_of_before_are_under_way_whoever_held_a_cell_may_be_near() -> None:
+    """The same whether the map was re-laid already or only will be: a slow critic decides which."""
+    first = Axes(version=1, kind="grid", names=("x",), low=(0.0,), high=(4.0,), dims=(4,))
+    before = Archive(first)
+    for number, point, cycle in ((1, 0.5, 3), (2, 1.5, 3), (3, 2.5, 5)):
+        (placement,) = settle(first, {number: (point,)}, Says({}, {}), known=())
+        before.apply(placement, cycle)
+    moved = {1: 0, 2: 0, 3: 0, 4: 0, 5: 1}  # where they lie by the new axes
+    joined = {5: [(4, 3)], 6: [(5, 0)], 7: [(6, 0)], 8: [(7, 2)]}
+    alone = Archive(AXES, since=7)
+
+    def near(standing: Archive) -> frozenset[int]:
+        return own_of_cell(alone, standing, 0, since=4, joined=joined, cells=lambda: moved)
+
+    # 1 and 2 held cells at the commit of cycle 4, 3 did not; 4 joined for another cell of before, 5 for this number.
+    assert near(before) == {1, 2, 4, 6}
+    committed = Archive(AXES, since=7, before=before)
+    for placement in settle(AXES, {1: (0.5,), 2: (1.5,)}, Says({}, {}), known=()):
+        committed.apply(placement, 7)
+    assert near(committed) == {1, 2, 4, 6}
+    later = own_of_cell(committed, committed, 0, since=7, joined={8: [(7, 2), (8, 0)]}, cells=lambda: moved)
+    assert later == {1, 8}, "from the commit that re-laid the map on, its own cells count"
 
 
 def test_a_projection_of_one_image_is_that_of_many_to_the_last_bit() -> None:

@@ -20,7 +20,7 @@ from gen_emerge.cycle import Draft
 from gen_emerge.places import Descriptor, stored_descriptors
 from gen_emerge.state import State
 from gen_emerge.store import Store
-from gen_emerge.types import RELAID, Axes, Event, Input, Placement, Side
+from gen_emerge.types import LEARNED, RELAID, Axes, Event, Input, Placement, Side
 
 KIND = "axes"
 """The kind of such an input, and of the events about it."""
@@ -51,7 +51,7 @@ def come_into_force(draft: Draft, inputs: Sequence[Input]) -> None:
         axes = lay_axes(
             version=draft.archive.axes.version + 1,
             kind=rhythm.archive_kind,
-            names=[f"learned {number}" for number in range(1, len(item.payload["weights"]) + 1)],
+            names=[f"{LEARNED}{number}" for number in range(1, len(item.payload["weights"]) + 1)],
             low=item.payload["low"],
             high=item.payload["high"],
             dims=rhythm.dims,

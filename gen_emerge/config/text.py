@@ -89,7 +89,7 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         'more like this one?" (gen-emerge rounds NAME --open triplets); "distance" from what the scorer finds alike.',
     ),
     "axes.refit_every": (
-        "Cycles between two fits, 20 or more. They count only where they foretell better than chance.",
+        "So many cycles lie between two fits, 20 or more. They count only where they foretell better than chance.",
     ),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),

@@ -21,6 +21,7 @@ from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes
 from gen_emerge.store.write import last_committed
 from gen_emerge.types import (
     JUDGES,
+    LEARNED,
     Axes,
     Calibration,
     CycleOutcome,
@@ -177,9 +178,8 @@ def axes_between(connection: Connection, first: int, last: int) -> dict[int, Axe
     a = t.AxesRow
     statement = select(a.cycle, a.version, a.kind, a.names, a.low, a.high, a.dims, a.centroids).order_by(a.version)
     found = {cycle: axes_from(*rest) for cycle, *rest in connection.execute(_between(statement, a, first, last))}
-    return {
-        cycle: axes if axes.version == 1 else _with_weights(connection, cycle, axes) for cycle, axes in found.items()
-    }
+    learned = [cycle for cycle, axes in found.items() if any(str(name).startswith(LEARNED) for name in axes.names)]
+    return {**found, **{cycle: _with_weights(connection, cycle, found[cycle]) for cycle in learned}}
 
 
 def _with_weights(connection: Connection, cycle: int, axes: Axes) -> Axes:

@@ -17,6 +17,7 @@ from gen_emerge.types.genomes import (
 )
 from gen_emerge.types.history import (
     JUDGES,
+    LEARNED,
     RELAID,
     Axes,
     Candidate,
@@ -64,6 +65,7 @@ __all__ = [
     "GATES",
     "HUMAN",
     "JUDGES",
+    "LEARNED",
     "RANKED",
     "RELAID",
     "SINGLE",

@@ -40,6 +40,8 @@ class Placement:
     reason: str = "empty"
 
 
+LEARNED = "learned "
+"""How the names of learned axes begin; no signal's does."""
 RELAID = "re-laid"
 """The reason of a placement that follows from other axes alone: nobody came and nobody was asked."""
 

@@ -17,6 +17,7 @@ from gen_emerge.store import Store
 from gen_emerge.types import Axes, Embedding
 
 Descriptor = tuple[float, ...]
+_AT_ONCE = 4096
 
 
 def descriptor_of(axes: Axes, values: Mapping[str, float], embedding: Embedding | None) -> Descriptor:
@@ -41,17 +42,18 @@ def descriptor_of(axes: Axes, values: Mapping[str, float], embedding: Embedding 
 def stored_descriptors(store: Store, axes: Axes, ids: Iterable[int]) -> dict[int, Descriptor]:
     """Candidate id -> coordinates, in the order of `ids`; who was never measured for these axes is left out."""
     wanted = list(ids)
-    if not wanted:
-        return {}
-    if axes.learned:
-        known, vectors = store.embeddings(wanted, axes.space)
-        points = _projected(axes, vectors) if len(known) else []
-        found = {int(number): point for number, point in zip(known, points, strict=True)}
-    else:
-        signals = store.signals(wanted)
-        found = {
+    found: dict[int, Descriptor] = {}
+    for start in range(0, len(wanted), _AT_ONCE):  # a long series has more vectors than fit in memory
+        some = wanted[start : start + _AT_ONCE]
+        if axes.learned:
+            known, vectors = store.embeddings(some, axes.space)
+            points = _projected(axes, vectors) if len(known) else []
+            found |= {int(number): point for number, point in zip(known, points, strict=True)}
+            continue
+        signals = store.signals(some)
+        found |= {
             number: tuple(signals[number][name].value for name in axes.names)
-            for number in wanted
+            for number in some
             if all(name in signals.get(number, {}) for name in axes.names)
         }
     return {number: found[number] for number in wanted if number in found}

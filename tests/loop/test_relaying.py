@@ -113,6 +113,14 @@ def test_nobody_is_credited_for_a_cell_of_a_map_that_was_relaid(series: Any) -> 
     assert told.measures["cells_filled"] == len(learned.state.archive)
 
 
+def test_what_narrows_is_watched_anew_in_a_map_that_was_relaid_after_a_kill_too(series: Any) -> None:
+    made = series(plan()).run(EVERY + 8)
+    seen = [list(made.live.watches.figures.new_cells), list(made.live.watches.figures.distances)]
+    assert len(seen[0]) == 6, "since the cycle after the map was re-laid"
+    made.reopen()
+    assert [list(made.live.watches.figures.new_cells), list(made.live.watches.figures.distances)] == seen
+
+
 @pytest.mark.parametrize("depth", [0, 3])
 def test_kills_between_any_two_cycles_change_nothing(series: Any, depth: int) -> None:
     cycles = EVERY * 2 + depth + 4

@@ -47,18 +47,20 @@ def test_axes_are_found_that_neither_the_embedding_nor_its_principal_axes_show(s
 
 
 def test_what_is_held_out_is_what_fresh_triplets_say() -> None:
-    found, fresh = [], []
+    found, fresh, told_of = [], [], []
     for seed in range(20):
         vectors, seen = images(seed)
         basis, asked = basis_of(vectors), answers(seed, seen, 200)
         told = held_out(basis, vectors, asked, 2, rng=np.random.default_rng(seed))
         weights = fit_axes(basis, asked, 2)
         found.append(told.accuracy)
+        told_of.append(told.believed)
         fresh.append(right(vectors @ weights.T, answers(seed + 100, seen, 2000)).mean())
-        assert told.believed and told.triplets == 200
+        assert told.triplets == 200 and told.low < told.accuracy < told.high
         assert told.embedding == pytest.approx(right(vectors, asked).mean())
     # Fitted to four fifths of them, and never to those that are foretold: a little below, not above.
     assert -0.05 < np.mean(found) - np.mean(fresh) < 0.01
+    assert np.mean(told_of) > 0.8
 
 
 def test_random_clicks_are_seldom_believed() -> None:
@@ -68,7 +70,7 @@ def test_random_clicks_are_seldom_believed() -> None:
         held_out(basis, vectors, random_answers(seed, 300, 120), 2, rng=np.random.default_rng(seed)).believed
         for seed in range(100)
     ]
-    assert sum(told) <= 7
+    assert sum(told) <= 3
 
 
 def test_random_clicks_are_seldom_believed_however_often_axes_are_fitted() -> None:
@@ -83,7 +85,7 @@ def test_random_clicks_are_seldom_believed_however_often_axes_are_fitted() -> No
                 for k, n in looks
             )
         )
-    assert sum(told) <= 4
+    assert sum(told) <= 2
 
 
 def test_the_first_look_is_the_lower_end_of_its_interval() -> None:

@@ -189,8 +189,8 @@ def held_out(
     one question twice over are no more than one; and halved, because each of two triplets foretells the other: two
     random answers that happen to agree are right twice. Without the half random clicks were believed in one first fit
     of seventeen (simulated; nominally one of forty). A series that is fitted again and again would believe random
-    clicks sooner or later: the k-th look may be wrong with 0.05 / (k (k + 1)), one-sided, which is 5% over all looks there can
-    be. Of the first look that is the lower end of the 95% interval.
+    clicks sooner or later: the k-th look may be wrong with 0.05 / (k (k + 1)), one-sided, which is 5% over all looks
+    there can be. Of the first look that is the lower end of the 95% interval.
 
     Args:
         basis: of n images.

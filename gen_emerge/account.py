@@ -25,7 +25,7 @@ from gen_emerge.standing import Asked, reviews
 from gen_emerge.state import SELECTOR, WARMUP, State
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import Candidate, Placement, Resolution, Verdict
+from gen_emerge.types import RELAID, Candidate, Placement, Resolution, Verdict
 
 _WORD_OF = {"critic": "the critic's word", "preference": "the preference model", "human": "a human's word"}
 """Who decided a place."""
@@ -43,6 +43,7 @@ class Account:
         holder: who holds its cell now; None when it was never placed.
         lost: (cycle, who won its cell from it); None where nobody did.
         asked: of one in a review band, the question about it that is open or about to be heard; None where none is.
+        relaid: the cycle in which the map got other axes last; None where it has its first ones.
     """
 
     candidate: Candidate
@@ -52,11 +53,14 @@ class Account:
     holder: int | None = None
     lost: tuple[int, int] | None = None
     asked: Asked | None = None
+    relaid: int | None = None
 
     @property
     def cell(self) -> int | None:
-        """Where it lies; None when it was never placed."""
-        return self.placements[-1][1].cell if self.placements else None
+        """Where it lies; None when it was never placed, or not on the map as it is laid now."""
+        if not self.placements or self.placements[-1][0] < (self.relaid or 0):
+            return None
+        return self.placements[-1][1].cell
 
     @property
     def outcome(self) -> str:
@@ -116,6 +120,8 @@ class Account:
 
     def _why_there(self) -> str:
         cycle, placement = self._last("new", "won")
+        if placement.reason == RELAID:
+            return f"It holds cell {placement.cell} since the map was re-laid in cycle {cycle}{self._let_in}"
         if placement.outcome == "new":
             return f"It holds cell {placement.cell}, which was empty when it came in cycle {cycle}{self._let_in}"
         won = f"It holds cell {placement.cell}, which it won from candidate {placement.incumbent}"
@@ -130,6 +136,12 @@ class Account:
             held = f"It held cell {placement.cell} from cycle {since}"
             return f"{held}, until candidate {winner} won it in cycle {cycle}{self._let_in}"
         cycle, placement = self.placements[-1]
+        if self.relaid is not None and self.relaid > cycle:
+            return f"It was accepted, and has no place on the map since that was re-laid in cycle {self.relaid}"
+        if placement.reason == RELAID:
+            met = f"When the map was re-laid in cycle {cycle}, it met candidate {placement.incumbent}"
+            why = "is the better one by what is on record" if placement.outcome == "lost" else "held a cell for longer"
+            return f"{met} in cell {placement.cell}, which {why}{self._let_in}"
         by = _WORD_OF.get(placement.reason, placement.reason)
         met = f"It passed, and met candidate {placement.incumbent} in cell {placement.cell} in cycle {cycle}"
         if placement.outcome == "tie":
@@ -205,6 +217,7 @@ def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account
             holder=_holder(state, placements[candidate.id]),
             lost=lost.get(candidate.id),
             asked=asked.get(candidate.id),
+            relaid=state.archive.since if state.archive is not None and state.archive.axes.learned else None,
         )
         for candidate in store.candidates(sorted(wanted), current=True)
     }
@@ -214,7 +227,10 @@ def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account
 def _holder(state: State, placements: list[tuple[int, Placement]]) -> int | None:
     if state.archive is None or not placements:
         return None
-    elite = state.archive.holder(placements[-1][1].cell)
+    last = placements[-1][1]
+    if last.descriptor_version != state.archive.axes.version:
+        return None  # its cell is one of a map that was re-laid since, and it has no place on the new one
+    elite = state.archive.holder(last.cell)
     return elite.candidate if elite is not None else None
 
 

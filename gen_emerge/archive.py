@@ -10,14 +10,14 @@ in a cell: never shown, never a quality.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gen_emerge.errors import Damaged
-from gen_emerge.types import Axes, Placement
+from gen_emerge.types import RELAID, Axes, Placement
 
 CVT_SAMPLES = 20_000
 """Uniform points from which CVT centroids are computed."""
@@ -39,10 +39,22 @@ class Archive:
 
     Replaying needs no pyribs; it is imported when the first descriptor is placed (`locate`), and filled from the
     holders known by then.
+
+    Args:
+        axes: its geometry.
+        since: the cycle at whose commit these axes came into force.
+        before: the archive under the axes before. It is kept for those who look back past `since`; what came before
+            that one is not, for nobody looks back so far.
     """
 
-    def __init__(self, axes: Axes) -> None:
+    def __init__(self, axes: Axes, *, since: int = 0, before: Archive | None = None) -> None:
         self.axes = axes
+        self.since = since
+        self._before = before
+        self._once = before.held_ever() if before is not None else frozenset[int]()
+        if before is not None:
+            before._before = None
+        self._met: dict[int, list[tuple[int, int]]] = {}
         self._elites: dict[int, Elite] = {}
         self._reigns: dict[int, list[tuple[int, int]]] = {}
         self._ribs: Any = None
@@ -60,18 +72,27 @@ class Archive:
         """The elite of a cell, None when it is empty."""
         return self._elites.get(cell)
 
+    def as_of(self, cycle: int) -> Archive:
+        """The archive under the axes in force when `cycle` was committed; before there were any, under the first."""
+        return self if cycle >= self.since or self._before is None else self._before.as_of(cycle)
+
     def holder_as_of(self, cell: int, cycle: int) -> int | None:
         """Candidate id of the holder when `cycle` was committed."""
         past = [candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle]
         return past[-1] if past else None
 
     def ever_held(self, cell: int, cycle: float = math.inf) -> frozenset[int]:
-        """Candidate ids of all who held a cell until `cycle` was committed: near them, a challenge is allowed."""
-        return frozenset(candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle)
+        """Candidate ids of all who held a cell until `cycle` was committed: near them, a challenge is allowed.
 
-    def held_ever(self) -> frozenset[int]:
-        """Everybody who ever held a cell."""
-        return frozenset(candidate for reigns in self._reigns.values() for candidate, _ in reigns)
+        Of learned axes also those who held any cell under earlier axes and lie in this one now.
+        """
+        those = (*self._reigns.get(cell, ()), *self._met.get(cell, ()))
+        return frozenset(candidate for candidate, since in those if since <= cycle)
+
+    def held_ever(self, cycle: float = math.inf) -> frozenset[int]:
+        """Everybody who held a cell until `cycle` was committed, under whatever axes."""
+        those = (pair for reigns in self._reigns.values() for pair in reigns)
+        return self._once | {candidate for candidate, since in those if since <= cycle}
 
     def first_as_of(self, cycle: int) -> int | None:
         """Candidate id of the elite in the lowest filled cell when `cycle` was committed."""
@@ -89,6 +110,16 @@ class Archive:
         outside = bool(np.any(point < low) or np.any(point > high))
         return int(self._open().index_of_single(np.clip(point, low, high))), outside
 
+    def locate_all(self, descriptors: Mapping[int, Sequence[float]]) -> dict[int, tuple[int, bool]]:
+        """Candidate id -> what `locate` gives of its descriptor, for many at once."""
+        if not descriptors:
+            return {}
+        points = np.array(list(descriptors.values()), dtype=np.float64)
+        low, high = np.asarray(self.axes.low), np.asarray(self.axes.high)
+        cells = self._open().index_of(np.clip(points, low, high))
+        outside = np.any((points < low) | (points > high), axis=1)
+        return {c: (int(cell), bool(out)) for c, cell, out in zip(descriptors, cells, outside, strict=True)}
+
     def apply(self, placement: Placement, cycle: int) -> None:
         """Record one outcome. Only `new` and `won` change a holder.
 
@@ -97,6 +128,8 @@ class Archive:
         """
         standing = self._elites.get(placement.cell)
         if placement.outcome not in ("new", "won"):
+            if placement.reason == RELAID:
+                self._met.setdefault(placement.cell, []).append((placement.candidate, cycle))
             return
         expected = standing.candidate if standing else None
         if (placement.outcome == "new") != (standing is None) or placement.incumbent != expected:
@@ -168,6 +201,77 @@ def _ribs_archive(axes: Axes) -> Any:
     return CVTArchive(solution_dim=(), solution_dtype=object, centroids=np.asarray(axes.centroids), ranges=ranges)
 
 
+def project(weights: Sequence[Sequence[float]], vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(n, axes) coordinates W x of embeddings on learned axes, the same to the last bit for one image and for many.
+
+    Added up one after the other and not by a matrix product, whose order of addition is the library's own: a map that
+    is derived again, elsewhere too, must give the same cells.
+
+    Args:
+        weights: (axes, d).
+        vectors: (n, d) float32.
+    """
+    rows = np.asarray(weights, dtype=np.float64)
+    found = np.empty((len(vectors), len(rows)))
+    for start in range(0, len(vectors), _AT_ONCE):
+        some = vectors[start : start + _AT_ONCE].astype(np.float64)
+        for axis, row in enumerate(rows):
+            found[start : start + len(some), axis] = np.cumsum(some * row, axis=1)[:, -1]
+    return found
+
+
+_AT_ONCE = 4096
+
+
+def lay_axes(
+    *,
+    version: int,
+    kind: str,
+    names: Sequence[str],
+    low: Sequence[float],
+    high: Sequence[float],
+    dims: Sequence[int],
+    cells: int,
+    seed: int,
+    space: str = "",
+    weights: Sequence[Sequence[float]] = (),
+) -> Axes:
+    """Axes with ranges that are known: see `fix_axes` and `Axes`."""
+    centroids: tuple[tuple[float, ...], ...] = ()
+    if kind == "cvt":
+        centroids = _centroids(cells, list(zip(low, high, strict=True)), seed)
+    return Axes(
+        version=version,
+        kind="cvt" if kind == "cvt" else "grid",
+        names=tuple(names),
+        low=tuple(low),
+        high=tuple(high),
+        dims=tuple(dims) if kind == "grid" else (),
+        centroids=centroids,
+        space=space,
+        weights=tuple(tuple(float(value) for value in row) for row in weights),
+    )
+
+
+def ranges(
+    values: np.ndarray[Any, np.dtype[np.float64]], limits: Sequence[tuple[float, float]]
+) -> tuple[list[float], list[float]]:
+    """Lower and upper ends of the axes: see `fix_axes`."""
+    low: list[float] = []
+    high: list[float] = []
+    for axis, (floor, ceiling) in enumerate(limits):
+        near, far = (float(v) for v in np.percentile(values[:, axis], [2, 98]))
+        margin = (far - near) / 4
+        if margin <= 0:
+            scale = ceiling - floor if np.isfinite(ceiling - floor) else max(abs(near), 1.0)
+            margin = scale / 1000
+        low.append(max(near - margin, floor))
+        high.append(min(far + margin, ceiling))
+        if high[-1] <= low[-1]:
+            low[-1], high[-1] = near - margin, far + margin
+    return low, high
+
+
 def fix_axes(
     *,
     kind: str,
@@ -192,30 +296,8 @@ def fix_axes(
         limits: (axes,) natural (low, high) of every signal; infinities where there is none.
         seed: of the CVT's centroids, 0 .. 2**32 - 1.
     """
-    low: list[float] = []
-    high: list[float] = []
-    for axis, (floor, ceiling) in enumerate(limits):
-        near, far = (float(v) for v in np.percentile(values[:, axis], [2, 98]))
-        margin = (far - near) / 4
-        if margin <= 0:
-            scale = ceiling - floor if np.isfinite(ceiling - floor) else max(abs(near), 1.0)
-            margin = scale / 1000
-        low.append(max(near - margin, floor))
-        high.append(min(far + margin, ceiling))
-        if high[-1] <= low[-1]:
-            low[-1], high[-1] = near - margin, far + margin
-    centroids: tuple[tuple[float, ...], ...] = ()
-    if kind == "cvt":
-        centroids = _centroids(cells, list(zip(low, high, strict=True)), seed)
-    return Axes(
-        version=1,
-        kind="cvt" if kind == "cvt" else "grid",
-        names=tuple(names),
-        low=tuple(low),
-        high=tuple(high),
-        dims=tuple(dims) if kind == "grid" else (),
-        centroids=centroids,
-    )
+    low, high = ranges(values, limits)
+    return lay_axes(version=1, kind=kind, names=names, low=low, high=high, dims=dims, cells=cells, seed=seed)
 
 
 def _centroids(cells: int, ranges: list[tuple[float, float]], seed: int) -> tuple[tuple[float, ...], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from gen_emerge.config import load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import Damaged, GenEmergeError, NotASeries, WrongSchema
 from gen_emerge.gates import judge, overall
+from gen_emerge.places import stored_descriptors
+from gen_emerge.preference.ranking import DuelPreference
+from gen_emerge.relaying import KIND as AXES
+from gen_emerge.relaying import relaid
 from gen_emerge.state import CONTRADICTIONS, State
 from gen_emerge.store import DATABASE, Problem, Store, uncommitted, verify_files, verify_pages, verify_rows
 from gen_emerge.store.images import walk
 from gen_emerge.store.imports import walk_imports
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import CycleOutcome, Signal
+from gen_emerge.types import RELAID, CycleOutcome, Signal
 
 CHUNK = 64
 """Cycles whose signals are looked at together."""
@@ -85,13 +90,17 @@ def _replayed(store: Store) -> Iterator[Problem]:
         for outcome in store.history():
             if outcome.cycle != state.cycle + 1:
                 yield _problem(outcome.cycle, f"follows cycle {state.cycle}")
+            if outcome.axes is not None:  # other axes, other cells: each by those of its time
+                yield from _again(store, chunk, state.archive)
+                chunk = []
+                yield from _as_far_as_it_goes(store, f"cycle {outcome.cycle}", _laid_again(store, outcome, state))
             try:
                 state.apply(outcome)
             except _WRONG as error:
                 yield _problem(outcome.cycle, str(error))
                 break
             chunk.append(outcome)
-            if len(chunk) == CHUNK or outcome.axes is not None:  # other axes, other cells: each by those of its time
+            if len(chunk) == CHUNK:
                 yield from _again(store, chunk, state.archive)
                 chunk = []
     except _WRONG as error:
@@ -121,11 +130,9 @@ def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) 
     placements = [(outcome.cycle, placement) for outcome in outcomes for placement in outcome.placements]
     if archive is None or not placements:
         return
-    signals = store.signals(sorted({placement.candidate for _, placement in placements}))
+    known = stored_descriptors(store, archive.axes, sorted({placement.candidate for _, placement in placements}))
     for cycle, placement in placements:
-        known = signals.get(placement.candidate, {})
-        descriptor = tuple(known[name].value if name in known else float("nan") for name in archive.axes.names)
-        if descriptor != placement.descriptor:
+        if known.get(placement.candidate) != placement.descriptor:
             yield _problem(cycle, f"candidate {placement.candidate}: its descriptor is not what was measured")
         elif archive.locate(placement.descriptor)[0] != placement.cell:
             yield _problem(cycle, f"candidate {placement.candidate}: cell {placement.cell} is not its cell")
@@ -136,6 +143,24 @@ def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) 
                 side = decided.get((placement.candidate, placement.incumbent or 0))
                 if {"left": "won", "right": "lost", "tie": "tie"}.get(side or "") != placement.outcome:
                     yield _problem(outcome.cycle, f"candidate {placement.candidate}: no duel says {placement.outcome}")
+
+
+def _laid_again(store: Store, outcome: CycleOutcome, state: State) -> Iterator[Problem]:
+    """Everybody's place under other axes follows from what was on record before that cycle."""
+    axes = outcome.axes
+    if axes is None or state.archive is None:
+        return
+    preference = DuelPreference()
+    for duel in state.duels:
+        preference.add(duel)
+    expected = relaid(store, state, axes, preference)
+    found = [placement for placement in outcome.placements if placement.reason == RELAID]
+    differing = [one for one, other in zip_longest(expected, found) if one != other]
+    if differing:
+        yield _problem(outcome.cycle, f"{len(differing)} places under axes version {axes.version} do not follow")
+    told = [item.payload for item in store.inputs(outcome.cycle, outcome.cycle) if item.kind == AXES]
+    if not told or (list(axes.low), list(axes.high)) != (told[-1]["low"], told[-1]["high"]):
+        yield _problem(outcome.cycle, f"the ranges of axes version {axes.version} are not those that were learned")
 
 
 def _verdicts(store: Store) -> Iterator[Problem]:

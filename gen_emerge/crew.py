@@ -26,6 +26,7 @@ from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, nearest
 from gen_emerge.filters import NAMES, Rule
+from gen_emerge.preference.axes import Learn
 from gen_emerge.preference.takes import Selector
 from gen_emerge.probing import probe
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
@@ -143,6 +144,7 @@ def assemble(
         imports=Imported(imported) if imported else None,
         learning=learning_of(config),
         alarms=alarms_of(config),
+        axes=learn_of(config),
         tilt=config.compass.tilt,
     )
 
@@ -202,6 +204,11 @@ def learning_of(config: SeriesConfig) -> Learning:
 def alarms_of(config: SeriesConfig) -> Alarms:
     """What the series file says of alarms."""
     return Alarms(**config.alarms.model_dump())
+
+
+def learn_of(config: SeriesConfig) -> Learn:
+    """What the series file says of learned axes."""
+    return Learn(source=config.axes.learn, every=config.axes.refit_every)
 
 
 def load_generator(config: SeriesConfig, picture: Picture | None = None) -> Generator:

@@ -19,10 +19,12 @@ from gen_emerge.archive import Archive
 from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse, to_review
 from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.live import Live
+from gen_emerge.places import descriptor_of
 from gen_emerge.recall import recall
 from gen_emerge.subject import Subject
 from gen_emerge.telling import figures
 from gen_emerge.types import (
+    RELAID,
     Calibration,
     Critique,
     CycleRecord,
@@ -52,7 +54,7 @@ class Draft:
         self.batch: list[Subject] = []
         self.returning: list[Subject] = []
         self.calibration: Calibration | None = live.calibration_before(cycle)
-        self.archive: Archive | None = live.state.archive
+        self.archive: Archive | None = live.archive_before(cycle)
         self.duels: list[Duel] = []
         self.resolutions: list[Resolution] = []
         self.placements: list[Placement] = []
@@ -126,7 +128,7 @@ class Draft:
     def locate(self, subject: Subject) -> None:
         """Its descriptor and cell."""
         assert self.archive is not None
-        subject.descriptor = tuple(subject.values[name] for name in self.archive.axes.names)
+        subject.descriptor = descriptor_of(self.archive.axes, subject.values, subject.embedding)
         subject.cell, subject.clipped = self.archive.locate(subject.descriptor)
 
     # ---- the critic -------------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ class Draft:
         humans = live.told_since(self.since, self.cycle)
         rivals: dict[int, Exhibit] = {}
         for subject in survivors:
-            holder = live.state.archive.holder_as_of(subject.cell, self.since) if live.state.archive else None
+            holder = self.held_before(subject.cell)
             if holder is None or holder == subject.id:
                 continue
             if frozenset((subject.id, holder)) in humans:
@@ -179,6 +181,7 @@ class Draft:
 
     def listen(self) -> None:
         """What the critic says of the survivors. Who cannot be answered about stays pending."""
+        self._follow_the_map()
         if self._talk is not None:
             self.heard = self._talk.result()
             self.renewed = self.heard.renewed
@@ -210,6 +213,24 @@ class Draft:
             if subject.critique is None and subject.status in ("passed", "pending"):
                 self.settle(subject, "pending", "critic")
 
+    def _follow_the_map(self) -> None:
+        """Axes that came into force in a cycle that was not committed yet have their holders by now."""
+        committed = self.live.state.archive
+        if self.archive is not None and committed is not None and committed.axes.version == self.archive.axes.version:
+            self.archive = committed
+
+    def held_before(self, cell: int) -> int | None:
+        """Who held a cell at the commit that duels are chosen from; None where the map was re-laid since."""
+        if self.live.state.archive is None or self.archive is None:
+            return None
+        then = self.live.state.archive.as_of(self.since)
+        return then.holder_as_of(cell, self.since) if then.axes.version == self.archive.axes.version else None
+
+    @property
+    def relaid(self) -> bool:
+        """Whether everybody got another place in this very cycle."""
+        return any(placement.reason == RELAID for placement in self.placements)
+
     @property
     def since(self) -> int:
         """The commit that this cycle's proposals were made from, and its duels are chosen from."""
@@ -219,14 +240,15 @@ class Draft:
         """The current best as of that commit. Before any comparison there is none: the first elite stands in for it."""
         best = self.live.best_as_of(self.since)
         if best is None and self.live.state.archive is not None:
-            return self.live.state.archive.first_as_of(self.since)
+            return self.live.state.archive.as_of(self.since).first_as_of(self.since)
         return best
 
     @cached_property
     def figures(self) -> Mapping[str, float]:
         """Of the series as a whole, once its places are given."""
-        opened = sum(1 for placement in self.placements if placement.outcome == "new")
-        return figures(self.live, self.cycle, self.batch, opened)
+        before = len(self.live.state.archive) if self.live.state.archive and not self.relaid else 0
+        filled = before + sum(1 for placement in self.placements if placement.outcome == "new")
+        return figures(self.live, self.cycle, self.batch, filled)
 
     # ---- the record ----------------------------------------------------------------------------------------------
 

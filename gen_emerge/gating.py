@@ -52,14 +52,15 @@ def _end_warmup(draft: Draft, subjects: list[Subject]) -> list[Subject]:
         return []
     given = approved(draft.live.store.inputs_of(KIND), crew.versions, draft.cycle)
     draft.calibration = first_thresholds(crew, everybody, draft.cycle, given=given)
-    draft.archive = Archive(first_axes(crew, everybody, draft.cycle))
+    draft.archive = Archive(first_axes(crew, everybody, draft.cycle), since=draft.cycle)
     return everybody
 
 
 def _gate(draft: Draft, subjects: Sequence[Subject], calibration: Calibration) -> None:
+    assert draft.archive is not None
     neighbours = Neighbours(draft.live.index, subjects)
     for place, subject in enumerate(subjects):
-        own_cell = draft.live.neighbours_allowed(subject.cell, draft.cycle)
+        own_cell = draft.live.neighbours_allowed(draft.archive, subject.cell, draft.cycle)
         nearest, anybody = neighbours.distances(place, own_cell)
         if nearest is not None:
             subject.note("novelty", nearest)

@@ -24,6 +24,7 @@ from gen_emerge.preference.verdicts import as_duels, decisions, withdrawal
 from gen_emerge.protocols import RoundKind
 from gen_emerge.recalibrate import recalibrate
 from gen_emerge.recall import recall
+from gen_emerge.relaying import come_into_force
 from gen_emerge.remeasure import remeasured, replaced_scorers
 from gen_emerge.state import SELECTOR, State
 from gen_emerge.store import Store
@@ -41,6 +42,7 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
     if settings and settings[-1].id != draft.live.store.inputs_of("config")[0].id:
         _settings_changed(draft)
     recalibrate(draft, inputs)
+    come_into_force(draft, inputs)
     for item in inputs:
         if item.kind == "quarantine":
             message = f"Genome {item.payload['genome'][:12]} is quarantined: {item.payload['error']}"
@@ -211,6 +213,9 @@ def open_one(draft: Draft, kind: RoundKind | Literal["checkin"], reason: Literal
     live, rhythm = draft.live, draft.live.crew.rhythm
     decided = {resolution.candidate for resolution in draft.resolutions}
     displaced = {placement.incumbent for placement in draft.placements if placement.outcome == "won"}
+    if draft.relaid and live.state.archive is not None:
+        holding = {holder(draft, placement.cell) for placement in draft.placements}
+        displaced |= {elite.candidate for elite in live.state.archive} - holding
     return ask(
         kind,
         live.state,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge import choices, standing
+from gen_emerge import choices, foretold, standing
 from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
@@ -67,6 +67,8 @@ def inspect(root: Path, archive: Path, name: str) -> dict[str, Any]:
 def _noting_places(history: Iterable[CycleOutcome], placed: dict[int, tuple[float, ...]]) -> Iterator[CycleOutcome]:
     """The history as it is; candidate -> descriptor goes to `placed`, so that it is walked once."""
     for outcome in history:
+        if outcome.axes is not None:  # coordinates along other axes say nothing of these
+            placed.clear()
         for placement in outcome.placements:
             placed.setdefault(placement.candidate, placement.descriptor)
         yield outcome
@@ -98,6 +100,7 @@ def _inspection(
         else [],
         "gates": _gates(state, store),
         "calibration": state.calibration.version if state.calibration else None,
+        "learned_axes": foretold.learned_axes(config, state, store),
         "selector": choices.selector(config, store),
         "emitters": [
             {"name": n, "tries": c.total_tries, "opened": c.total_opened, "won": c.total_won}
@@ -213,6 +216,7 @@ def _report(
         mean_distance=_up_to_now(measures, status, "mean_pairwise_distance"),
         vendi=_up_to_now(measures, status, "vendi"),
         funnel=_funnel(state, config),
+        learned_axes=foretold.sentence(foretold.learned_axes(config, state, store)),
         selector=choices.sentence(choices.selector(config, store)),
         firing=_firing(store, state),
         histograms=_histograms(store, state, history),

@@ -1,30 +1,19 @@
 """What people answered to "which is more like this one?": store -> triplets that a distance can learn from.
 
-Reads beside a running series; changes nothing. Rankings and pairs are no such answers: they say which image is better,
-and nothing of which are alike.
+Reads beside a running series; changes nothing. What an answer says is read in `preference/triplets.py`; their pictures
+are found here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gen_emerge.errors import BadInput, Damaged, nearest
+from gen_emerge.preference.triplets import Triplet, decided, triplet_questions
 from gen_emerge.store import Store
 from gen_emerge.store.images import read_stored
 from gen_emerge.types import Pixels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Triplet:
-    """One answer: of two images the one more like the reference, by candidate ids."""
-
-    question: str
-    rater: str
-    reference: int
-    nearer: int
-    farther: int
 
 
 def triplets(store: Store, *, rater: str | None = None) -> list[Triplet]:
@@ -37,27 +26,13 @@ def triplets(store: Store, *, rater: str | None = None) -> list[Triplet]:
     Raises:
         BadInput: nobody of that name answered a triplet.
     """
-    questions = {q.id: q for asked in store.rounds() for q in asked.questions if q.kind == "triplet"}
-    answers = [answer for answer in store.answers().standing if answer.question in questions]
-    names = sorted({answer.rater for answer in answers})
+    rounds, standing = store.rounds(), store.answers().standing
+    questions = triplet_questions(rounds)
+    names = sorted({answer.rater for answer in standing if answer.question in questions})
     if rater is not None and rater not in names:
         hint = nearest(rater, names) if names else "Nobody did yet."
         raise BadInput(f'"{rater}" has answered no triplet of this series.', hint=hint)
-    found: list[Triplet] = []
-    for answer in answers:
-        if answer.answer not in ("a", "b") or rater not in (None, answer.rater):
-            continue
-        images = questions[answer.question].images
-        found.append(
-            Triplet(
-                question=answer.question,
-                rater=answer.rater,
-                reference=images["reference"],
-                nearer=images[answer.answer],
-                farther=images["b" if answer.answer == "a" else "a"],
-            )
-        )
-    return found
+    return decided(rounds, standing, rater=rater)
 
 
 def pictures_of(

@@ -6,7 +6,7 @@ and the exhibits of elites. All of it is derived: killed and rebuilt, it is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen_emerge.album import Album
+from gen_emerge.archive import Archive
 from gen_emerge.asking import Sitting
 from gen_emerge.imported import KIND, Imports, room
 from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
+from gen_emerge.places import descriptor_of, own_of_cell, stored_descriptors
 from gen_emerge.propose import Proposer
 from gen_emerge.roles import Crew
 from gen_emerge.state import State
@@ -107,6 +109,8 @@ class Live:
         self.vectors: dict[int, NDArray[np.float32]] = {}
         self.carried: dict[int, Embedding] = {}
         self._tried: dict[int, Embedding] | None = None
+        self._moved_by = 0
+        self._moved_to: dict[int, int] = {}
         self._cache = cache
         self._exhibits: dict[int, Exhibit] = {}
         self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
@@ -261,22 +265,37 @@ class Live:
             joined = self.state.lately[cycle].joined if cycle in self.state.lately else []
             if archive is None or not joined:
                 continue
-            signals = self.store.signals(joined)
-            points = [[signals[c][name].value for name in archive.axes.names] for c in joined]
-            found[cycle] = [(c, archive.locate(point)[0]) for c, point in zip(joined, points, strict=True)]
+            then = archive.as_of(cycle)
+            cells = then.locate_all(stored_descriptors(self.store, then.axes, joined))
+            found[cycle] = [(candidate, cell) for candidate, (cell, _) in cells.items()]
         return found
 
-    def neighbours_allowed(self, cell: int, cycle: int) -> frozenset[int]:
-        """Whom an image of a cell may be near: who held it when the proposals of `cycle` were made, or joined since.
+    def neighbours_allowed(self, archive: Archive, cell: int, cycle: int) -> frozenset[int]:
+        """Whom an image of a cell may be near: see `places.own_of_cell`.
 
         An image that was accepted for the same cell a moment ago is what this one would challenge.
         """
         since = cycle - 1 - self.crew.rhythm.pipeline_depth
-        held = self.state.archive.ever_held(cell, since) if self.state.archive else frozenset[int]()
-        joined = {
-            c for when, those in self.joined.items() if since < when < cycle for c, where in those if where == cell
-        }
-        return held | joined
+        joined = {when: those for when, those in self.joined.items() if since < when < cycle}
+        return own_of_cell(
+            archive, self.state.archive, cell, since=since, joined=joined, cells=lambda: self._moved(archive)
+        )
+
+    def _moved(self, archive: Archive) -> Mapping[int, int]:
+        """Candidate id -> cell under new axes, of everybody who held a cell or was accepted under the ones before."""
+        if self._moved_by != archive.axes.version:
+            self._moved_by, self._moved_to = archive.axes.version, {}
+        held = self.state.archive.as_of(archive.since - 1).held_ever() if self.state.archive else frozenset[int]()
+        lately = {c for cycle, those in self.joined.items() if cycle < archive.since for c, _ in those}
+        wanted = sorted((held | lately) - self._moved_to.keys())
+        if wanted:
+            begun = [subject for draft in self.ahead.values() for subject in (*draft.returning, *draft.batch)]
+            own = {s.id: s for s in begun if s.embedding is not None}
+            points = {c: descriptor_of(archive.axes, own[c].values, own[c].embedding) for c in wanted if c in own}
+            points |= stored_descriptors(self.store, archive.axes, [c for c in wanted if c not in own])
+            cells = archive.locate_all(points)
+            self._moved_to |= {c: cells[c][0] if c in cells else -1 for c in wanted}
+        return self._moved_to
 
     # ---- cycles begun and not committed --------------------------------------------------------------------------
 
@@ -289,6 +308,11 @@ class Live:
         """The thresholds in force when a cycle begins."""
         begun = [number for number in self.ahead if number < cycle]
         return self.ahead[max(begun)].calibration if begun else self.state.calibration
+
+    def archive_before(self, cycle: int) -> Archive | None:
+        """The map when a cycle begins. One of axes that are not committed yet knows nobody: it only locates."""
+        begun = [number for number in self.ahead if number < cycle]
+        return self.ahead[max(begun)].archive if begun else self.state.archive
 
     def told_since(self, since: int, cycle: int) -> frozenset[frozenset[int]]:
         """The pairs humans spoke about, or took back what they said, in the cycles > `since` up to `cycle` itself."""

@@ -15,9 +15,11 @@ from gen_emerge.cycle import Draft
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.gating import judge
 from gen_emerge.hearing import check_in, hear, overrule
+from gen_emerge.learned_axes import refit
 from gen_emerge.learning import learn
 from gen_emerge.live import Live
 from gen_emerge.placing import challenge
+from gen_emerge.relaying import lay_again
 from gen_emerge.types import CycleRecord
 from gen_emerge.watching import watch
 
@@ -49,10 +51,12 @@ def run(
         while not answered(live, engine, draft):  # a slow critic talks: the next cycles begin meanwhile
             begin(live, engine, max(live.ahead) + 1)
         draft.listen()  # critic ->
+        lay_again(draft)  # learned axes -> another map
         overrule(draft)  # judgements -> duels
         challenge(draft)  # duels -> cells
         check_in(draft)  # now and then -> a round
         learn(draft)  # a round that was answered -> thresholds to come
+        refit(draft)  # triplets -> axes to come
         watch(draft)  # what moved -> alarms, and what follows from them
         now = time.perf_counter()
         record = live.advance(draft.record(seconds=now - clock))  # -> the next proposals

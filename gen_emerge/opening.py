@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load
-from gen_emerge.config.tables import AlarmsConfig, CalibrationConfig, CompassConfig
+from gen_emerge.config.tables import AlarmsConfig, AxesConfig, CalibrationConfig, CompassConfig
 from gen_emerge.config.toml import shown
 from gen_emerge.crew import known_names, load_banks, reference_prompts
 from gen_emerge.errors import BadInput, FixedKeyChanged
@@ -110,6 +110,8 @@ def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank
         del table["alarms"]
     if config.compass == CompassConfig():
         del table["compass"]
+    if config.axes == AxesConfig():
+        del table["axes"]
     banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
     return {"settings": table, "banks": banks}
 
@@ -165,7 +167,18 @@ def check_words(store: Store, bank: PromptBank, name: str) -> None:
 
 
 def note_settings(store: Store, config: SeriesConfig, crew: Crew) -> None:
-    """Write changed settings to `inputs`: they take effect at the next cycle boundary, for ever from there."""
+    """Write changed settings to `inputs`: they take effect at the next cycle boundary, for ever from there.
+
+    Raises:
+        BadInput: the map is laid out in an embedding that today's novelty scorer does not give.
+    """
+    laid = store.axes()[-1:]
+    if laid and laid[0].learned and laid[0].space != crew.versions["novelty"]:
+        now = crew.versions["novelty"]
+        raise BadInput(
+            f"The axes of the map are a projection of {laid[0].space}, and [scorers.novelty] gives {now}.",
+            hint="Write the scorer of before again, or begin another series with `gen-emerge new`.",
+        )
     payload = {**_settings(config, crew.prompts, crew.questions), "versions": crew.versions}
     known = store.inputs_of("config")
     if not known or content_hash(dict(known[-1].payload)) != content_hash(payload):

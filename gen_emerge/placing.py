@@ -94,8 +94,7 @@ def _sure(draft: Draft, subject: Subject, incumbent: int) -> Side | None:
     if (subject.id, incumbent) in draft.sure_of:
         return draft.sure_of[subject.id, incumbent]
     live = draft.live
-    archive = live.state.archive
-    if draft.talk is None and archive is not None and archive.holder_as_of(subject.cell, draft.since) == incumbent:
+    if draft.talk is None and draft.held_before(subject.cell) == incumbent:
         return live.lagged.sure(draft.cycle, subject.id, incumbent)
     return live.preference.sure(subject.id, incumbent)
 

@@ -239,6 +239,11 @@ def _refuse_old_units(house: House, gate: Gate) -> None:
             hint='Write "auto" there first; a trial shows the numbers with the same share of pictures below them.',
         )
     laid = house.state.archive.axes.names if house.state.archive is not None else ()
+    if gate == "novelty" and house.state.archive is not None and house.state.archive.axes.learned:
+        raise BadInput(
+            "The axes of the map are a projection of the novelty scorer's embedding: its cells are nothing by another.",
+            hint="Begin another series for another scorer: gen-emerge new NAME",
+        )
     if gate in (*laid, *house.config.archive.axes):  # in the warm-up too, before there are any cells
         raise BadInput(
             f"{gate} is an axis of the map: its cells are laid out in the numbers of the scorer in force.",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gen_emerge.archive import Archive
 from gen_emerge.novelty import NoveltyIndex
+from gen_emerge.places import own_of_cell, stored_descriptors
 from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.types import CycleOutcome
@@ -44,7 +45,9 @@ def retrace(store: Store, vectors: Mapping[int, Vector], gated: Iterable[int], *
     wanted, waiting, found = frozenset(gated), list[int](), dict[int, Distances]()
     for outcome in store.history():
         waiting += [fate.id for fate in outcome.fates if fate.id in wanted]
-        archive = walk.state.archive or (Archive(outcome.axes) if outcome.axes is not None else None)
+        archive = walk.state.archive
+        if outcome.axes is not None:  # by these its own images were located
+            archive = Archive(outcome.axes, since=outcome.cycle)
         if archive is not None:
             # Those of the warm-up are gated at its end, all others in their own cycle.
             found |= walk.gate(outcome, archive, sorted(waiting))
@@ -63,6 +66,8 @@ class _Walk:
         self._depth = depth
         self._index = NoveltyIndex(None, len(next(iter(vectors.values()))))
         self._joined: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._moved_by = 0
+        self._moved_to: dict[int, int] = {}
 
     def take(self, outcome: CycleOutcome, archive: Archive | None) -> None:
         """The cycle happened: whoever it accepted is a neighbour from now on."""
@@ -80,9 +85,8 @@ class _Walk:
                 self._index.add(candidate, self._vectors[candidate])
 
     def _cells(self, archive: Archive, candidates: list[int]) -> dict[int, int]:
-        signals = self._store.signals(candidates)
-        points = {c: [signals[c][name].value for name in archive.axes.names] for c in candidates}
-        return {candidate: archive.locate(point)[0] for candidate, point in points.items()}
+        points = stored_descriptors(self._store, archive.axes, candidates)
+        return {candidate: cell for candidate, (cell, _) in archive.locate_all(points).items()}
 
     def gate(self, outcome: CycleOutcome, archive: Archive, candidates: list[int]) -> dict[int, Distances]:
         """The distances of those that were gated in one cycle, in slot order."""
@@ -112,9 +116,19 @@ class _Walk:
     def _allowed(self, archive: Archive, cell: int, cycle: int) -> frozenset[int]:
         """As `Live.neighbours_allowed`."""
         since = cycle - 1 - self._depth
-        lately = [those for when, those in self._joined.items() if since < when < cycle]
-        joined = {candidate for those in lately for candidate, where in those if where == cell}
-        return archive.ever_held(cell, since) | joined
+        joined = {when: those for when, those in self._joined.items() if since < when < cycle}
+        standing = self.state.archive
+        return own_of_cell(archive, standing, cell, since=since, joined=joined, cells=lambda: self._moved(archive))
+
+    def _moved(self, archive: Archive) -> dict[int, int]:
+        """As `Live._moved`."""
+        if self._moved_by != archive.axes.version:
+            self._moved_by, self._moved_to = archive.axes.version, {}
+        held = self.state.archive.as_of(archive.since - 1).held_ever() if self.state.archive else frozenset[int]()
+        lately = {c for cycle, those in self._joined.items() if cycle < archive.since for c, _ in those}
+        wanted = sorted((held | lately) - self._moved_to.keys())
+        self._moved_to |= {**dict.fromkeys(wanted, -1), **self._cells(archive, wanted)}
+        return self._moved_to
 
 
 def _let_in(outcome: CycleOutcome) -> frozenset[int]:

@@ -10,6 +10,7 @@ from gen_emerge.calibration.alarms import ALARMS, Alarms
 from gen_emerge.calibration.costs import LEARNING, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.filters import Rule
+from gen_emerge.preference.axes import NO_AXES, Learn
 from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.protocols import Critic, Detector, Emitter, Generator, Scorer
 from gen_emerge.types import Genome, PromptBank, QuestionBank
@@ -65,6 +66,7 @@ class Crew:
         imports: gives the pictures of imported genomes, or None where there can be none.
         learning: how judgements move thresholds.
         alarms: what is watched, and what an alarm may do.
+        axes: whether the map's axes are learned, and when.
         tilt: share of the drawn words, 0 to 0.5, that follows the compass.
     """
 
@@ -87,6 +89,7 @@ class Crew:
     imports: Generator | None = None
     learning: Learning = LEARNING
     alarms: Alarms = ALARMS
+    axes: Learn = NO_AXES
     tilt: float = 0.0
 
     @property

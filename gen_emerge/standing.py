@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput, GenEmergeError
+from gen_emerge.foretold import learned_axes
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.needs import lacks_libraries
 from gen_emerge.preference.answers import is_complete
@@ -120,6 +121,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "alarms": [_alarm(alarm) for alarm in state.standing],
         "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
+        **({"learned_axes": axes} if (axes := learned_axes(config, state, store)) is not None else {}),
         **({"imports_waiting": imports} if imports else {}),
         **({"needs": "the models extra"} if word == "new" and lacks_libraries(config) else {}),
     }

@@ -19,6 +19,7 @@ from gen_emerge.errors import Damaged
 from gen_emerge.preference.pairs import Contest
 from gen_emerge.types import (
     GATES,
+    RELAID,
     Axes,
     Calibration,
     CycleOutcome,
@@ -100,8 +101,9 @@ class State:
         if calibration is not None:
             self.calibration = calibration
         if axes is not None:
-            self.archive = Archive(axes)
+            self.archive = Archive(axes, since=self.cycle + 1, before=self.archive)
             self.challengers = {}
+            self.clipped.clear()  # how many lie outside other ranges says nothing of these
 
     def place(self, placement: Placement, cycle: int) -> None:
         """One outcome in the archive. A contested place waits in `contested` until its duel is back."""
@@ -113,7 +115,7 @@ class State:
             self.asked[placement.candidate] = cycle
         self._note_challenger(placement, cycle)
         own = self.operators.get(placement.candidate) != IMPORT
-        if placement.reason != "human" and not again and own:
+        if placement.reason not in ("human", RELAID) and not again and own:
             self.clipped.append(placement.clipped)
             del self.clipped[:-1000]
 
@@ -148,7 +150,7 @@ class State:
         effect = {
             p.candidate: p.outcome
             for p in outcome.placements
-            if p.outcome in ("new", "won") and p.candidate not in foreign
+            if p.outcome in ("new", "won") and p.candidate not in foreign and p.reason != RELAID
         }
         went_on = [gone_on(takes) for takes in takes_of(outcome)]
         tried = {

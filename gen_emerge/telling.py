@@ -24,14 +24,14 @@ LEAST_PLACEMENTS = 100
 """Placements without which a share says little."""
 
 
-def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Mapping[str, float]:
+def figures(live: Live, cycle: int, batch: Sequence[Subject], filled: int) -> Mapping[str, float]:
     """Whole-series figures after one cycle.
 
     Args:
         live: the series before this cycle is folded in.
         cycle: its number.
         batch: its candidates; of several takes of a genome only the one that went on counts.
-        opened: cells it opened, imported pictures' among them.
+        filled: cells filled when it ends.
 
     Returns:
         `cells_filled`; `elites_mean_pairwise_distance` and `batch_mean_pairwise_distance` (1 - cosine) where there are
@@ -40,9 +40,8 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], opened: int) -> Ma
     """
     vectors = live.elite_vectors()
     own = [s.vector for s in batch if s.embedding is not None and s.cause != SELECTOR and not s.genome.imported]
-    filled = len(live.state.archive) if live.state.archive else 0
     found: dict[str, float | None] = {
-        "cells_filled": float(filled + opened),
+        "cells_filled": float(filled),
         "elites_mean_pairwise_distance": mean_pairwise_distance(vectors),
         "batch_mean_pairwise_distance": mean_pairwise_distance(np.stack(own)) if own else None,
     }

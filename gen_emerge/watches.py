@@ -95,7 +95,8 @@ class Watches:
             self.reviews = self._reviews(store, max(first, judged, _regime(state, REVIEW_RATE)))
         self.figures = Figures()
         if begun and crew.alarms.narrowing:
-            since = max(begun[0] + 1, novelty_since(store, crew.versions["novelty"]))
+            relaid = state.archive.since if state.archive is not None and state.archive.axes.learned else 0
+            since = max(begun[0] + 1, novelty_since(store, crew.versions["novelty"]), relaid + 1)
             found = store.opened_since(since)
             for cycle, figures in store.measures(since - 1)[1:]:
                 self.figures.add(cycle, figures, self.opened_a_cycle(*found.get(cycle, (0, 0))))
@@ -144,6 +145,10 @@ class Watches:
         """Other thresholds came into force: how many images wait under them is another question."""
         if self.reviews is not None:
             self.reviews = Followed(RateWatch(), ())
+
+    def other_axes(self) -> None:
+        """The map was re-laid: how many cells are opened in it from now on is another question."""
+        self.figures = Figures()
 
 
 def _regime(state: State, alarm: str) -> int:

@@ -189,8 +189,11 @@ def _narrowing(draft: Draft) -> Iterator[Raised | Ended]:
     live = draft.live
     if not live.crew.alarms.narrowing:
         return
+    if draft.relaid:
+        live.watches.other_axes()
+    else:
+        live.watches.figures.add(draft.cycle, draft.figures, live.watches.opened_a_cycle(*_own(draft)))
     figures, standing = live.watches.figures, live.state.alarm(NARROWING)
-    figures.add(draft.cycle, draft.figures, live.watches.opened_a_cycle(*_own(draft)))
     if standing is not None:
         signs = figures.narrow_still(int(standing.payload["since"]))
         if len(signs) < min(2, len(standing.payload["signs"])):

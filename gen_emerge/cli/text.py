@@ -72,6 +72,10 @@ def status_text(
         f"  {'elites':<10} {spread}",
         f"  {'pace':<10} {number(status['images_per_minute'], '.0f')} images/min",
     ]
+    if axes := status.get("learned_axes"):
+        from gen_emerge.foretold import sentence
+
+        lines += ["", *textwrap.wrap(sentence(axes), WIDTH, initial_indent="  ", subsequent_indent="    ")]
     for alarm in status.get("alarms", ()):
         did = "; ".join(response["said"] for response in alarm["responses"])
         told = f"alarm: {alarm['message']}" + (f" So {did}." if did else "")

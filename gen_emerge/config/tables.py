@@ -185,6 +185,13 @@ class CompassConfig(Table):
     tilt: Real = Field(default=0.0, ge=0, le=0.5)
 
 
+class AxesConfig(Table):
+    """`[axes]`: whether the map's axes are learned from what is alike, and how often they are fitted anew."""
+
+    learn: Literal["off", "triplets", "distance"] = "off"
+    refit_every: int = Field(default=100, ge=20, le=10_000_000)
+
+
 class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
@@ -249,6 +256,7 @@ class SeriesConfig(Table):
     calibration: CalibrationConfig = CalibrationConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     compass: CompassConfig = CompassConfig()
+    axes: AxesConfig = AxesConfig()
     filters: FiltersConfig = FiltersConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     selector: SelectorConfig = SelectorConfig()

@@ -84,6 +84,13 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         "This share of the words drawn for fresh prompts and mutations follows what you like, 0 to 0.5, the others are",
         "drawn as ever; 0 tilts nothing. What you like: gen-emerge compass NAME",
     ),
+    "axes.learn": (
+        'The axes of the map: "off" keeps those of [archive]; "triplets" learns others from your answers to "which is',
+        'more like this one?" (gen-emerge rounds NAME --open triplets); "distance" from what the scorer finds alike.',
+    ),
+    "axes.refit_every": (
+        "So many cycles lie between two fits, 20 or more. They count only where they foretell better than chance.",
+    ),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
     "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),

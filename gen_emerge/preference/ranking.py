@@ -76,6 +76,7 @@ class DuelPreference:
         self._duels: list[Duel] = []
         self._table = DuelTable()
         self._verdicts: dict[tuple[int, int], dict[str, int | None]] = {}
+        self._critics: dict[tuple[int, int], int | None] = {}
         self._decided: list[int] = []
         self._foretold: list[_Foretold] = []
         self._oracles: list[_Oracle] = []
@@ -104,6 +105,7 @@ class DuelPreference:
         twin._table = copy.deepcopy(self._table)
         for name in ("_duels", "_decided", "_foretold", "_oracles", "_weighings", "_scales"):
             setattr(twin, name, copy.copy(getattr(self, name)))
+        twin._critics = dict(self._critics)
         twin._verdicts = {pair: dict(said) for pair, said in self._verdicts.items()}
         return twin
 
@@ -123,7 +125,7 @@ class DuelPreference:
         self._oracles = [each for each in self._oracles if each.at < place]
         self._weighings = [each for each in self._weighings if each.at < place]
         self._scales = {count: sd for count, sd in self._scales.items() if count <= place}
-        self._verdicts = {}
+        self._verdicts, self._critics = {}, {}
         for duel in self._duels[:place]:
             self._keep_verdict(duel)
         self._fit = None
@@ -139,6 +141,20 @@ class DuelPreference:
             self._foretell(duel)
         self._table.append(duel)
         self._fit = None
+
+    def recorded(self, challenger: int, incumbent: int) -> Side | None:
+        """What was said of exactly these two: by most humans (see `sure`), else by a critic last; None for nothing.
+
+        Args:
+            challenger: candidate id, "left".
+            incumbent: candidate id, "right".
+        """
+        self._catch_up()
+        direct = self._direct(challenger, incumbent)
+        if direct is not None or _pair(challenger, incumbent) not in self._critics:
+            return direct
+        winner = self._critics[_pair(challenger, incumbent)]
+        return "tie" if winner is None else "left" if winner == challenger else "right"
 
     def sure(self, challenger: int, incumbent: int, probability: float | None = None) -> Side | None:
         """Give "left" (challenger) or "right" (incumbent) when it can be settled without asking, else None.
@@ -215,12 +231,12 @@ class DuelPreference:
 
     def _keep_verdict(self, duel: Duel) -> None:
         if duel.by_human:
-            pair = (min(duel.left, duel.right), max(duel.left, duel.right))
-            winner = {"left": duel.left, "right": duel.right, "tie": None}[duel.outcome]
-            self._verdicts.setdefault(pair, {})[duel.judge] = winner
+            self._verdicts.setdefault(_pair(duel.left, duel.right), {})[duel.judge] = _winner(duel)
+        else:
+            self._critics[_pair(duel.left, duel.right)] = _winner(duel)
 
     def _direct(self, challenger: int, incumbent: int) -> Side | None:
-        verdicts = self._verdicts.get((min(challenger, incumbent), max(challenger, incumbent)))
+        verdicts = self._verdicts.get(_pair(challenger, incumbent))
         if not verdicts:
             return None
         winners = list(verdicts.values())
@@ -289,3 +305,12 @@ class DuelPreference:
             weights = next(each.weights for each in reversed(self._weighings) if each.at < due)
             self._scales[due] = self._table.fit(due, weights, "evidence").prior_sd or PSEUDO_SD
         return self._scales[due]
+
+
+def _pair(one: int, other: int) -> tuple[int, int]:
+    return min(one, other), max(one, other)
+
+
+def _winner(duel: Duel) -> int | None:
+    """Candidate id, None at a tie."""
+    return {"left": duel.left, "right": duel.right, "tie": None}[duel.outcome]

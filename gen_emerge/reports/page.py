@@ -107,6 +107,8 @@ def map_caption(data: ReportData, sheet: MapSheet) -> str:
         text.append(f"{words.plural(outside, 'image')} lay beyond the ends of an axis and {stand} at the edge.")
     if sheet.note:
         text.append(sheet.note)
+    if data.learned_axes:
+        text.append(data.learned_axes)
     return " ".join(text)
 
 

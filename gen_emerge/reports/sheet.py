@@ -187,6 +187,7 @@ class ReportData:
         mean_distance: mean pairwise perceptual distance over the elites after a cycle (low = all alike).
         vendi: Vendi score of the elites after a cycle (the effective number of different images).
         funnel: from rendered to elites, in order.
+        learned_axes: how well learned axes foretell what people call alike, in a sentence or two; "" where none are.
         selector: how takes of a genome were chosen, and how well, in a sentence; "" where there is one each.
         firing: hard filters and gates.
         histograms: one per signal.
@@ -219,6 +220,7 @@ class ReportData:
     vendi: Curve = ()
     funnel: tuple[FunnelStep, ...] = ()
     selector: str = ""
+    learned_axes: str = ""
     firing: tuple[Firing, ...] = ()
     histograms: tuple[Histogram, ...] = ()
     shares: Mapping[str, Curve] = field(default_factory=dict[str, Curve])

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, select
 
+from gen_emerge.errors import Damaged
 from gen_emerge.store import tables as t
 from gen_emerge.store.database import reading
 from gen_emerge.store.rows import axes_from, calibration_from, from_json, hashes_from, question_from
 from gen_emerge.store.write import last_committed
 from gen_emerge.types import (
     JUDGES,
+    LEARNED,
     Axes,
     Calibration,
     CycleOutcome,
@@ -174,7 +177,24 @@ def axes_between(connection: Connection, first: int, last: int) -> dict[int, Axe
     """Cycle -> the axes made in it."""
     a = t.AxesRow
     statement = select(a.cycle, a.version, a.kind, a.names, a.low, a.high, a.dims, a.centroids).order_by(a.version)
-    return {cycle: axes_from(*rest) for cycle, *rest in connection.execute(_between(statement, a, first, last))}
+    found = {cycle: axes_from(*rest) for cycle, *rest in connection.execute(_between(statement, a, first, last))}
+    learned = [cycle for cycle, axes in found.items() if any(str(name).startswith(LEARNED) for name in axes.names)]
+    return {**found, **{cycle: _with_weights(connection, cycle, found[cycle]) for cycle in learned}}
+
+
+def _with_weights(connection: Connection, cycle: int, axes: Axes) -> Axes:
+    """Learned axes with their projection, which stands in the input that asked for them, and nowhere else."""
+    i = t.InputRow
+    statement = select(i.payload).where(i.kind == "axes", i.first_cycle == cycle).order_by(i.id.desc())
+    payload = connection.execute(statement).scalars().first()
+    if payload is None:
+        raise Damaged(
+            f"Cycle {cycle} has axes version {axes.version}, and no input says what they were learned from.",
+            hint="`gen-emerge verify` names everything that is wrong. Restore series.db from a copy.",
+        )
+    told = from_json(payload)
+    weights = tuple(tuple(float(value) for value in row) for row in told["weights"])
+    return replace(axes, space=told["space"], weights=weights)
 
 
 def rounds_between(connection: Connection, first: int, last: int) -> dict[int, Round]:

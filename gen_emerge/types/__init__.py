@@ -17,6 +17,8 @@ from gen_emerge.types.genomes import (
 )
 from gen_emerge.types.history import (
     JUDGES,
+    LEARNED,
+    RELAID,
     Axes,
     Candidate,
     CycleOutcome,
@@ -63,7 +65,9 @@ __all__ = [
     "GATES",
     "HUMAN",
     "JUDGES",
+    "LEARNED",
     "RANKED",
+    "RELAID",
     "SINGLE",
     "Answer",
     "Ask",

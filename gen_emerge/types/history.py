@@ -26,7 +26,8 @@ class Placement:
         outcome: new (the cell was empty), won, lost, tie (the incumbent stays) or pending.
         incumbent: candidate id of the holder met, None when the cell was empty.
         clipped: one or more coordinates lay outside the axis ranges.
-        reason: who decided: "empty", "critic", "preference" or "human".
+        reason: who decided: "empty", "critic", "preference" or "human"; "re-laid" where the map got other axes, and
+            what was on record gave the cell.
     """
 
     candidate: int
@@ -39,6 +40,12 @@ class Placement:
     reason: str = "empty"
 
 
+LEARNED = "learned "
+"""How the names of learned axes begin; no signal's does."""
+RELAID = "re-laid"
+"""The reason of a placement that follows from other axes alone: nobody came and nobody was asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
     """A version of the archive's geometry, in raw signal units.
@@ -46,11 +53,13 @@ class Axes:
     Args:
         version: 1 for the axes fixed after the warm-up.
         kind: "grid" or "cvt".
-        names: (axes,) signal names.
+        names: (axes,) signal names; of learned axes "learned 1", "learned 2", ...
         low: (axes,) lower ends of the ranges.
         high: (axes,) upper ends.
         dims: (axes,) cells along each axis (grid only, else empty).
         centroids: (cells, axes) centroid coordinates (cvt only, else empty).
+        space: of learned axes, the embedding that they are a projection of; "" for measured ones.
+        weights: (axes, d) that projection; empty for measured axes.
     """
 
     version: int
@@ -60,6 +69,13 @@ class Axes:
     high: tuple[float, ...]
     dims: tuple[int, ...] = ()
     centroids: tuple[tuple[float, ...], ...] = ()
+    space: str = ""
+    weights: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def learned(self) -> bool:
+        """Whether they are a projection of an embedding, and not signals."""
+        return bool(self.space)
 
     @property
     def cells(self) -> int:
@@ -114,6 +130,7 @@ InputKind = Literal[
     "calibration",
     "favourite",
     "compass",
+    "axes",
 ]
 
 _ASKED = frozenset({"ask", "critic", "bank_hash"})
@@ -136,6 +153,7 @@ INPUT_KEYS: Mapping[InputKind, frozenset[str]] = MappingProxyType(
         "calibration": frozenset({"did", "parent", "evidence", "reason"}),
         "favourite": frozenset({"candidate", "level", "rater"}),
         "compass": frozenset({"word", "never"}),
+        "axes": frozenset({"at", "space", "weights", "low", "high", "source", "evidence", "held_out"}),
     }
 )
 """Every kind of input, and what the payload of each has at least, in whichever version it was written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,13 @@ def command(app: App, series: str, html: Path | None, png: Path | None, candidat
     if written := _written(data, html, png):
         app.give({**found, "written": written}, "\n".join(written))
         return
+    from gen_emerge.cli.text import WIDTH
     from gen_emerge.reports.terminal import palette, terminal_map
 
     shown = palette(os.environ, terminal=sys.stdout.isatty()) if colours() is None else None
     hint = f"Its pictures: gen-emerge inspect {series} --html map.html"
-    app.give(found, lambda: f"{terminal_map(data, unicode=unicode_stdout(), colours=shown)}\n\n{hint}")
+    said = f"{textwrap.fill(data.learned_axes, WIDTH)}\n\n" if data.learned_axes else ""
+    app.give(found, lambda: f"{terminal_map(data, unicode=unicode_stdout(), colours=shown)}\n\n{said}{hint}")
 
 
 def _one(app: App, root: Path, archive: Path, series: str, candidate: Path) -> None:

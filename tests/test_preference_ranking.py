@@ -154,20 +154,28 @@ def series(seed, *, people, critic, items=40, duels=300, verdicts=120):
 def test_a_critic_counts_for_as_much_as_it_foretells_people():
     alike = [told(series(seed, people={"ann": 1.0}, critic=1.0)).weights["measured-1"] for seed in range(4)]
     contrary = [told(series(seed, people={"ann": 1.0}, critic=-1.0)).weights["measured-1"] for seed in range(4)]
-    assert set(alike) == {1.0} and max(contrary) < 0.25
+    assert (
+        sum(alike) / 4 > 0.5
+        and min(alike) > 0.25
+        and max(alike) <= 1.0
+        and min(TRIED) <= min(contrary)
+        and max(contrary) < 0.2
+    )
 
 
 def test_before_people_have_said_enough_a_critic_counts_for_what_is_stated():
     few = [*series(0, people={"ann": 1.0}, critic=1.0, verdicts=9)]
     assert told(few).weights == {} and weight_of("measured-1", {}) == 0.25 and weight_of("human:ann", {}) == 1.0
-    assert critic_weight(dict.fromkeys(TRIED, 12.0)) == 0.25
+    assert critic_weight(dict.fromkeys(TRIED, 12.0)) == pytest.approx(0.25)
+    assert critic_weight({**dict.fromkeys(TRIED, 90.0), 1.0: 0.0}) == pytest.approx(1.0)
+    assert critic_weight({**dict.fromkeys(TRIED, 90.0), 1 / 64: 0.0}) == pytest.approx(1 / 64, rel=0.3)
 
 
 def test_of_two_critics_each_has_its_own_weight():
     duels = [*series(3, people={"ann": 1.0}, critic=1.0)]
     coins = [replace(each, judge="coin-1", outcome=("left", "right")[k % 2]) for k, each in enumerate(duels)]
     weights = told([each for pair in zip(duels, coins, strict=True) for each in pair]).weights
-    assert weights["measured-1"] == 1.0 and weights["coin-1"] < 0.25
+    assert weights["measured-1"] > 0.5 and weights["coin-1"] < 0.2
 
 
 def test_whoever_answers_at_random_counts_for_less_and_nobody_for_more_than_a_verdict():

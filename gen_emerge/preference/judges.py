@@ -6,7 +6,7 @@ multiplies the difference by. Nobody counts for more than a verdict, nobody is d
 
 A critic is worth what it helps to foretell people. Every weight of `TRIED` is tried beside the others: under each, what
 people say is foretold before it is known (prequential: Dawid 1984, "Statistical theory: the prequential approach"), and
-the weight whose forecasts lost least so far counts from there on.
+the critic counts from there on for what those forecasts make likely.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ HUMAN_WEIGHT = 1.0
 CRITIC_WEIGHT = 0.25
 """A critic's, until people's verdicts say more: four of its duels weigh as much as one verdict. Stated."""
 TRIED = (1 / 64, 1 / 16, 1 / 4, 1.0)
-"""What a critic's duel may come to weigh. Never nothing: of images no person has seen, it knows the only order."""
+"""A critic's duel may come to weigh what lies between the first and the last of these. Never nothing: of images that no
+person has seen, it knows the only order."""
 WEIGHED_FIRST = 10
 """After so many decided verdicts the trials begin; they are looked at again whenever there are half as many more."""
 _STEP = math.log(4.0)
@@ -55,13 +56,31 @@ def people_weights(verdicts: Comparisons, n_items: int, sd: float) -> dict[str, 
 
 
 def critic_weight(losses: Mapping[float, float]) -> float:
-    """The weight that a critic's duels count for from now on.
+    """The weight that a critic's duels count for from now on, from the least to the greatest of `TRIED`.
+
+    What was stated, moved by as much as the forecasts move the mean of its logarithm: one weight among four that do
+    nearly as well would be chance's.
 
     Args:
         losses: weight -> summed log-loss, in nats, of what it foretold of people's verdicts.
     """
+    steps = {weight: math.log(weight / CRITIC_WEIGHT) for weight in TRIED}
+    before = {weight: -0.5 * (step / _STEP) ** 2 for weight, step in steps.items()}
+    after = {weight: before[weight] - losses[weight] for weight in TRIED}
+    moved = _mean(steps, after) - _mean(steps, before)
+    return min(max(CRITIC_WEIGHT * math.exp(moved), min(TRIED)), max(TRIED))
 
-    def cost(weight: float) -> float:
-        return losses[weight] + 0.5 * (math.log(weight / CRITIC_WEIGHT) / _STEP) ** 2
 
-    return min(TRIED, key=lambda weight: (round(cost(weight), 9), abs(math.log(weight / CRITIC_WEIGHT)), weight))
+def faded(verdicts_ago: int, verdicts: int) -> float:
+    """What a forecast counts for: half as much with every fourth of all verdicts since.
+
+    The more people have said, the less is left for a critic to add; what it was worth when they had said little would
+    keep its weight too high (experiments/results/2026-11-28-judges).
+    """
+    return 0.5 ** (4.0 * verdicts_ago / verdicts)
+
+
+def _mean(values: Mapping[float, float], log_weights: Mapping[float, float]) -> float:
+    most = max(log_weights.values())
+    chances = {key: math.exp(log_weights[key] - most) for key in values}
+    return sum(chances[key] * values[key] for key in values) / sum(chances.values())

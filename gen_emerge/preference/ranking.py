@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from gen_emerge.preference.bradley_terry import Fit
 from gen_emerge.preference.duel_table import SCALE_FIRST, DuelTable
 from gen_emerge.preference.evidence import PSEUDO_SD
-from gen_emerge.preference.judges import TRIED, WEIGHED_FIRST, critic_weight, people_weights, weigh_again_at, weight_of
+from gen_emerge.preference.judges import TRIED, WEIGHED_FIRST, critic_weight, faded, people_weights, weigh_again_at
 from gen_emerge.preference.verdicts import withdraw
 from gen_emerge.types import HUMAN, Duel, Side
 
@@ -273,17 +273,13 @@ class DuelPreference:
     def _weigh(self, at: int, verdicts: int) -> _Weighing:
         """What each judge counts for, by all that was foretold so far; and the weights of critics to be tried next."""
         lost: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(TRIED, 0.0))
-        for each in self._foretold:
+        for ago, each in enumerate(reversed(self._foretold), start=1):
             for (critic, weight), loss in each.trials.items():
-                lost[critic][weight] += loss
+                lost[critic][weight] += loss * faded(ago, len(self._foretold))
         weights = people_weights(self._table.of_people(at), self._table.known(at), self._scale(at))
         weights |= {critic: critic_weight(losses) for critic, losses in sorted(lost.items())}
-        as_it_is = _Oracle(at, weights)
-        trials: dict[tuple[str, float], _Oracle] = {}
-        for critic in sorted({judge for judge in self._table.judges if not judge.startswith(HUMAN)}):
-            for weight in TRIED:
-                same = weight == weight_of(critic, weights)
-                trials[critic, weight] = as_it_is if same else _Oracle(at, {**weights, critic: weight})
+        critics = sorted({judge for judge in self._table.judges if not judge.startswith(HUMAN)})
+        trials = {(c, weight): _Oracle(at, {**weights, c: weight}) for c in critics for weight in TRIED}
         return _Weighing(at=at, verdicts=verdicts, weights=weights, trials=trials)
 
     # ---- fits ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gen_emerge.cli.text import review_within
 from gen_emerge.spoken import spoken
 
 WIDTH = 96
@@ -109,7 +110,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
 def _bounds(verdict: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"), ("duplicate", "duplicate below"))
     ends = [f"{word} {spoken(verdict[key])}" for key, word in words if verdict[key] is not None]
-    band = f" (review within {spoken(verdict['review'] / 2, 2)})" if ends and verdict["review"] else ""
+    band = f" ({review_within(verdict)})" if ends and (verdict["review"] or verdict["review_upper"]) else ""
     return f"{', '.join(ends)}{band}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gen_emerge.cli.text import review_within
 from gen_emerge.spoken import spoken
 
 _ROWS = 9
@@ -117,7 +118,7 @@ def _side(end: str, side: Mapping[str, Any], *, only: bool) -> list[str]:
 def _bounds(bounds: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"))
     ends = [f"{word} {spoken(bounds[key])}" for key, word in words if bounds[key] is not None]
-    return f"{' '.join(ends) or 'off'} (review within {spoken(bounds['review'] / 2, 2)})"
+    return f"{' '.join(ends) or 'off'} ({review_within(bounds)})"
 
 
 def _counts(table: Mapping[str, Mapping[str, int]]) -> list[str]:

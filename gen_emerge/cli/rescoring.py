@@ -8,6 +8,7 @@ from typing import Any
 
 from gen_emerge.cli.app import plain_text
 from gen_emerge.errors import BadInput
+from gen_emerge.cli.text import review_within
 from gen_emerge.spoken import spoken
 
 
@@ -109,7 +110,7 @@ def _side(gate: str, side: Mapping[str, Any]) -> list[str]:
 def _bounds(bounds: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"))
     ends = [f"{word} {spoken(bounds[key])}" for key, word in words if bounds[key] is not None]
-    return f"{' '.join(ends) or 'off'} (review within {spoken(bounds['review'] / 2, 2)})"
+    return f"{' '.join(ends) or 'off'} ({review_within(bounds)})"
 
 
 def _agreement(found: Mapping[str, Any]) -> str:

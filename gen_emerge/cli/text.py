@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gen_emerge.spoken import spoken
+
 WIDTH = 72
 """Columns; sentences are folded."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -90,6 +92,16 @@ def status_text(
         own = [f"  {questions_open(many)}: gen-emerge judge {name}"] if many else []
         lines += ["", *own, *([f"  {reviews_wait(name, unasked)}"] if unasked else [])] if own or unasked else []
     return "\n".join(lines)
+
+
+def review_within(bounds: Mapping[str, Any]) -> str:
+    """How near to a bound a human is asked: one number where both ends have the same."""
+    below, above = bounds["review"], bounds.get("review_upper")
+    if above is None or bounds["upper"] is None:
+        return f"review within {spoken(below / 2, 2)}"
+    if bounds["lower"] is None:
+        return f"review within {spoken(above / 2, 2)}"
+    return f"review within {spoken(below / 2, 2)} of the lower, {spoken(above / 2, 2)} of the upper end"
 
 
 def questions_open(number: int) -> str:

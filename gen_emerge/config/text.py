@@ -61,7 +61,9 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         'is, "off" takes it away. Near a bound, within the review band ("auto" or its breadth), a human is asked.',
     ),
     "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
-    "gates.style.lower": ("Both ends: neither without any style nor a mixture of all.",),
+    "gates.style.lower": (
+        "0: one style recognised without doubt; 1: none rather than another. Only the extremes of both ends are cut off.",
+    ),
     "calibration.false_accept": (
         "What your answers may do to the gates: gen-emerge calibrate NAME --preview. Costs, relative to each other:",
         "a bad image let in, a good one turned away, one question to you.",

@@ -229,7 +229,8 @@ def histogram_figure(data: Histogram) -> Figure:
         for bound, below in ((data.lower, True), (data.upper, False)):
             if bound is not None:
                 outside |= known < bound if below else known > bound
-                near |= np.abs(known - bound) <= data.review / 2
+        for bound, width in data.bands:
+            near |= np.abs(known - bound) <= width / 2
         if data.lower is None and data.upper is None:
             sentence.append("No bound is set.")
         else:

@@ -27,6 +27,7 @@ from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import RELAID, Candidate, Placement, Resolution, Verdict
 
+_End = Literal["lower", "upper"]
 _WORD_OF = {"critic": "the critic's word", "preference": "the preference model", "human": "a human's word"}
 """Who decided a place."""
 
@@ -186,12 +187,12 @@ def bound_of(verdict: Verdict) -> float | None:
     return None if end is None else getattr(bounds, end)
 
 
-def _end_of(verdict: Verdict) -> Literal["lower", "upper"] | None:
+def _end_of(verdict: Verdict) -> _End | None:
     """At which of its ends; in a review band, at the one whose band it is: the two may differ in width."""
     value, bounds = verdict.value, verdict.bounds
     if value is None or bounds is None:
         return None
-    away = {"upper": bounds.upper, "lower": bounds.lower}
+    away: dict[_End, float | None] = {"upper": bounds.upper, "lower": bounds.lower}
     ends = {end: abs(value - bound) for end, bound in away.items() if bound is not None}
     if verdict.outcome == "review":
         ends = {end: far for end, far in ends.items() if far <= bounds.band(end) / 2} or ends

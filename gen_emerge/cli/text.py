@@ -104,6 +104,20 @@ def review_within(bounds: Mapping[str, Any]) -> str:
     return f"review within {spoken(below / 2, 2)} of the lower, {spoken(above / 2, 2)} of the upper end"
 
 
+def takes_up(result: Mapping[str, Any]) -> str:
+    """What lets something count that waits for a cycle: the series itself where it runs, else the command."""
+    return "the series takes it up by itself" if result["running"] else result["run"]
+
+
+def moved_table(table: Mapping[str, Mapping[str, int]], *, indent: int) -> list[str]:
+    """What verdicts were down, what they would be across."""
+    words = {"pass": "let in", "review": "waits", "fail": "turned away"}
+    pad = " " * indent
+    head = f"{pad}{'now':<14}then" + "".join(f"{words[word]:>13}" for word in table)
+    rows = [f"{pad}{words[old]:<18}" + "".join(f"{table[old][new]:>13}" for new in table) for old in table]
+    return [head, *rows]
+
+
 def questions_open(number: int) -> str:
     """How many questions nobody has answered: everywhere in these words."""
     if number == 1:

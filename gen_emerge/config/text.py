@@ -62,7 +62,7 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
     "gates.style.lower": (
-        "0: one style recognised without doubt; 1: none rather than another. Only the extremes of both ends are cut off.",
+        "0: one style recognised without doubt; 1: none rather than another. Only the extremes of both are cut off.",
     ),
     "calibration.false_accept": (
         "What your answers may do to the gates: gen-emerge calibrate NAME --preview. Costs, relative to each other:",

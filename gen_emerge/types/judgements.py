@@ -36,8 +36,8 @@ HUMAN = "human:"
 class Bounds:
     """One gate's thresholds in the signal's raw units. None switches a bound off.
 
-    The review band reaches `review / 2` to each side of a bound, of the upper one `review_upper / 2`; None for as wide as
-    the lower one's. `duplicate` is novelty's second, smaller bound.
+    The review band reaches `review / 2` to each side of a bound, of the upper one `review_upper / 2`; None for as wide
+    as the lower one's. `duplicate` is novelty's second, smaller bound.
     """
 
     lower: float | None = None

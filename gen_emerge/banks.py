@@ -58,6 +58,10 @@ def load_prompts(path: Path) -> PromptBank:
     )
 
 
+_MOST_STRANGE = 12
+"""Words that are named of those a generator does not know."""
+
+
 def check_words(bank: PromptBank, vocabulary: Mapping[str, Iterable[str]], *, generator: str) -> None:
     """Refuse a bank with slots or words that its generator would not understand.
 
@@ -67,21 +71,23 @@ def check_words(bank: PromptBank, vocabulary: Mapping[str, Iterable[str]], *, ge
         generator: its name.
 
     Raises:
-        BadInput: naming the slot and the nearest known word.
+        BadInput: naming every slot and word that it would not, with the nearest known one.
     """
+    strange: list[tuple[str, str]] = []
     for slot, words in bank.slots.items():
         if slot not in vocabulary:
-            raise BadInput(
-                f'The generator "{generator}" knows no slot "{slot}" (prompt bank {bank.id}).',
-                hint=nearest(slot, vocabulary),
-            )
+            strange.append((f'slot "{slot}"', nearest(slot, vocabulary)))
+            continue
         known = dict.fromkeys(vocabulary[slot])
-        for word in words:
-            if word not in known:
-                raise BadInput(
-                    f'The generator "{generator}" knows no {slot} "{word}" (prompt bank {bank.id}, slots.{slot}).',
-                    hint=nearest(word, known),
-                )
+        strange += [(f'{slot} "{word}"', nearest(word, known)) for word in words if word not in known]
+    if not strange:
+        return
+    told, hint = ", no ".join(what for what, _ in strange[:_MOST_STRANGE]), strange[0][1]
+    if more := len(strange) - _MOST_STRANGE:
+        told += f", and {more} more" if more > 0 else ""
+    if len(strange) > 1:
+        hint = " ".join(f"{what}: {near}" for what, near in strange[:_MOST_STRANGE])
+    raise BadInput(f'The generator "{generator}" knows no {told} (prompt bank {bank.id}).', hint=hint)
 
 
 def _bad(path: Path, problem: str, hint: str = "") -> BadInput:

@@ -53,6 +53,10 @@ def test_status_fits_a_small_screen_in_ascii_too() -> None:
             assert part in text
         assert "9 questions are open: gen-emerge judge night" in text
         assert "pending" not in text
+        assert "accepted" not in text, "it is the number of those that passed"
+    assert "accepted        299" in status_text({**STATUS, "accepted": 299})
+    for unicode in (True, False):
+        text = status_text(STATUS, unicode=unicode)
     assert text.index("novelty") < text.index("quality")
     assert "\x1b[" in status_text(STATUS, colour=True)
 
@@ -218,9 +222,10 @@ def test_a_matrix_is_a_square() -> None:
 
 
 def test_every_emitter_is_told_in_words_and_the_first_image_has_none_before_it() -> None:
-    from gen_emerge.cli.accounts import OPERATORS, account_text
+    from gen_emerge.cli.accounts import account_text
     from gen_emerge.emitters import all_emitters
     from gen_emerge.emitters.latent import FromPicture, Perturb, Slerp
+    from gen_emerge.spoken import OPERATORS
 
     assert set(OPERATORS) == set(
         all_emitters(frozenset().union(*(e.needs for e in (Slerp(), Perturb(), FromPicture()))))

@@ -111,3 +111,8 @@ def test_words_that_the_generator_does_not_know_are_refused(tmp_path: Path, repo
         check_words(bank, {"form": ["cirkle", "square"], "mood": ["calm"]}, generator="fake")
     with pytest.raises(BadInput, match=r'knows no slot "mood".*Did you mean "moods"'):
         check_words(bank, {"form": ["circle", "square"], "moods": ["calm"]}, generator="fake")
+    with pytest.raises(BadInput, match=r'knows no form "circle", no form "square", no slot "mood" \(prompt') as caught:
+        check_words(bank, {"form": ["cirkle", "sqare"], "moods": ["calm"]}, generator="fake")
+    assert caught.value.hint is not None
+    for near in ('form "circle": Did you mean "cirkle"?', 'form "square": Did you mean "sqare"?', '"moods"'):
+        assert near in caught.value.hint

@@ -168,7 +168,8 @@ def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
         for name, count in sorted(counts.items(), key=lambda item: -item[1]):
             if count:
                 lines.append(row(name, count, inside=True))
-    lines.append(f"  {'accepted':<12}{status['accepted']:>7}")
+    if status["accepted"] != status["passed"]:
+        lines.append(f"  {'accepted':<12}{status['accepted']:>7}")
     return lines
 
 

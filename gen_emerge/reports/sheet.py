@@ -141,10 +141,19 @@ class Credit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestions:
-    """What waits for answers: how many questions are open, in all rounds together, and the command that asks them."""
+    """What waits for answers.
+
+    Args:
+        questions: how many are open, in all rounds together.
+        command: what asks them.
+        unasked: images that wait in review while no question about them is open.
+        asks: what opens a round about some of these.
+    """
 
     questions: int
     command: str
+    unasked: int = 0
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,3 +116,14 @@ def test_words_that_the_generator_does_not_know_are_refused(tmp_path: Path, repo
     assert caught.value.hint is not None
     for near in ('form "circle": Did you mean "cirkle"?', 'form "square": Did you mean "sqare"?', '"moods"'):
         assert near in caught.value.hint
+
+
+def test_every_pattern_that_fixes_a_word_its_slot_lacks_is_named_at_once(tmp_path: Path) -> None:
+    more = '[[patterns]]\ntext = "{}"\nslots = {{ form = "{}" }}\n'
+    one = GOOD + more.format("a dawn", "cirkle")
+    with pytest.raises(BadInput, match=r'patterns\[1\].slots.form = "cirkle" is no word of that slot') as caught:
+        load_prompts(_bank(tmp_path, one))
+    assert caught.value.hint == 'Did you mean "circle"?'
+    two = one + more.format("a dusk", "line")
+    with pytest.raises(BadInput, match=r'form = "cirkle", patterns\[2\].slots.form = "line" are no words of their slots'):
+        load_prompts(_bank(tmp_path, two))

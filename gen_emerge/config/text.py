@@ -80,7 +80,7 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         "While a series narrows, this share of the genomes begins from no earlier picture, the rest as ever; 0 to 0.5.",
     ),
     "alarms.review_queue": (
-        "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 90 wait.",
+        "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 55 wait.",
     ),
     "compass.tilt": (
         "This share of the words drawn for fresh prompts and mutations follows what you like, 0 to 0.5, the others are",

@@ -193,7 +193,7 @@ def _end_of(verdict: Verdict) -> _End | None:
     if value is None or bounds is None:
         return None
     away: dict[_End, float | None] = {"upper": bounds.upper, "lower": bounds.lower}
-    ends = {end: abs(value - bound) for end, bound in away.items() if bound is not None}
+    ends: dict[_End, float] = {end: abs(value - bound) for end, bound in away.items() if bound is not None}
     if verdict.outcome == "review":
         ends = {end: far for end, far in ends.items() if far <= bounds.band(end) / 2} or ends
         return next(iter(ends), None)

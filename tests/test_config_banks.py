@@ -125,5 +125,5 @@ def test_every_pattern_that_fixes_a_word_its_slot_lacks_is_named_at_once(tmp_pat
         load_prompts(_bank(tmp_path, one))
     assert caught.value.hint == 'Did you mean "circle"?'
     two = one + more.format("a dusk", "line")
-    with pytest.raises(BadInput, match=r'form = "cirkle", patterns\[2\].slots.form = "line" are no words of their slots'):
+    with pytest.raises(BadInput, match=r'"cirkle", patterns\[2\].slots.form = "line" are no words of their slots'):
         load_prompts(_bank(tmp_path, two))

@@ -31,7 +31,8 @@ def preview_text(result: Mapping[str, Any]) -> str:
         gate: (_by_images(gate, each, result) if by_folder else _by_answers(each, result["review"]["most"]))
         for gate, each in result["gates"].items()
     }
-    lines += ["", *(line for gate, said in sentences.items() for line in _sentence(gate, said)), *_few(result)]
+    lines += ["", *(line for gate, said in sentences.items() for line in _sentence(gate, said))]
+    lines += [*_few(result), *_left_out(result)]
     if result["verdicts"] is not None:
         lines += ["", *_together(result)]
     lines += ["", *_ending(result)]
@@ -93,7 +94,8 @@ def approved_sentence(gate: str, evidence: Mapping[str, Any]) -> str:
     """Where approved images put a gate's bounds, and how many of them lie beyond."""
     count, beyond = evidence["images"], evidence["beyond"]
     if gate == "style":
-        away = f"{beyond['lower']} of the {count} lie below and {beyond['upper']} above"
+        lie = "lies" if beyond["lower"] == 1 else "lie"
+        away = f"{beyond['lower']} of the {count} {lie} below and {beyond['upper']} above"
         return f"From {spoken(evidence['lower'])} to {spoken(evidence['upper'])}: {away}."
     verb = "lies" if beyond["lower"] == 1 else "lie"
     return f"From {spoken(evidence['lower'])}: {beyond['lower']} of the {count} {verb} below."
@@ -109,6 +111,14 @@ def _few(result: Mapping[str, Any]) -> list[str]:
         "that lie below are two pictures or more."
     )
     return ["", *textwrap.wrap(said, _WIDTH, initial_indent="  ", subsequent_indent="  ")]
+
+
+def _left_out(result: Mapping[str, Any]) -> list[str]:
+    left = result.get("left_out", [])
+    lines = [f"  left out: {each['path']}: {each['reason']}" for each in left[:5]]
+    if len(left) > 5:
+        lines.append(f"  left out: {len(left) - 5} more, see --json")
+    return ["", *lines] if lines else []
 
 
 def _together(result: Mapping[str, Any]) -> list[str]:
@@ -166,14 +176,11 @@ def asked_text(result: Mapping[str, Any]) -> str:
 
 def folder_text(result: Mapping[str, Any]) -> str:
     """Thresholds from approved images, for people."""
-    left = [f"  left out: {each['path']}: {each['reason']}" for each in result["left_out"][:5]]
-    if more := len(result["left_out"]) - 5:
-        left += [f"  left out: {more} more, see --json"] if more > 0 else []
     if result["gates"]:
-        return "\n".join([preview_text(result), *([""] if left else []), *left])
+        return preview_text(result)
     lines = [f"{result['series']}: what {result['pictures']} approved images say of the gates", ""]
     lines += [line for gate, e in result["evidence"].items() for line in _sentence(gate, approved_sentence(gate, e))]
-    lines += [*_few(result), *([""] if left else []), *left, ""]
+    lines += [*_few(result), *_left_out(result), ""]
     if result["did"] == "previewed":
         use = f"gen-emerge calibrate {result['series']} --from-folder {result['folder']} --apply"
         return "\n".join([*lines, f"  The warm-up is not over. To let them stand in for it at its end: {use}"])

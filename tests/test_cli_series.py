@@ -873,6 +873,15 @@ def test_a_round_for_people_asks_as_judge_does_and_names_files_that_can_be_opene
             assert "Which one is better for the brief?" in below
 
 
+def test_the_one_to_compare_with_is_called_as_it_is_asked_about(call: Callable[..., Outcome], night: Path) -> None:
+    rest = [{"question": q.id, "answer": "skip"} for asked in _rounds(night) for q in asked.questions]
+    call("--root", night, "--json", "judge", "night", "--rater", "anna", "--answers", _write(night / "a.jsonl", *rest))
+    _, out, _ = call("--root", night, "rounds", "night", "--open", "triplets")
+    assert "Which one is more like the one in the middle?" in out and "reference" not in out
+    names = [line.split()[0] for line in out.splitlines() if line.endswith(".png")]
+    assert names[:3] == ["a:", "middle:", "b:"]
+
+
 def test_a_round_for_people_says_how_many_more_are_open(call: Callable[..., Outcome], night: Path) -> None:
     first, second = _rounds(night)
     _, out, _ = call("--root", night, "rounds", "night")

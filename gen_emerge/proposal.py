@@ -19,6 +19,7 @@ from gen_emerge.crew import gate_settings, learning_of
 from gen_emerge.errors import BadInput
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import CODES, codes
+from gen_emerge.state import ends_at_the_gates
 from gen_emerge.types import GATES, Calibration, Gate, Outcome
 from gen_emerge.weighing import Side, Weighed, together
 
@@ -35,13 +36,15 @@ def given(house: House, calibration: Calibration, evidence: Mapping[str, Any]) -
     settings = gate_settings(house.config)
     merged = {**calibration.evidence, **evidence}
     after = resolve(settings, merged, version=0, parent=None, reason="").bounds
+    # As they are weighed: the series' own images that came to the gates.
+    came = {number for number, status, cause in house.store.ends_since(1) if ends_at_the_gates(status, cause)}
     found: dict[Gate, Weighed] = {}
     for gate in GATES:
         version = str(calibration.evidence[gate].get("version", ""))
         found[gate] = Weighed(
             gate=gate,
             version=version,
-            values=gate_numbers(house.store, gate, version, []),
+            values={n: v for n, v in gate_numbers(house.store, gate, version, []).items() if n in came},
             scale=0.0,
             shifts=(),
             sides=(),

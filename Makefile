@@ -45,6 +45,10 @@ demo:  ## a whole series, from prompt to map
 	@echo "map:    $(abspath $(REPORT))/map.png"
 	@echo "images: $(abspath $(REPORT))/images"
 	@echo "report: $(abspath $(REPORT))/report.html"
+	@echo
+	@echo "For this terminal, so that it finds gen-emerge:"
+	@echo "    export PATH=\"$(abspath $(BIN)):\$$PATH\""
+	@echo "    gen-emerge judge $(SERIES)"
 
 setup:  ## the development environment in .venv
 	@.ci/setup dev

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gen_emerge.asking import as_plain
 from gen_emerge.errors import BadInput, NotFound
@@ -27,6 +27,7 @@ from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import RELAID, Candidate, Placement, Resolution, Verdict
 
+_End = Literal["lower", "upper"]
 _WORD_OF = {"critic": "the critic's word", "preference": "the preference model", "human": "a human's word"}
 """Who decided a place."""
 
@@ -106,7 +107,8 @@ class Account:
         verdict = self.deciding
         if verdict is None or verdict.bounds is None:
             return f"It waits for a human's word on its {self.candidate.cause}"
-        band = f"the review band reaches {spoken(verdict.bounds.review / 2, 2)} to each side"
+        width = verdict.bounds.band(_end_of(verdict) or "lower")
+        band = f"the review band reaches {spoken(width / 2, 2)} to each side"
         return f"It waits for a human's word: {verdict.reason}, and {band}"
 
     def _why_pending(self) -> str:
@@ -181,8 +183,21 @@ def bound_of(verdict: Verdict) -> float | None:
         return None
     if bounds.duplicate is not None and verdict.outcome == "fail" and value < bounds.duplicate:
         return bounds.duplicate
-    ends = [bound for bound in (bounds.lower, bounds.upper) if bound is not None]
-    return min(ends, key=lambda bound: abs(bound - value), default=None)
+    end = _end_of(verdict)
+    return None if end is None else getattr(bounds, end)
+
+
+def _end_of(verdict: Verdict) -> _End | None:
+    """At which of its ends; in a review band, at the one whose band it is: the two may differ in width."""
+    value, bounds = verdict.value, verdict.bounds
+    if value is None or bounds is None:
+        return None
+    away: dict[_End, float | None] = {"upper": bounds.upper, "lower": bounds.lower}
+    ends: dict[_End, float] = {end: abs(value - bound) for end, bound in away.items() if bound is not None}
+    if verdict.outcome == "review":
+        ends = {end: far for end, far in ends.items() if far <= bounds.band(end) / 2} or ends
+        return next(iter(ends), None)
+    return min(ends, key=lambda end: ends[end], default=None)
 
 
 def accounts(store: Store, ids: Iterable[int]) -> tuple[State, dict[int, Account]]:
@@ -311,7 +326,7 @@ def _imported(store: Store, candidate: Candidate) -> dict[str, Any] | None:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     bounds: Mapping[str, Any] = asdict(verdict.bounds) if verdict.bounds is not None else {}
-    ends = {key: bounds.get(key) for key in ("lower", "upper", "review", "duplicate")}
+    ends = {key: bounds.get(key) for key in ("lower", "upper", "review", "duplicate", "review_upper")}
     about = {"gate": verdict.gate, "kind": verdict.kind, "outcome": verdict.outcome, "value": verdict.value}
     return {**about, **ends, "calibration": verdict.calibration, "reason": verdict.reason}
 

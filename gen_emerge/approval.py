@@ -6,11 +6,12 @@ say nothing of the prompt gate, and a folder says nothing of novelty.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gen_emerge.calibration.first import warmup_evidence
 from gen_emerge.candidacy import House
@@ -44,9 +45,12 @@ def approve(house: House, pictures: Path) -> tuple[dict[str, Any], int, list[dic
     references: Sequence[str] = house.store.facts["reference_prompts"]
     scorers = load_scorers(resolved(narrowed, house.root), references, gates=_FROM_FOLDER)
     columns: dict[Gate, list[float]] = {gate: [] for gate in _FROM_FOLDER}
-    left_out: list[dict[str, str]] = []
+    listing = find_pictures(pictures)
+    left_out = [
+        {"path": str(path), "reason": f"{path.name} is drawn of pictures, none itself"} for path in listing.drawings
+    ]
     count = 0
-    for path in find_pictures(pictures).pictures:
+    for path in listing.pictures:
         try:
             numbers = _numbers(read(path), scorers, house.config.brief)
         except BadInput as trouble:
@@ -64,7 +68,22 @@ def approve(house: House, pictures: Path) -> tuple[dict[str, Any], int, list[dic
             f"{pictures} holds {count} pictures that can be read; at least {LEAST_APPROVED} are wanted.",
             hint=f"Export some that you like, such as: gen-emerge export {house.name} approved",
         )
-    return {gate: {**evidence[gate], "from": "folder"} for gate in enough}, count, left_out
+    return (
+        {
+            gate: {**evidence[gate], "from": "folder", "beyond": _beyond(arrays[gate], evidence[gate])}
+            for gate in enough
+        },
+        count,
+        left_out,
+    )
+
+
+def _beyond(numbers: NDArray[np.float64], evidence: Mapping[str, Any]) -> dict[str, int]:
+    """How many of the images themselves lie outside their percentiles."""
+    return {
+        "lower": int((numbers < evidence["lower"]).sum()),
+        "upper": int((numbers > evidence["upper"]).sum()),
+    }
 
 
 def _numbers(picture: Found, scorers: Sequence[Scorer], brief: str) -> dict[Gate, float]:

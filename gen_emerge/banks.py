@@ -22,6 +22,8 @@ from gen_emerge.types import Pattern, PromptBank
 _SLOT = re.compile(r"^[a-z](?:_?[a-z0-9])*$")
 _TOKEN = re.compile(r"__(.+?)__")
 _KEYS = ("schema", "id", "template", "negative", "slots", "patterns")
+_MOST_STRANGE = 12
+"""Words that are named of those that a slot or a generator does not know."""
 
 
 def load_prompts(path: Path) -> PromptBank:
@@ -48,13 +50,21 @@ def load_prompts(path: Path) -> PromptBank:
     rows = table.get("patterns", [])
     if not isinstance(rows, list):
         raise _bad(path, "patterns must be an array of tables, each under [[patterns]]")
+    strange: list[tuple[str, str]] = []
+    patterns = tuple(_pattern(path, i, row, slots, strange) for i, row in enumerate(cast(list[Any], rows)))
+    if len(strange) == 1:
+        raise _bad(path, f"{strange[0][0]} is no word of that slot", strange[0][1])
+    if strange:
+        told = ", ".join(what for what, _ in strange[:_MOST_STRANGE])
+        more = f", and {len(strange) - _MOST_STRANGE} more" if len(strange) > _MOST_STRANGE else ""
+        raise _bad(path, f"{told}{more} are no words of their slots", "Take these patterns out, or the words in.")
     return PromptBank(
         id=_text(path, "id", table.get("id")),
         hash=hashlib.sha256(content).hexdigest(),
         template=template,
         negative=_text(path, "negative", table.get("negative", ""), empty=True),
         slots=slots,
-        patterns=tuple(_pattern(path, i, row, slots) for i, row in enumerate(cast(list[Any], rows))),
+        patterns=patterns,
     )
 
 
@@ -67,21 +77,23 @@ def check_words(bank: PromptBank, vocabulary: Mapping[str, Iterable[str]], *, ge
         generator: its name.
 
     Raises:
-        BadInput: naming the slot and the nearest known word.
+        BadInput: naming every slot and word that it would not, with the nearest known one.
     """
+    strange: list[tuple[str, str]] = []
     for slot, words in bank.slots.items():
         if slot not in vocabulary:
-            raise BadInput(
-                f'The generator "{generator}" knows no slot "{slot}" (prompt bank {bank.id}).',
-                hint=nearest(slot, vocabulary),
-            )
+            strange.append((f'slot "{slot}"', nearest(slot, vocabulary)))
+            continue
         known = dict.fromkeys(vocabulary[slot])
-        for word in words:
-            if word not in known:
-                raise BadInput(
-                    f'The generator "{generator}" knows no {slot} "{word}" (prompt bank {bank.id}, slots.{slot}).',
-                    hint=nearest(word, known),
-                )
+        strange += [(f'{slot} "{word}"', nearest(word, known)) for word in words if word not in known]
+    if not strange:
+        return
+    told, hint = ", no ".join(what for what, _ in strange[:_MOST_STRANGE]), strange[0][1]
+    if more := len(strange) - _MOST_STRANGE:
+        told += f", and {more} more" if more > 0 else ""
+    if len(strange) > 1:
+        hint = " ".join(f"{what}: {near}" for what, near in strange[:_MOST_STRANGE])
+    raise BadInput(f'The generator "{generator}" knows no {told} (prompt bank {bank.id}).', hint=hint)
 
 
 def _bad(path: Path, problem: str, hint: str = "") -> BadInput:
@@ -171,7 +183,10 @@ def _check_template(path: Path, template: str, slots: Mapping[str, tuple[str, ..
             raise _bad(path, f"template uses {{{slot}}} {used.count(slot)} times, wanted every slot once")
 
 
-def _pattern(path: Path, index: int, row: Any, slots: Mapping[str, tuple[str, ...]]) -> Pattern:
+def _pattern(
+    path: Path, index: int, row: Any, slots: Mapping[str, tuple[str, ...]], strange: list[tuple[str, str]]
+) -> Pattern:
+    """One pattern. Words that it fixes and its slots do not have are added to `strange`, with what is near."""
     where = f"patterns[{index}]"
     if not isinstance(row, dict):
         raise _bad(path, f"{where} must be a table with text and slots")
@@ -187,7 +202,7 @@ def _pattern(path: Path, index: int, row: Any, slots: Mapping[str, tuple[str, ..
             raise _bad(path, f"{where}.slots fixes {slot}, which is no slot", nearest(slot, slots))
         word = _text(path, f"{where}.slots.{slot}", value)
         if word not in slots[slot]:
-            raise _bad(path, f'{where}.slots.{slot} = "{word}" is no word of that slot', nearest(word, slots[slot]))
+            strange.append((f'{where}.slots.{slot} = "{word}"', nearest(word, slots[slot])))
         fixed[slot] = word
     for token in _TOKEN.findall(text):
         if token not in slots:

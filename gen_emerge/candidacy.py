@@ -84,6 +84,11 @@ class House:
         return ungated(self.store, last)
 
 
+def run_to(config: SeriesConfig, cycle: int) -> str:
+    """The command that runs a series as far as a cycle: its file may end before."""
+    return f"gen-emerge run {config.name}" + (f" --cycles {cycle}" if cycle > config.loop.cycles else "")
+
+
 def open_store(root: Path, archive: Path, name: str, *, readonly: bool = False) -> Store:
     """The history of a series that has been run.
 

@@ -7,6 +7,7 @@ nothing asked. Verdicts are compared with bounds in the signal's own raw units.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ CODES: tuple[Outcome, ...] = ("fail", "review", "pass")
 
 
 def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
-    """One gate's verdict: fail outside the bounds, review within half the review width of one, else pass.
+    """One gate's verdict: fail outside the bounds, review within half the width of one's review band, else pass.
 
     Args:
         gate: its name.
@@ -27,13 +28,12 @@ def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
         bounds: thresholds in the signal's units.
         calibration: the version they come from.
     """
-    half = bounds.review / 2
     outcome: Outcome = "pass"
     reason = ""
-    for bound, sign, word in ((bounds.lower, 1.0, "below"), (bounds.upper, -1.0, "above")):
+    for end, bound, sign, word in _ends(bounds):
         if bound is None:
             continue
-        margin = sign * (value - bound)
+        margin, half = sign * (value - bound), bounds.band(end) / 2
         if margin < -half:
             return Verdict(
                 gate=gate,
@@ -57,15 +57,19 @@ def judge(gate: str, value: float, bounds: Bounds, calibration: int) -> Verdict:
     )
 
 
+def _ends(bounds: Bounds) -> tuple[tuple[Literal["lower", "upper"], float | None, float, str], ...]:
+    """Both ends: its name, its bound, what makes a margin of a distance to it, and where one fails by it."""
+    return ("lower", bounds.lower, 1.0, "below"), ("upper", bounds.upper, -1.0, "above")
+
+
 def codes(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.intp]:
     """(n,) places in `CODES` of (n,) numbers held against bounds, as `judge` says it of one."""
-    margin = np.full(len(values), np.inf)
-    if bounds.lower is not None:
-        margin = np.minimum(margin, values - bounds.lower)
-    if bounds.upper is not None:
-        margin = np.minimum(margin, bounds.upper - values)
-    half = bounds.review / 2
-    return (margin >= -half).astype(np.intp) + (margin >= half)
+    found = np.full(len(values), 2, dtype=np.intp)
+    for end, bound, sign, _ in _ends(bounds):
+        if bound is not None:
+            margin, half = sign * (values - bound), bounds.band(end) / 2
+            found = np.minimum(found, (margin >= -half).astype(np.intp) + (margin >= half))
+    return found
 
 
 def judge_novelty(distance: float | None, nearest_any: float | None, bounds: Bounds, calibration: int) -> Verdict:

@@ -42,10 +42,10 @@ NEWEST = 24
 SHARE_WINDOW = 25
 """Cycles over which the shares of the emitters are averaged."""
 UNITS = {
-    "quality": "mean of a distribution from 1 to 10",
-    "prompt": "cosine above that of the reference prompts",
-    "novelty": "distance to the nearest accepted image (1 - cosine)",
-    "style": "entropy of the style classes, as a share of the largest",
+    "quality": "mean of a distribution from 1 to 10, of which the gate asks for a least",
+    "prompt": "how much nearer a picture is to its own prompt than to others; 0: no nearer",
+    "novelty": "how far the nearest accepted picture is; 0: it looks the same, 1: nothing in common",
+    "style": "0: one style recognised without doubt; 1: none rather than another",
 }
 
 
@@ -123,6 +123,7 @@ def _gates(state: State, store: Store | None) -> list[dict[str, Any]]:
                 "lower": bounds.lower if bounds else None,
                 "upper": bounds.upper if bounds else None,
                 "review": bounds.review if bounds else None,
+                "review_upper": bounds.review_upper if bounds else None,
                 "duplicate": bounds.duplicate if bounds else None,
                 "fired": fired.get("fail", 0),
                 "reviewed": fired.get("review", 0),
@@ -195,7 +196,6 @@ def _report(
     cells = _map_cells(store, folder, elites, axes, marks) if axes else ()
     measures = store.measures()
     clipped = _clipped_per_axis(placed, axes) if axes else []
-    waiting = len(standing.open_questions(store))
     return ReportData(
         series=config.name,
         brief=config.brief,
@@ -226,12 +226,23 @@ def _report(
             for n, c in sorted(state.bandit.credits.items())
         ),
         newest=tuple(sorted(cells, key=lambda cell: -cell.candidate)[:NEWEST]),
-        open_questions=OpenQuestions(questions=waiting, command=f"gen-emerge judge {config.name}") if waiting else None,
+        open_questions=_open(config.name, len(standing.open_questions(store)), status["review_unasked"]),
         notices=tuple(_notice(cycle, event, state) for cycle, event in store.events()),
         calibrations=tuple(
             CalibrationNote(version=c.version, cycle=_made_in(history, c.version), reason=c.reason)
             for c in store.calibrations()
         ),
+    )
+
+
+def _open(name: str, questions: int, unasked: int) -> OpenQuestions | None:
+    if not questions and not unasked:
+        return None
+    return OpenQuestions(
+        questions=questions,
+        command=f"gen-emerge judge {name}",
+        unasked=unasked,
+        asks=f"gen-emerge rounds {name} --open review",
     )
 
 
@@ -345,6 +356,7 @@ def _histograms(store: Store, state: State, history: Sequence[CycleOutcome]) -> 
                 lower=bounds.lower if bounds else None,
                 upper=bounds.upper if bounds else None,
                 review=bounds.review if bounds else 0.0,
+                review_upper=bounds.review_upper if bounds else None,
             )
         )
     return tuple(found)

@@ -127,6 +127,8 @@ def _listed(pictures: Path, own: Path, say: Say) -> Listing:
     kept = tuple(path for path in listing.pictures if not is_thumbnail(path))
     if left_out := len(listing.pictures) - len(kept):
         say(f"{left_out} thumbnails of a series are left out: the pictures themselves lie beside them.")
+    for drawing in listing.drawings:
+        say(f"{drawing} is left out: a sheet of pictures, none itself.")
     if len(kept) > MANY:
         say(f"Reading {len(kept)} pictures ...")
     return replace(listing, pictures=kept)

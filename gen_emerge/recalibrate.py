@@ -7,7 +7,7 @@ the two changes nothing. It holds for images to come; past verdicts stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from gen_emerge.calibration.first import resolve
@@ -17,12 +17,20 @@ from gen_emerge.types import GATES, Calibration, Event, Input
 
 KIND = "calibration"
 """The kind of such an input."""
+CANCELLED = "cancelled"
+"""What an input `did` that takes back others, by their ids in `cancels`, and leaves the version in force."""
 
 
 def recalibrate(draft: Draft, inputs: Sequence[Input]) -> None:
     """Bring in what was asked for. During the warm-up it waits for its end: see `approved`."""
-    for item in inputs:
-        if item.kind != KIND or draft.calibration is None:
+    asked = [item for item in inputs if item.kind == KIND]
+    gone = taken_back(draft.live.store.inputs_of(KIND)) if asked else frozenset[int]()
+    for item in asked:
+        if draft.calibration is None or item.id in gone:
+            continue
+        if _came_in_time(item, gone):
+            message = f"{item.payload['reason']}: it never came into force."
+            draft.events.append(Event(kind=KIND, message=message, payload={"did": item.payload["did"]}))
             continue
         before = draft.live.calibration_before(draft.cycle)
         new, trouble = _next(draft.live.crew, draft.calibration, before, item.payload, draft.cycle)
@@ -34,6 +42,37 @@ def recalibrate(draft: Draft, inputs: Sequence[Input]) -> None:
         draft.events.append(
             Event(kind=KIND, message=message, payload={"version": new.version, "did": item.payload["did"]})
         )
+
+
+def taken_back(inputs: Iterable[Input]) -> frozenset[int]:
+    """Ids of the changes that somebody took back before their cycle had begun; who comes later changes the next one.
+
+    Args:
+        inputs: all of kind "calibration".
+    """
+    known = {item.id: item for item in inputs}
+    return frozenset(
+        number
+        for item in known.values()
+        for number in item.payload.get("cancels", ())
+        if number in known and known[number].first_cycle >= item.first_cycle
+    )
+
+
+def waiting(inputs: Sequence[Input], cycle: int) -> list[Input]:
+    """The changes that are still to come into force after a cycle, oldest first.
+
+    Args:
+        inputs: all of kind "calibration".
+        cycle: the last that was committed.
+    """
+    gone = taken_back(inputs)
+    return [i for i in inputs if i.first_cycle > cycle and i.id not in gone and not _came_in_time(i, gone)]
+
+
+def _came_in_time(item: Input, gone: Set[int]) -> bool:
+    """Whether it takes back changes and nothing else, all of them before their cycles."""
+    return item.payload["did"] == CANCELLED and set(item.payload["cancels"]) <= gone
 
 
 def _next(

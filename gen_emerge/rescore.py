@@ -24,6 +24,7 @@ from gen_emerge.candidacy import (
     open_house,
     open_scorer,
     open_store,
+    run_to,
 )
 from gen_emerge.comparing import Sides, overall_counts, side_by_side
 from gen_emerge.config import as_table, parse
@@ -161,6 +162,7 @@ def switch(
             "file": str(path),
             "from_cycle": house.state.cycle + 1,
             "running": holder(house.folder) is not None,
+            "run": run_to(house.config, house.state.cycle + 1),
             "calibration": _calibration_to_come(house, changes=bool(sides)),
             "changed": {side.gate: side.plain(house.folder) for side in sides},
         }

@@ -6,9 +6,26 @@ For sentences and tables; whoever compares numbers has those of `--json`, which 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 ALMOST = 5e-5
 """What is nearer to 0 has no digit among the first four decimals."""
+
+OPERATORS: Mapping[str, str] = MappingProxyType(
+    {
+        "fresh": "every word drawn by chance",
+        "mutate": "a word or two changed",
+        "crossover": "words of two elites",
+        "wildcards": "a pattern of the bank, its gaps filled by chance",
+        "vary": "its parameters moved a little",
+        "reseed": "the same words, another seed",
+        "slerp": "noise between those of two elites",
+        "perturb": "its noise turned a little",
+        "image": "painted over from its picture",
+    }
+)
+"""What each emitter did."""
 
 
 def spoken(number: float, digits: int = 4) -> str:

@@ -238,10 +238,13 @@ def _clipping(draft: Draft) -> Iterator[Raised | Ended]:
         return
     standing, of = live.state.alarm(CLIPPING), len(live.state.clipped)
     if share > CLIPPED_ALARM and standing is None:
-        message = f"{share:.0%} of the last {of} placements lay outside the axis ranges."
+        message = (
+            f"{share:.0%} of the last {of} placements lay beyond the ends of the map's axes. They stand in its "
+            "outermost cells, nothing is lost: do nothing, or give a new series a longer warm-up, which sets the ends."
+        )
         yield Raised(name=CLIPPING, message=message, figures={"since": draft.cycle, "clipped": share, "placements": of})
     elif share <= CLIPPED_ALARM and standing is not None:
-        yield Ended(name=CLIPPING, message=f"{share:.0%} of the last {of} placements lie outside the axis ranges.")
+        yield Ended(name=CLIPPING, message=f"{share:.0%} of the last {of} placements lie beyond the axes' ends.")
 
 
 def _review_queue(draft: Draft) -> Iterator[Raised | Ended]:

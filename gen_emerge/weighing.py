@@ -29,6 +29,8 @@ from gen_emerge.types import GATES, Bounds, Calibration, Gate
 
 Values = NDArray[np.float64]
 End = Literal["lower", "upper"]
+BAND: Mapping[End, str] = {"lower": "review", "upper": "review_upper"}
+"""Where the width of a bound's review band is written down."""
 LEAST_ANSWERS = 5
 """Answers without which a bound stays where it is: its band would be the prior's alone."""
 SCALE_FROM = 1000
@@ -292,7 +294,8 @@ def _side(
     if cap is not None:
         now, most = float(getattr(before, end)), cap * gauge.scale
         bound = min(max(bound, now - most), now + most)
-        review = min(max(review, before.review - most), before.review + most)
+        band = before.band(end)
+        review = min(max(review, band - most), band + most)
     return replace(side, curve=curve, bound=bound, review=review)
 
 
@@ -328,12 +331,13 @@ def _evidence(
     if not moved:
         return None
     costs = learning.costs
-    entry: dict[str, Any] = {**known, "anchor": dict(standing.anchor)}
-    # What is written here is what "auto" means from now on: nothing that the series file says instead may come in.
+    # Evidence of before each bound had a band of its own has one width for both.
+    entry: dict[str, Any] = {"review_upper": known.get("review"), **known, "anchor": dict(standing.anchor)}
+    # What is written here is what "auto" means from now on: nothing that the series file says instead may come in. What
+    # does not move stays as it is, its band too.
     entry |= {side.end: side.bound for side in moved}
     if standing.setting.review == "auto":
-        # One width serves both bounds: the wider one, so that nobody who should be asked about is not.
-        entry["review"] = max(side.review for side in moved)
+        entry |= {BAND[side.end]: side.review for side in moved}
     entry["answers"] = {
         "counted": len(labels.values),
         "weight": float(labels.weights.sum()) if labels.weights is not None else float(len(labels.values)),

@@ -15,6 +15,7 @@ from scipy import stats
 from gen_emerge import crew as crews
 from gen_emerge.agreement import LEAST_KEPT, LEAST_SCREENS, agreement, pooled
 from gen_emerge.cli import main as door
+from gen_emerge.cli.agreeing import agreement_text
 from gen_emerge.concordance import icc_2k, rank_interval
 from gen_emerge.errors import BadInput
 from gen_emerge.fakes import FakeGenerator, FakeScorer
@@ -190,11 +191,15 @@ def test_from_eight_screens_on_whole_screens_are_drawn_again(night: Studio) -> N
             rank(store, question, by_quality if number else by_quality[::-1])
             if number == LEAST_SCREENS - 2:
                 few = told(store)["rankings"]
-        many = told(store)["rankings"]
+        whole = told(store)
+        many = whole["rankings"]
         assert told(store)["rankings"] == many, "what is drawn again is the same every time"
     assert few["pooled"]["quality"]["interval"] == "formula"
     found = many["pooled"]["quality"]
     assert (found["interval"], found["screens"], found["images"]) == ("bootstrap", 8, 74)
+    assert "  5 earlier rankings: gen-emerge --json agreement night" in agreement_text({"series": "night", **whole})
+    four = {"series": "night", **whole, "rankings": {**many, "rankings": 4}}
+    assert "  1 earlier ranking: gen-emerge --json agreement night" in agreement_text(four)
     for key in ("spearman", "icc_2k"):
         assert found[key]["low"] < found[key]["value"] < found[key]["high"] == pytest.approx(1.0)
     assert found["spearman"]["value"] == pytest.approx((7 * 9 - 3) / (7 * 9 + 3)), "weighted by images less one"

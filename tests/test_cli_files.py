@@ -85,7 +85,10 @@ def test_export_overwrites_nothing(call: Call, night: Path, tmp_path: Path) -> N
 
     first = export()
     assert first[0] == 0
-    assert export() == first  # the same pictures again
+    again = export()  # the same pictures again
+    said, before = json.loads(again[1]), json.loads(first[1])
+    assert (said.pop("already"), before.pop("already")) == ([file["file"] for file in said["files"]], [])
+    assert said == before
     mine = tmp_path / "out" / json.loads(first[1])["files"][1]["file"]
     mine.write_text("mine")
     other = tmp_path / "out" / json.loads(first[1])["files"][0]["file"]
@@ -93,6 +96,40 @@ def test_export_overwrites_nothing(call: Call, night: Path, tmp_path: Path) -> N
     assert mine.name in error_of(export())["message"]
     assert mine.read_text() == "mine"
     assert not other.exists()
+
+
+def test_a_picture_that_is_there_keeps_its_name_however_many_are_exported(
+    call: Call, night: Path, tmp_path: Path
+) -> None:
+    few = _json(call("--root", night, "--json", "export", "night", tmp_path / "out", "--top", 3))
+    assert [file["file"][:3] for file in few["files"]] == ["01-", "02-", "03-"]
+    # As an export of more than a hundred names them.
+    longer = tmp_path / "out" / f"0{few['files'][0]['file']}"
+    (tmp_path / "out" / few["files"][0]["file"]).rename(longer)
+    said = _json(call("--root", night, "--json", "export", "night", tmp_path / "out", "--top", 4))
+    assert [file["file"] for file in said["files"][:3]] == [longer.name, *(file["file"] for file in few["files"][1:])]
+    assert len(said["already"]) == 3 and len(list((tmp_path / "out").iterdir())) == 4
+    _, out, _ = call("--root", night, "export", "night", tmp_path / "out", "--top", 4)
+    assert out.splitlines()[-1].endswith("4 of them there before, under the names they had")
+
+
+def test_what_the_program_drew_of_pictures_is_no_import(call: Call, night: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen"
+    said = _json(call("--root", night, "--json", "export", "night", chosen, "--all-elites", "--contact-sheet"))
+    (chosen / "contact-sheet.png").rename(chosen / "elsewhere.png")  # it says of itself what it is
+    call("--root", night, "inspect", "night", "--png", chosen / "map.png")
+    (chosen / "contact-sheet-3.png").write_bytes((chosen / said["files"][0]["file"]).read_bytes())  # an old one's name
+    drawn = ["contact-sheet-3.png", "elsewhere.png", "map.png"]
+    code, out, err = call("--root", night, "--json", "import", "night", chosen, "--queue")
+    assert code == 0 and len(json.loads(out)["pictures"]) == len(said["files"])
+    assert all(f"{name} is left out: a sheet of pictures, none itself." in err for name in drawn)
+    for path in chosen.iterdir():
+        if path.name not in drawn:
+            path.unlink()
+    assert (
+        "holds no pictures but a contact sheet"
+        in error_of(call("--root", night, "--json", "import", "night", chosen))["message"]
+    )
 
 
 def test_export_gives_a_taken_contact_sheet_another_name_and_says_so(call: Call, night: Path, tmp_path: Path) -> None:

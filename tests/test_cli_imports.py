@@ -112,11 +112,20 @@ def test_the_table_says_it_for_people(call: Call, night: Path, folder: Path) -> 
     assert "unreadable" in lines["torn.png"] and "damaged" in lines["torn.png"]
     small = "by too-small: the shorter side is 20 px, at least 32 are needed, candidate"
     assert "turned away" in lines["tiny.png"] and small in lines["tiny.png"]
-    assert lines["All"] == "All of one of them: gen-emerge inspect night --candidate ID"
+    assert lines["All"] == "All that is known of one: gen-emerge inspect night --candidate ID"
     assert "already there" in lines["twin.png"] and "transparent.png" in lines["twin.png"]
     bare = sum(not prompt for prompt in READABLE.values())
     assert out.count("brief") == 1 and f"{bare} of these: it names no prompt: the series' brief is taken" in out
     assert "1 already there, 1 unreadable, 1 file is no picture; 3 cycles run, 15 in all" in lines["night:"]
+
+
+def test_counts_are_told_in_the_plural_where_they_are_more_than_one() -> None:
+    from importlib import import_module
+
+    counts = import_module("gen_emerge.cli.commands.import")._counts
+    found = {"counts": {"review": 4, "pending": 1, "placed": 2}}
+    assert counts(found) == "4 wait for you, 1 waits for the critic, 2 placed"
+    assert counts({"counts": {"review": 1}}) == "1 waits for you"
 
 
 def test_of_many_pictures_those_are_shown_that_want_a_look_and_names_keep_their_ends(

@@ -714,7 +714,7 @@ def test_judging_without_a_terminal_says_how_else(call: Callable[..., Outcome], 
 class _Terminal:
     """`gen-emerge judge night` in a pseudo-terminal: what it says is waited for, keys are pressed."""
 
-    def __init__(self, studio: Path) -> None:
+    def __init__(self, studio: Path, **environment: str) -> None:
         import pty
 
         self._ours, theirs = pty.openpty()
@@ -722,7 +722,7 @@ class _Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", script, "--root", str(studio), "judge", "night", "--rater", "anna"],
             stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": ""},
+            env={**os.environ, "TERM": "xterm-kitty", "TERM_PROGRAM": "", "TMUX": "", **environment},
         )  # fmt: skip
         os.close(theirs)
         self._seen = ""
@@ -782,13 +782,39 @@ def test_judging_in_a_terminal_is_one_key_an_answer(night: Path, terminal: _Term
     terminal.press(b"S")
     terminal.until("3 of ")
     terminal.press(b"u")
-    terminal.until("Took back the answer to r6-2")
+    terminal.until(f"Took back the answer to question 2 of {len(kinds)}.")
     terminal.press(b"?")
     terminal.until("says that you are not sure.")
     terminal.press(b"q", after="")
     terminal.until(f"1 answer is kept, {len(kinds) - 1} questions are open.")
     assert terminal.process.wait(timeout=60) == 0
     assert _answers(night) == [("r6-1", "right" if kinds[0] == "pair" else "keep", "anna")]
+
+
+@no_terminal
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "Ctrl-C"])
+def test_where_a_terminal_shows_no_pictures_one_file_follows_the_questions_and_goes_with_the_rater(
+    night: Path, tmp_path: Path, key: bytes
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    plain = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "KITTY_WINDOW_ID", "LC_TERMINAL"), "")
+    terminal = _Terminal(night, **plain, TERM="xterm-256color", TMPDIR=str(tmp_path / "temporary"))
+    try:
+        terminal.until("This terminal shows no pictures. Open ")
+        shown: list[bytes] = []
+        for number in (1, 2, 3):
+            terminal.until(f"{number} of ")
+            terminal.until("picture: ")
+            (drawn,) = (tmp_path / "temporary").rglob("*.png")
+            assert drawn.name == "night.png"
+            shown.append(drawn.read_bytes())
+            terminal.press(b"s" if number < 3 else key)
+        assert len(set(shown)) == 3
+        terminal.until("2 answers are kept")
+        terminal.process.wait(timeout=60)
+    finally:
+        terminal.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @no_terminal
@@ -845,6 +871,15 @@ def test_a_round_for_people_asks_as_judge_does_and_names_files_that_can_be_opene
             assert all(prompt in below for prompt in question["prompt"].split(" | "))
         else:
             assert "Which one is better for the brief?" in below
+
+
+def test_the_one_to_compare_with_is_called_as_it_is_asked_about(call: Callable[..., Outcome], night: Path) -> None:
+    rest = [{"question": q.id, "answer": "skip"} for asked in _rounds(night) for q in asked.questions]
+    call("--root", night, "--json", "judge", "night", "--rater", "anna", "--answers", _write(night / "a.jsonl", *rest))
+    _, out, _ = call("--root", night, "rounds", "night", "--open", "triplets")
+    assert "Which one is more like the one in the middle?" in out and "reference" not in out
+    names = [line.split()[0] for line in out.splitlines() if line.endswith(".png")]
+    assert names[:3] == ["a:", "middle:", "b:"]
 
 
 def test_a_round_for_people_says_how_many_more_are_open(call: Callable[..., Outcome], night: Path) -> None:

@@ -111,3 +111,19 @@ def test_words_that_the_generator_does_not_know_are_refused(tmp_path: Path, repo
         check_words(bank, {"form": ["cirkle", "square"], "mood": ["calm"]}, generator="fake")
     with pytest.raises(BadInput, match=r'knows no slot "mood".*Did you mean "moods"'):
         check_words(bank, {"form": ["circle", "square"], "moods": ["calm"]}, generator="fake")
+    with pytest.raises(BadInput, match=r'knows no form "circle", no form "square", no slot "mood" \(prompt') as caught:
+        check_words(bank, {"form": ["cirkle", "sqare"], "moods": ["calm"]}, generator="fake")
+    assert caught.value.hint is not None
+    for near in ('form "circle": Did you mean "cirkle"?', 'form "square": Did you mean "sqare"?', '"moods"'):
+        assert near in caught.value.hint
+
+
+def test_every_pattern_that_fixes_a_word_its_slot_lacks_is_named_at_once(tmp_path: Path) -> None:
+    more = '[[patterns]]\ntext = "{}"\nslots = {{ form = "{}" }}\n'
+    one = GOOD + more.format("a dawn", "cirkle")
+    with pytest.raises(BadInput, match=r'patterns\[1\].slots.form = "cirkle" is no word of that slot') as caught:
+        load_prompts(_bank(tmp_path, one))
+    assert caught.value.hint == 'Did you mean "circle"?'
+    two = one + more.format("a dusk", "line")
+    with pytest.raises(BadInput, match=r'"cirkle", patterns\[2\].slots.form = "line" are no words of their slots'):
+        load_prompts(_bank(tmp_path, two))

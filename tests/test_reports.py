@@ -17,7 +17,7 @@ from test_reports_sample import picture, sample
 from gen_emerge.errors import BadInput
 from gen_emerge.reports import charts, words
 from gen_emerge.reports.layout import map_sheet
-from gen_emerge.reports.page import funnel_figure, map_caption, render_html, write_html
+from gen_emerge.reports.page import funnel_figure, histogram_figure, map_caption, render_html, write_html
 from gen_emerge.reports.sheet import (
     Credit,
     Firing,
@@ -84,6 +84,33 @@ def test_the_page_is_well_formed_and_complete(data: ReportData) -> None:
     assert {"The map", "How it grew", "What was measured", "Newest elites"} <= set(
         re.findall(r"<h2[^>]*>([^<]*)</h2>", render_html(data))
     )
+
+
+def test_a_page_says_what_its_figures_mean(data: ReportData) -> None:
+    told = replace(
+        data,
+        mean_distance=((1, 0.9), (2, 0.994)),
+        credit=(Credit(emitter="reseed", tries=10, opened=2, won=1),),
+        open_questions=OpenQuestions(questions=10, command="judge", unasked=45, asks="rounds --open review"),
+    )
+    text = render_html(told)
+    assert "the gates let it in, or a person did" in text and "passed every gate" not in text
+    assert "0: all elites look the same; 1: they have nothing in common; 2 is the most there could be." in text
+    assert "the same words, another seed" in text and "that is, of its images" in text
+    assert "10 questions are open." in text and "45 images wait in review" in text and "rounds --open review" in text
+    reviews = render_html(
+        replace(told, open_questions=OpenQuestions(questions=0, command="judge", unasked=1, asks="r"))
+    )
+    assert "questions are open" not in reviews and "1 image waits in review" in reviews
+
+
+def test_what_a_gate_turns_away_is_told_alike_of_its_past_and_of_its_signal() -> None:
+    values = tuple(np.linspace(0.0, 1.0, 101))
+    shown = histogram_figure(
+        Histogram(name="style", values=values, lower=0.105, upper=0.895, review=0.1, review_upper=0.3)
+    )
+    # Below 0.055: 6 of 101; from there to 0.155, and from 0.745 on: 10 + 26.
+    assert "By the bounds now in force 5.9% of all these are turned away, 36% wait for you." in shown.caption
 
 
 def test_a_content_security_policy_forbids_scripts_and_the_network(data: ReportData) -> None:

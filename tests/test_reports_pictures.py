@@ -278,8 +278,34 @@ def test_long_and_foreign_words_fit() -> None:
     assert len(rows) == 2 and rows[-1].endswith("...")
     assert all(lettering.width_of(row, 30) <= 400 for row in rows)
     assert lettering.width_of(lettering.fit("x" * 500, 30, 200), 30) <= 200
-    assert lettering.prepare("a – b\n\tc", 20)[0] == "a - b c"
-    assert "\U0010fffd" not in lettering.prepare("a\U0010fffdb", 20)[0]
+    assert [part for part, _ in lettering.prepare("a – b\n\tc", 20)] == ["a - b c"]
+    assert all("\U0010fffd" not in part for part, _ in lettering.prepare("a\U0010fffdb", 20))
+
+
+def test_one_letter_that_the_face_lacks_leaves_the_others_in_it() -> None:
+    def drawn(text: str) -> Image.Image:
+        sheet = Image.new("L", (700, 80), "white")
+        lettering.write(sheet, (10, 50), text, 40, 0)
+        return sheet
+
+    before, after = "Prints for a caf", " and its stairs"
+    wide = round(lettering.width_of(before, 40))
+    plain, accented = (drawn(f"{before}{letter}{after}") for letter in "eé")
+    assert plain.crop((0, 0, wide, 80)).tobytes() == accented.crop((0, 0, wide, 80)).tobytes()
+    own = lettering.prepare("plain", 40)[0][1]
+    runs = lettering.prepare(f"{before}é{after}", 40)
+    assert [part for part, font in runs if font is own] in ([before, after], [f"{before}?{after}"])
+    # Another script comes whole from one font, which all of its letters are in.
+    assert len({id(font) for _, font in lettering.prepare("Тихо, и вода.", 40)}) == 1
+    if len(runs) == 3:
+        tall = [box[3] - box[1] for part in ("x", "é") for box in [_ink_of(part)]]
+        assert tall[1] > tall[0]
+
+
+def _ink_of(text: str) -> tuple[int, int, int, int]:
+    sheet = Image.new("L", (200, 120), 0)
+    lettering.write(sheet, (60, 80), text, 40, 255)  # type: ignore[arg-type]
+    return sheet.getbbox() or (0, 0, 0, 0)
 
 
 def test_a_minus_is_broader_than_a_hyphen_and_lies_in_the_middle_of_a_digit() -> None:

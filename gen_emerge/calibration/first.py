@@ -40,7 +40,7 @@ class GateSetting:
 def warmup_evidence(
     columns: Mapping[str, NDArray[np.float64]], nearest: NDArray[np.float64], versions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the warm-up says: for every gate the automatic bounds and review width, and how many images stand behind.
+    """What the warm-up says: for every gate the automatic bounds and review widths, and how many images stand behind.
 
     Args:
         columns: (n,) raw values of quality, prompt and style.
@@ -65,14 +65,15 @@ def _percentile_bounds(gate: str, values: NDArray[np.float64]) -> dict[str, floa
     if gate == "style":
         lower, upper = at(*STYLE_PERCENTILES)
         (a, b), (c, d) = (at(*band) for band in STYLE_REVIEW_PERCENTILES)
-        return {"lower": lower, "upper": upper, "review": max(b - a, d - c)}
+        return {"lower": lower, "upper": upper, "review": b - a, "review_upper": d - c}
     if gate == "novelty":
         (lower,) = at(NOVELTY_PERCENTILE)
         a, b = at(*NOVELTY_REVIEW_PERCENTILES)
         return {"lower": lower, "review": b - a, "duplicate": DUPLICATE_SHARE * lower}
     lower, upper = at(LOWER_PERCENTILE, 100 - LOWER_PERCENTILE)
     a, b = at(*REVIEW_PERCENTILES)
-    return {"lower": lower, "upper": upper, "review": b - a}
+    c, d = at(*(100 - percentile for percentile in reversed(REVIEW_PERCENTILES)))
+    return {"lower": lower, "upper": upper, "review": b - a, "review_upper": d - c}
 
 
 def resolve(
@@ -97,10 +98,22 @@ def resolve(
         setting = settings.get(gate, GateSetting())
         auto = evidence.get(gate, {})
         lower, upper = _pick(setting.lower, auto.get("lower")), _pick(setting.upper, auto.get("upper"))
-        review = auto.get("review", 0.0) if setting.review == "auto" else float(setting.review)
+        review, review_upper = _bands(setting, auto, upper)
         duplicate = _pick(setting.duplicate, auto.get("duplicate")) if gate == "novelty" else None
-        bounds[gate] = Bounds(lower=lower, upper=upper, review=float(review), duplicate=duplicate)
+        bounds[gate] = Bounds(lower=lower, upper=upper, review=review, duplicate=duplicate, review_upper=review_upper)
     return Calibration(version=version, parent=parent, bounds=bounds, evidence=evidence, reason=reason)
+
+
+def _bands(setting: GateSetting, auto: Mapping[str, Any], upper: float | None) -> tuple[float, float | None]:
+    """Widths of both bands; of the upper one None where it is the same, or there is no upper bound.
+
+    Evidence of before there were two has one for both.
+    """
+    if setting.review != "auto":
+        return float(setting.review), None
+    review = float(auto.get("review", 0.0))
+    above = auto.get("review_upper")
+    return review, None if upper is None or above is None or above == review else float(above)
 
 
 def _pick(setting: Setting, automatic: float | None) -> float | None:

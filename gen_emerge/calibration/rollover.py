@@ -127,5 +127,6 @@ def as_plain(bounds: Bounds) -> dict[str, float | None]:
         "lower": bounds.lower,
         "upper": bounds.upper,
         "review": bounds.review,
+        "review_upper": bounds.review_upper,
         "duplicate": bounds.duplicate,
     }

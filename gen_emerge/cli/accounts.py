@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gen_emerge.spoken import spoken
+from gen_emerge.cli.text import review_within
+from gen_emerge.spoken import OPERATORS, spoken
 
 WIDTH = 96
 """Columns; texts are folded."""
@@ -20,20 +21,6 @@ _WORDS = {
     "rejected": "turned away",
     "failed": "failed",
 }
-
-
-OPERATORS = {
-    "fresh": "every word drawn by chance",
-    "mutate": "a word or two changed",
-    "crossover": "words of two elites",
-    "wildcards": "a pattern of the bank, its gaps filled by chance",
-    "vary": "its parameters moved a little",
-    "reseed": "the same words, another seed",
-    "slerp": "noise between those of two elites",
-    "perturb": "its noise turned a little",
-    "image": "painted over from its picture",
-}
-"""What each emitter did."""
 
 
 def account_text(found: Mapping[str, Any], folder: Path) -> str:
@@ -109,7 +96,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
 def _bounds(verdict: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"), ("duplicate", "duplicate below"))
     ends = [f"{word} {spoken(verdict[key])}" for key, word in words if verdict[key] is not None]
-    band = f" (review within {spoken(verdict['review'] / 2, 2)})" if ends and verdict["review"] else ""
+    band = f" ({review_within(verdict)})" if ends and (verdict["review"] or verdict["review_upper"]) else ""
     return f"{', '.join(ends)}{band}"
 
 

@@ -47,7 +47,7 @@ def _figure(each: Mapping[str, Any] | None) -> str:
 
 def _number(value: float | None) -> str:
     if value is None or value < -9.9:
-        return "< -9"
+        return "far"
     return f"{value if abs(value) >= 0.005 else 0.0:.2f}"
 
 
@@ -76,15 +76,17 @@ def _rankings(name: str, found: Mapping[str, Any]) -> list[str]:
     for each in newest:
         lines += ["", f"  {each['question']} by {each['rater']}, {each['images']} images"]
         lines += [
-            _row(order, str(figures["images"]), [_figure(figures[key]) for key, _ in _FIGURES])
+            _row(order, f"/{figures['images']}", [_figure(figures[key]) for key, _ in _FIGURES])
             for order, figures in each["orders"].items()
         ] or ["  Nothing orders four of its images."]
     if len(newest) < found["rankings"]:
-        lines.append(f"  {found['rankings'] - len(newest)} earlier ones: gen-emerge --json agreement {name}")
+        earlier = _many(found["rankings"] - len(newest), "earlier ranking")
+        lines.append(f"  {earlier}: gen-emerge --json agreement {name}")
     lines += [
         "",
-        "  n: so many rankings, or images of one. preference: the model as it stood before the ranking; critic: its "
-        "duels alone, as of then.",
+        "  n: so many rankings; /4: so many images of one. 1 is agreement, 0 none; below 0, an ICC far below it "
+        "(far), the two orders contradict each other. preference: the model as it stood before the ranking; critic: "
+        "its duels alone, as of then.",
     ]
     return [*lines, *_to_tell(name, tell)]
 

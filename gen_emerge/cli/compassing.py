@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gen_emerge.cli.text import takes_up
+
 
 def compass_text(result: Mapping[str, Any]) -> str:
     """What may be said, each with its interval; where nothing may be said, that, and what to answer."""
@@ -21,8 +23,10 @@ def compass_text(result: Mapping[str, Any]) -> str:
     for place, word in enumerate(result["never"]):
         lines.append(f"  {'never again' if not place else '':<12} {word}")
     if result["from_cycle"] is not None:
-        running = "the series takes it up by itself" if result["running"] else f"gen-emerge run {name}"
-        lines.append(f"  Counts from cycle {result['from_cycle']} on: {running}.")
+        for key, said in (("forbidden", "Never again"), ("allowed", "Allowed again")):
+            if result[key]:
+                lines.append(f"  {said}: {', '.join(result[key])}.")
+        lines.append(f"  Counts from cycle {result['from_cycle']} on: {takes_up(result)}")
     return "\n".join(lines)
 
 

@@ -45,15 +45,17 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool, bri
         candidates = {c.id: c for c in store.candidates([elite.candidate for elite in ranked])}
     if not ranked:
         raise BadInput(f'"{folder.name}" has no elites yet.', hint=f"Go on: gen-emerge run {folder.name}")
-    digits = len(str(len(ranked)))
+    digits = max(2, len(str(len(ranked))))
     files: list[dict[str, Any]] = []
     stored: list[Path] = []
     for rank, elite in enumerate(ranked, start=1):
         candidate = candidates[elite.candidate]
-        name = f"{rank:0{digits}d}-{slug(candidate.genome.prompt)}-{candidate.genome.hash[:8]}.png"
+        rest = f"{slug(candidate.genome.prompt)}-{candidate.genome.hash[:8]}.png"
         stored.append(folder / (candidate.image.path if candidate.image else ""))
+        name = _there_already(folder, dest, rest, stored[-1]) or f"{rank:0{digits}d}-{rest}"
         files.append({"file": name, "cell": elite.cell, "candidate": elite.candidate, "genome": candidate.genome.hash})
         _refuse_another(folder, dest / name, stored[-1])
+    there = [file["file"] for file in files if (dest / file["file"]).is_file()]
     dest.mkdir(parents=True, exist_ok=True)
     for file, picture in zip(files, stored, strict=True):
         write_bytes(dest / file["file"], _content(folder, picture))
@@ -61,7 +63,15 @@ def export_elites(folder: Path, dest: Path, *, top: int | None, sheet: bool, bri
     if sheet:
         prompts = [candidates[elite.candidate].genome.prompt for elite in ranked]
         drawn = str(_write_sheet(dest, [file["file"] for file in files], prompts, folder.name, brief))
-    return {"series": folder.name, "dest": str(dest), "files": files, "contact_sheet": drawn}
+    return {"series": folder.name, "dest": str(dest), "files": files, "already": there, "contact_sheet": drawn}
+
+
+def _there_already(folder: Path, dest: Path, rest: str, picture: Path) -> str | None:
+    """The name under which an earlier export put this very picture there, by the rank it had then."""
+    same = [path for path in sorted(dest.glob(f"*-{rest}")) if path.name.removesuffix(f"-{rest}").isdigit()]
+    content = _content(folder, picture) if same else b""
+    known = (path for path in same if path.is_file() and not path.is_symlink() and path.read_bytes() == content)
+    return next((path.name for path in known), None)
 
 
 def _refuse_another(folder: Path, target: Path, picture: Path) -> None:

@@ -96,6 +96,11 @@ def viewer(environment: Mapping[str, str]) -> list[str] | None:
     return None
 
 
+def only_named(environment: Mapping[str, str], *, terminal: bool) -> bool:
+    """Whether nothing here shows a picture, so that its file can only be named; the arguments are those of above."""
+    return protocol(environment, terminal=terminal) is None and (not terminal or viewer(environment) is None)
+
+
 def show(picture: Picture, place: Path, *, columns: int = 80) -> str:
     """Show a picture the best way there is.
 
@@ -112,7 +117,10 @@ def show(picture: Picture, place: Path, *, columns: int = 80) -> str:
     if how is not None:
         return sequence(content, how, columns=columns)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(content)
+    # A viewer that follows the file never sees half a picture.
+    draft = place.with_name(f".{place.name}.part")
+    draft.write_bytes(content)
+    draft.replace(place)
     opener = viewer(os.environ) if sys.stdout.isatty() else None
     if opener is not None:
         subprocess.Popen(

@@ -103,8 +103,8 @@ class Sitting:
         key: waits, and gives what the terminal sent: one key or more; "" when it is gone.
         say: prints a text.
         show: pictures, from left to right -> what to print (an escape sequence, or a path).
-        brief: what the series is for, said at the beginning and with every question that is judged by it; "" when
-            nobody knows.
+        brief: what the series is for, said at the beginning, and again with the first question that is judged by it
+            after one that is not; "" when nobody knows.
         takes: ids of the questions that set two takes of one genome side by side.
         columns: how broad a line of text may be.
         clock: seconds, for how long an answer took.
@@ -138,6 +138,7 @@ class Sitting:
         self._clock = clock
         self._typed = deque[str]()
         self._answered: list[int] = []
+        self._by_brief = True
         self.tally = Tally(left=len(self._questions))
 
     def run(self) -> Tally:
@@ -187,13 +188,15 @@ class Sitting:
         self.tally.undone += 1
         self.tally.answered -= 1
         self.tally.left += 1
-        self._say(f"Took back the answer to {undone}.")
+        self._say(f"Took back the answer to question {place + 1} of {len(self._questions)}.")
         return place
 
     def _ask(self, question: Question, number: int) -> Said:
         self._text(f"\n{number} of {len(self._questions)}  {asks(question)}")
-        if question.ask not in ("adherence", "similarity") and self._brief and number > 1:
+        by_brief = question.ask not in ("adherence", "similarity")
+        if by_brief and not self._by_brief and self._brief:
             self._text(f"brief: {self._brief}", indent=2)
+        self._by_brief = by_brief
         if question.ask == "adherence" or question.kind in SINGLE:
             for prompt in prompts(question):
                 self._text(prompt, indent=2)
@@ -239,6 +242,8 @@ class Sitting:
             elif said[0] == "help":
                 for line in keys.lines(question.kind, letters):
                     self._text(line, indent=2)
+                if self._by_brief and self._brief:
+                    self._text(f"brief: {self._brief}", indent=2)
             else:
                 return said
 

@@ -166,7 +166,12 @@ def _traceback(error: Exception, *, to_stderr: bool) -> str:
 
 
 def _interrupted(as_json: bool) -> int:
-    _say(as_json, "interrupted", "Interrupted.", "Everything committed is kept; run the command again to go on.")
+    kept = "Everything committed is kept; run the command again to go on."
+    if as_json:
+        _say(as_json, "interrupted", "Interrupted.", kept)
+    else:  # nothing went wrong: no "Error:"
+        with contextlib.suppress(OSError):
+            click.echo(f"\nInterrupted. {kept}", err=True)
     return INTERRUPTED
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gen_emerge.cli.app import plain_text
+from gen_emerge.cli.text import moved_table, review_within, takes_up
 from gen_emerge.errors import BadInput
 from gen_emerge.spoken import spoken
 
@@ -48,7 +49,11 @@ def trial_text(result: Mapping[str, Any]) -> str:
     for changed, side in result["changed"].items():
         lines += ["", *_side(changed, side)]
     if result["overall"] is not None:
-        lines += ["", "  all four gates together, the others' verdicts as they stand", *_counts(result["overall"])]
+        lines += [
+            "",
+            "  all four gates together, the others' verdicts as they stand",
+            *moved_table(result["overall"], indent=4),
+        ]
     lines += [
         "",
         "  Nothing has changed: these numbers lie beside the old ones.",
@@ -64,7 +69,7 @@ def switch_text(result: Mapping[str, Any]) -> str:
     if result["running"]:
         lines.append(f"  {name} is running with the file as it was: stop and start it, and the change counts.")
     else:
-        lines.append(f"  It counts from cycle {result['from_cycle']} on: gen-emerge run {name}")
+        lines.append(f"  It counts from cycle {result['from_cycle']} on: {takes_up(result)}")
     calibration = result["calibration"]
     if calibration is None:
         lines.append("  The warm-up is not over: at its end all of it is measured by the new scorer.")
@@ -94,7 +99,7 @@ def _side(gate: str, side: Mapping[str, Any]) -> list[str]:
     if side["not_compared"]:
         lines.append(f"    {side['not_compared']} pictures lack a number of one of the two and are not compared")
     if side["verdicts"] is not None:
-        lines += _counts(side["verdicts"])
+        lines += moved_table(side["verdicts"], indent=4)
     if side["flips"]:
         lines.append("    would change, the most telling first")
     for flip in side["flips"]:
@@ -109,7 +114,7 @@ def _side(gate: str, side: Mapping[str, Any]) -> list[str]:
 def _bounds(bounds: Mapping[str, Any]) -> str:
     words = (("lower", "from"), ("upper", "to"))
     ends = [f"{word} {spoken(bounds[key])}" for key, word in words if bounds[key] is not None]
-    return f"{' '.join(ends) or 'off'} (review within {spoken(bounds['review'] / 2, 2)})"
+    return f"{' '.join(ends) or 'off'} ({review_within(bounds)})"
 
 
 def _agreement(found: Mapping[str, Any]) -> str:
@@ -120,11 +125,3 @@ def _agreement(found: Mapping[str, Any]) -> str:
         f"Spearman {found['spearman']:+.2f} ({found['level']:.0%} between {low:+.2f} and {high:+.2f}), "
         f"Kendall {found['kendall']:+.2f}, {found['images']} pictures"
     )
-
-
-def _counts(table: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Old verdicts down, new ones across."""
-    words = list(table)
-    head = "".join(f"{word:>9}" for word in words)
-    rows = [f"      {old:<8}" + "".join(f"{table[old][new]:>9}" for new in words) for old in words]
-    return [f"      was \\ is{head[1:]}", *rows]

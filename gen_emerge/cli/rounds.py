@@ -97,10 +97,11 @@ def round_text(series: str, brief: str, folder: Path, asked: Round, found: Mappi
         if shown.get("takes"):
             rows.append(wrapped(TAKES, columns, indent=10))
         sides = shown_names(question)
-        wide = max(map(len, sides)) + 2
+        named = ["middle" if side == "reference" else side for side in sides]
+        wide = max(map(len, named)) + 2
         rows += [
-            " " * 10 + ("" if side == "only" else f"{side + ':':<{wide}}") + str(folder / shown["images"][side])
-            for side in sides
+            " " * 10 + ("" if side == "only" else f"{name + ':':<{wide}}") + str(folder / shown["images"][side])
+            for side, name in zip(sides, named, strict=True)
         ]
     own = sum(shown["answered"] is None for shown in found["questions"])
     if rest := found["open_questions"] - own:

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gen_emerge.spoken import spoken
+
 WIDTH = 72
 """Columns; sentences are folded."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -92,6 +94,30 @@ def status_text(
     return "\n".join(lines)
 
 
+def review_within(bounds: Mapping[str, Any]) -> str:
+    """How near to a bound a human is asked: one number where both ends have the same."""
+    below, above = bounds["review"], bounds.get("review_upper")
+    if above is None or bounds["upper"] is None:
+        return f"review within {spoken(below / 2, 2)}"
+    if bounds["lower"] is None:
+        return f"review within {spoken(above / 2, 2)}"
+    return f"review within {spoken(below / 2, 2)} of the lower, {spoken(above / 2, 2)} of the upper end"
+
+
+def takes_up(result: Mapping[str, Any]) -> str:
+    """What lets something count that waits for a cycle: the series itself where it runs, else the command."""
+    return "the series takes it up by itself" if result["running"] else result["run"]
+
+
+def moved_table(table: Mapping[str, Mapping[str, int]], *, indent: int) -> list[str]:
+    """What verdicts were down, what they would be across."""
+    words = {"pass": "let in", "review": "waits", "fail": "turned away"}
+    pad = " " * indent
+    head = f"{pad}{'now':<14}then" + "".join(f"{words[word]:>13}" for word in table)
+    rows = [f"{pad}{words[old]:<18}" + "".join(f"{table[old][new]:>13}" for new in table) for old in table]
+    return [head, *rows]
+
+
 def questions_open(number: int) -> str:
     """How many questions nobody has answered: everywhere in these words."""
     if number == 1:
@@ -142,7 +168,8 @@ def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
         for name, count in sorted(counts.items(), key=lambda item: -item[1]):
             if count:
                 lines.append(row(name, count, inside=True))
-    lines.append(f"  {'accepted':<12}{status['accepted']:>7}")
+    if status["accepted"] != status["passed"]:
+        lines.append(f"  {'accepted':<12}{status['accepted']:>7}")
     return lines
 
 

@@ -61,7 +61,9 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         'is, "off" takes it away. Near a bound, within the review band ("auto" or its breadth), a human is asked.',
     ),
     "gates.novelty.duplicate": ("Nearer than this to any accepted image is a repetition, whatever its cell.",),
-    "gates.style.lower": ("Both ends: neither without any style nor a mixture of all.",),
+    "gates.style.lower": (
+        "0: one style recognised without doubt; 1: none rather than another. Only the extremes of both are cut off.",
+    ),
     "calibration.false_accept": (
         "What your answers may do to the gates: gen-emerge calibrate NAME --preview. Costs, relative to each other:",
         "a bad image let in, a good one turned away, one question to you.",
@@ -78,7 +80,7 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
         "While a series narrows, this share of the genomes begins from no earlier picture, the rest as ever; 0 to 0.5.",
     ),
     "alarms.review_queue": (
-        "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 90 wait.",
+        "So many images waiting for your word open a round about five; 0 for never. Of 400 images some 55 wait.",
     ),
     "compass.tilt": (
         "This share of the words drawn for fresh prompts and mutations follows what you like, 0 to 0.5, the others are",

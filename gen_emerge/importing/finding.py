@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gen_emerge.errors import BadInput
+from gen_emerge.types import DRAWING
 
+_SHEET = re.compile(r"contact-sheet(-\d+)?\.png")
+"""As `export` names them; the oldest of them say nothing of themselves."""
+_HEAD = 512
+"""Bytes in which a drawing's text stands, which comes before its pixels."""
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
 
 
@@ -21,11 +27,13 @@ class Listing:
         pictures: every file whose name ends as a picture's, in order; whether it is one is not known yet.
         unreadable: folder below it -> why nobody knows what it holds.
         others: how many files there are besides, whose names end otherwise.
+        drawings: what this program drew of pictures, such as a contact sheet of them: no picture of its own.
     """
 
     pictures: tuple[Path, ...]
     unreadable: Mapping[Path, str] = field(default_factory=dict[Path, str])
     others: int = 0
+    drawings: tuple[Path, ...] = ()
 
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
@@ -55,9 +63,26 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
         others += sum(path.suffix.lower() not in SUFFIXES for path in files)
     if folder in unreadable:
         raise BadInput(f"{folder} cannot be looked into: {unreadable[folder]}.", hint="Make it readable.")
-    if not pictures:
-        raise BadInput(f"{folder} holds no pictures.", hint=_hint(unreadable))
-    return Listing(pictures=tuple(sorted(pictures)), unreadable=dict(sorted(unreadable.items())), others=others)
+    drawings = tuple(sorted(path for path in pictures if is_drawing(path)))
+    found = tuple(sorted(frozenset(pictures) - frozenset(drawings)))
+    if not found:
+        only = " but a contact sheet or a map" if drawings else ""
+        raise BadInput(f"{folder} holds no pictures{only}.", hint=_hint(unreadable))
+    unreadable = dict(sorted(unreadable.items()))
+    return Listing(pictures=found, unreadable=unreadable, others=others, drawings=drawings)
+
+
+def is_drawing(path: Path) -> bool:
+    """Whether a file is a contact sheet or a map, by its name or by what it says of itself; its pixels are not read."""
+    if _SHEET.fullmatch(path.name):
+        return True
+    try:
+        if path.suffix.lower() != ".png" or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return b"tEXt" + DRAWING.encode() + b"\0" in file.read(_HEAD)
+    except OSError:  # what is wrong with it is said where it is read
+        return False
 
 
 def _hint(unreadable: Mapping[Path, str]) -> str:

@@ -149,8 +149,8 @@ def histogram(data: Histogram, label: str) -> Markup:
         return _scale(low, high, 4, WIDTH - 4, value)
 
     parts: list[str] = []
-    for bound in bounds:
-        a, b = (min(WIDTH - 4.0, max(4.0, x(bound + side * data.review / 2))) for side in (-1, 1))
+    for bound, width in data.bands:
+        a, b = (min(WIDTH - 4.0, max(4.0, x(bound + side * width / 2))) for side in (-1, 1))
         parts.append(f'<rect class="band" x="{_n(a)}" y="{top}" width="{_n(max(0.0, b - a))}" height="{base - top}"/>')
     tallest, wide = max(1, int((inner + outer).max())), (WIDTH - 8) / _BINS
     for i, (within, out) in enumerate(zip(inner.tolist(), outer.tolist(), strict=True)):

@@ -6,7 +6,6 @@ broad. Small ones are enlarged, so that what is written below them can be read; 
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from gen_emerge.errors import BadInput
-from gen_emerge.reports.files import write_bytes
+from gen_emerge.reports.files import drawing, write_bytes
 from gen_emerge.reports.lettering import balanced, wrap, write
 from gen_emerge.reports.poster import GROUND, INK, SOFT
 from gen_emerge.reports.thumbnails import fill, placeholder, size_of
@@ -90,9 +89,7 @@ def contact_sheet(
             write(sheet, (x, y + place.height + 32 + j * _LINE), row, _TEXT, SOFT)
         if labels and lines:
             write(sheet, (x, y + place.height + 32), labels[i], _TEXT, INK)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", compress_level=4)
-    return write_bytes(path, buffer.getvalue())
+    return write_bytes(path, drawing(sheet, "contact sheet"))
 
 
 def _check(

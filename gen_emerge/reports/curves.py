@@ -5,7 +5,6 @@ Reads no file. A curve has its band, the bounds in force and those that are prop
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from gen_emerge.reports.charts import ticks
-from gen_emerge.reports.files import write_bytes
+from gen_emerge.reports.files import drawing, write_bytes
 from gen_emerge.reports.lettering import Colour, write
 
 WIDTH, PANEL = 1200, 520
@@ -48,9 +47,7 @@ def write_curves(preview: Mapping[str, Any], path: Path) -> Path:
         write(picture, (_LEFT, 80), "Too few answers for a curve yet.", _TEXT, SOFT)
     for place, (gate, end, each, side) in enumerate(panels):
         _panel(picture, place * PANEL, gate, end, each, side)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=4)
-    return write_bytes(path, buffer.getvalue())
+    return write_bytes(path, drawing(picture, "curves"))
 
 
 def _panel(
@@ -88,9 +85,10 @@ def _marks(picture: Image.Image, bounds: Mapping[str, Any], end: str, x: Any, re
     head, base = reach
     draw = ImageDraw.Draw(picture)
     for place, (key, colour, word) in enumerate((("was", NOW, "in force"), ("is", NEXT, "proposed"))):
-        value, half = bounds[key][end], bounds[key]["review"] / 2
+        value, above = bounds[key][end], bounds[key]["review_upper"]
         if value is None:
             continue
+        half = (above if end == "upper" and above is not None else bounds[key]["review"]) / 2
         draw.line([(x(value), head), (x(value), base)], fill=colour, width=3)
         foot = base - 14 - 14 * place
         draw.rectangle([(x(value - half), foot), (x(value + half), foot + 8)], fill=colour)

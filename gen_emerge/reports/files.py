@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import stat
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gen_emerge.errors import NO_ROOM, BadInput, DiskFull, GenEmergeError, system_limit
+from gen_emerge.types import DRAWING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 _ELSEWHERE = "Name a file in a folder that can be written to."
 
@@ -32,6 +38,21 @@ def check_target(path: Path) -> Path:
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
     return target
+
+
+def drawing(picture: Picture, what: str) -> bytes:
+    """The bytes of a PNG that says of itself that it was drawn of pictures: nobody takes it for one of them.
+
+    Args:
+        picture: the drawing.
+        what: such as "contact sheet".
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    texts, buffer = PngInfo(), io.BytesIO()
+    texts.add_text(DRAWING, what)
+    picture.save(buffer, "PNG", compress_level=4, pnginfo=texts)
+    return buffer.getvalue()
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

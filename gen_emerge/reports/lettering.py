@@ -1,12 +1,15 @@
 """Takes words, a size and a place; writes them on a Pillow drawing. Opens no file but fonts.
 
-The face is the one Pillow brings along, so a poster looks alike everywhere. It knows basic Latin only; for other
-scripts a system font is tried, and what no font knows is drawn as "?".
+The face is the one Pillow brings along, so a poster looks alike everywhere. Pillow's copy of it holds basic Latin only:
+of a line that has a few other letters these alone come from a system font, as tall as their neighbours; a line of
+another script comes from it whole. What no font knows is drawn as "?".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from itertools import groupby
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -48,23 +51,48 @@ def _knows(font: Font, character: str) -> bool:
     return character.isspace() or _shape(font, character) != _shape(font, "\U0010fffd")
 
 
-def prepare(text: str, size: int) -> tuple[str, Font]:
-    """The text as it can be written, on one line, and the font to write it with."""
+@cache
+def _guest(size: int) -> Font | None:
+    """The system font at the size at which its small letters are as tall as our own face's."""
+    heights = [_ink(font, "x") for font in (_own(100), _other(100)) if font is not None]
+    if len(heights) < 2:
+        return None
+    own, other = (bottom - top for _, top, _, bottom in heights)
+    return _other(max(1, round(size * own / other)))
+
+
+Run = tuple[str, Font]
+"""Letters that one font writes."""
+
+
+def prepare(text: str, size: int) -> list[Run]:
+    """The text as it can be written, on one line, in runs of one font each."""
     text = " ".join(text.translate(_PLAIN).split())
-    own, other = _own(size), None
-    if not all(_knows(own, c) for c in set(text) - {_MINUS}):
-        other = _other(size)
-    font = other or own
-    return "".join(c if c == _MINUS or _knows(font, c) else "?" for c in text), font
+    own = _own(size)
+    unknown = {c for c in set(text) - {_MINUS} if not _knows(own, c)}
+    if not unknown:
+        return [(text, own)]
+    few = sum(c in unknown for c in text) < 0.5 * sum(not c.isspace() for c in text)
+    other = _guest(size) if few else _other(size)
+    if other is None:
+        return [("".join("?" if c in unknown else c for c in text), own)]
+    if not few:
+        return [("".join(c if c == _MINUS or _knows(other, c) else "?" for c in text), other)]
+    runs: list[Run] = []
+    for strange, letters in groupby(text, key=lambda c: c in unknown):
+        known = "".join(c if not strange or _knows(other, c) else "?" for c in letters)
+        runs.append((known, other if strange else own))
+    return runs
 
 
 def width_of(text: str, size: int) -> float:
     """How wide one line of text is, pixels."""
-    return _length(*prepare(text, size))
+    return _length(prepare(text, size))
 
 
-def _length(written: str, font: Font) -> float:
-    return sum(font.getlength(part) for part in written.replace(_MINUS, "\0+\0").split("\0"))
+def _length(runs: Iterable[Run]) -> float:
+    parts = ((part, font) for written, font in runs for part in written.replace(_MINUS, "\0+\0").split("\0"))
+    return sum(font.getlength(part) for part, font in parts)
 
 
 @cache
@@ -77,9 +105,16 @@ def _ink(font: Font, character: str) -> tuple[int, int, int, int]:
     return left - room, top - room, right - room, bottom - room
 
 
-def _draw(pen: ImageDraw.ImageDraw, at: tuple[float, float], written: str, ink: Ink, font: Font, weight: int) -> None:
+def _draw(pen: ImageDraw.ImageDraw, at: tuple[float, float], runs: Iterable[Run], ink: Ink, weight: int) -> None:
     """Draw what `prepare` gave, its base line beginning at a place."""
     x, y = at
+    for run in runs:
+        _draw_run(pen, (x, y), run, ink, weight)
+        x += _length([run])
+
+
+def _draw_run(pen: ImageDraw.ImageDraw, at: tuple[float, float], run: Run, ink: Ink, weight: int) -> None:
+    (x, y), (written, font) = at, run
     plus, hyphen = _ink(font, "+"), _ink(font, "-")
     thick = hyphen[3] - hyphen[1] + 2 * weight
     for number, part in enumerate(written.split(_MINUS)):
@@ -146,23 +181,23 @@ def write(
     weight: int = 0,
 ) -> None:
     """Write one line; `anchor` as in Pillow (l/m/r, then s for the base line); `weight` thickens by so many pixels."""
-    written, font = prepare(text, size)
+    runs = prepare(text, size)
     pen = ImageDraw.Draw(sheet)
-    if _MINUS not in written:
-        pen.text(at, written, colour, font, anchor=anchor, stroke_width=weight)
+    if len(runs) == 1 and _MINUS not in runs[0][0]:
+        pen.text(at, runs[0][0], colour, runs[0][1], anchor=anchor, stroke_width=weight)
         return
-    before = {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * _length(written, font)
-    _draw(pen, (at[0] - before, at[1]), written, colour, font, weight)
+    before = {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * _length(runs)
+    _draw(pen, (at[0] - before, at[1]), runs, colour, weight)
 
 
 def write_upwards(
     sheet: Image.Image, at: tuple[float, float], text: str, size: int, colour: Colour, *, anchor: str
 ) -> None:
     """Write one line turned to read upwards, its base line at x; `anchor` l, m or r says which end is at y."""
-    written, font = prepare(text, size)
-    wide = int(_length(written, font)) + 4
+    runs = prepare(text, size)
+    wide = int(_length(runs)) + 4
     mask = Image.new("L", (wide, size * 2), 0)
-    _draw(ImageDraw.Draw(mask), (2, round(size * 1.4)), written, 255, font, 0)
+    _draw(ImageDraw.Draw(mask), (2, round(size * 1.4)), runs, 255, 0)
     mask = mask.rotate(90, expand=True)
     start = {"l": at[1] - wide, "m": at[1] - wide / 2, "r": at[1]}[anchor]
     sheet.paste(Image.new("RGB", mask.size, colour), (round(at[0] - size * 1.4), round(start)), mask)

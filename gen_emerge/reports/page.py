@@ -20,6 +20,7 @@ from gen_emerge.reports.files import write_bytes
 from gen_emerge.reports.layout import MapSheet, map_sheet
 from gen_emerge.reports.sheet import Firing, Histogram, ReportData
 from gen_emerge.reports.thumbnails import inline
+from gen_emerge.spoken import OPERATORS
 
 PICTURE_BUDGET = 7_000_000
 """Most characters spent on inlined pictures; the newest elites are drawn twice."""
@@ -78,6 +79,7 @@ def render_html(data: ReportData) -> str:
     )
     return environment.get_template("report.html.j2").render(
         words=words,
+        operators=OPERATORS,
         data=data,
         sheet=sheet,
         shape=words.shape(data),
@@ -98,7 +100,7 @@ def map_caption(data: ReportData, sheet: MapSheet) -> str:
     """What the map says, in two or three sentences."""
     empty = data.cells_total - len(data.cells)
     text = [
-        "Each picture holds one cell of the map: it passed every gate, and none of them has a score.",
+        "Each picture holds one cell of the map: the gates let it in, or a person did, and none of them has a score.",
         f"{words.plural(empty, 'cell is', 'cells are')} still empty." if empty else "Every cell is filled.",
     ]
     outside = sum(axis.clipped for axis in data.axes)
@@ -143,7 +145,7 @@ def _growth(data: ReportData) -> str:
 
 def _narrowing(data: ReportData) -> str:
     values = [v for _, v in data.mean_distance if math.isfinite(v)]
-    plain = "0 would mean that all elites look the same."
+    plain = "0: all elites look the same; 1: they have nothing in common; 2 is the most there could be."
     if len(values) < 8:
         return plain
     quarter = max(2, len(values) // 4)
@@ -183,7 +185,7 @@ def funnel_figure(data: ReportData) -> list[Figure]:
 def firing_figures(data: ReportData) -> list[Figure]:
     """How often each gate and each filter fires, where any did."""
     figures: list[Figure] = []
-    for kind, title in (("gate", "How often each gate fires"), ("filter", "How often each hard filter fires")):
+    for kind, title in (("gate", "What each gate stops"), ("filter", "What each hard filter stops")):
         rows = [f for f in data.firing if f.kind == kind]
         if rows:
             figures.append(_firing(title, kind, rows))
@@ -204,15 +206,15 @@ def _firing(title: str, kind: str, rows: Sequence[Firing]) -> Figure:
         for row in rows
     ]
     reviews = [rate(row.review, row) for row in rows]
-    caption = f"Share of the images each {kind} looked at that it stopped."
+    caption = f"Share of the images each {kind} looked at that it turned away, by the thresholds of their time."
     if any(reviews):
-        caption += " The amber part lay near a threshold and waits for a human."
+        caption += " The amber part lay near a threshold and was left to a person."
     silent = [words.plain(row.name) for row in rows if not row.failed and not row.review]
     if silent and kind == "gate":
-        caption += f" Never fired: {', '.join(silent)}."
+        caption += f" Never stopped one: {', '.join(silent)}."
     longest = max(length + more for (_, length, _), more in zip(drawn, reviews, strict=True))
     full = next(step for step in (0.1, 0.25, 0.5, 1.0) if longest <= step or step == 1.0)
-    caption += f" A full bar would be {words.percent(full)}."
+    caption += f" The whole length of a bar stands for {words.percent(full)} of them."
     return Figure(title, charts.bars(drawn, title, full=full, second=reviews), caption)
 
 
@@ -229,12 +231,14 @@ def histogram_figure(data: Histogram) -> Figure:
         for bound, below in ((data.lower, True), (data.upper, False)):
             if bound is not None:
                 outside |= known < bound if below else known > bound
-                near |= np.abs(known - bound) <= data.review / 2
+        for bound, width in data.bands:
+            near |= np.abs(known - bound) <= width / 2
         if data.lower is None and data.upper is None:
             sentence.append("No bound is set.")
         else:
-            share = words.percent(float(outside.mean()))
-            sentence.append(f"{share} lie beyond the bounds now in force, {int(near.sum())} in the review band.")
+            share = words.percent(float((outside & ~near).mean()))
+            asked = words.percent(float(near.mean()))
+            sentence.append(f"By the bounds now in force {share} of all these are turned away, {asked} wait for you.")
     if len(known) < len(values):
         sentence.append(f"{len(values) - len(known)} could not be measured.")
     return Figure(name, charts.histogram(data, label), " ".join(s for s in sentence if s))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from gen_emerge.reports import words
-from gen_emerge.reports.files import write_bytes
+from gen_emerge.reports.files import drawing, write_bytes
 from gen_emerge.reports.layout import MapSheet, Panel, map_sheet
 from gen_emerge.reports.lettering import Colour, balanced, width_of, write, write_upwards
 from gen_emerge.reports.sheet import MapAxis, ReportData
@@ -59,9 +58,7 @@ def write_png(data: ReportData, path: Path) -> Path:
         BadInput: the file cannot be written.
         DiskFull: there is no room for it.
     """
-    buffer = io.BytesIO()
-    poster(data).save(buffer, "PNG", compress_level=4)
-    return write_bytes(path, buffer.getvalue())
+    return write_bytes(path, drawing(poster(data), "map"))
 
 
 def place_on_poster(data: ReportData) -> dict[int, tuple[int, int, int, int]]:

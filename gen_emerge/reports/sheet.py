@@ -110,7 +110,8 @@ class Histogram:
         unit: what the number means, in words.
         lower: the lower bound, None when off.
         upper: the upper bound, None when off.
-        review: width of the review band; it reaches half of that to each side of every bound.
+        review: width of the review band; it reaches half of that to each side of a bound.
+        review_upper: of the upper bound's; None for as wide.
     """
 
     name: str
@@ -119,6 +120,13 @@ class Histogram:
     lower: float | None = None
     upper: float | None = None
     review: float = 0.0
+    review_upper: float | None = None
+
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """Every bound with the width of its review band."""
+        above = self.review if self.review_upper is None else self.review_upper
+        return tuple((b, width) for b, width in ((self.lower, self.review), (self.upper, above)) if b is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +141,19 @@ class Credit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestions:
-    """What waits for answers: how many questions are open, in all rounds together, and the command that asks them."""
+    """What waits for answers.
+
+    Args:
+        questions: how many are open, in all rounds together.
+        command: what asks them.
+        unasked: images that wait in review while no question about them is open.
+        asks: what opens a round about some of these.
+    """
 
     questions: int
     command: str
+    unasked: int = 0
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

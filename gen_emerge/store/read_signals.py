@@ -82,7 +82,7 @@ class SignalReader(Snapshots):
     def verdicts(self, ids: Iterable[int] | None = None) -> dict[int, tuple[Verdict, ...]]:
         """Candidate id -> verdicts, in the order they were given (over several cycles where it was judged later)."""
         v, r = t.VerdictRow, t.RuleRow
-        rule = (r.gate, r.kind, r.calibration, r.lower, r.upper, r.review, r.duplicate)
+        rule = (r.gate, r.kind, r.calibration, r.lower, r.upper, r.review, r.duplicate, r.review_upper)
         statement = select(v.candidate, v.outcome, v.value, v.reason, *rule).join(r, r.id == v.rule)
         statement = statement.order_by(v.candidate, v.cycle, v.position)
         found: dict[int, list[Verdict]] = defaultdict(list)

@@ -185,7 +185,7 @@ def resolution_rows(cycle: int, resolutions: Sequence[Resolution]) -> list[Row]:
 
 def calibration_row(cycle: int, calibration: Calibration) -> Row:
     """A row of `calibrations`."""
-    bounds = {name: [b.lower, b.upper, b.review, b.duplicate] for name, b in calibration.bounds.items()}
+    bounds = {name: each.plain for name, each in calibration.bounds.items()}
     return {
         "version": int(calibration.version),
         "cycle": cycle,
@@ -202,7 +202,8 @@ def calibration_from(version: int, parent: int | None, bounds: str, evidence: st
         version=version,
         parent=parent,
         bounds={
-            name: Bounds(lower=b[0], upper=b[1], review=b[2], duplicate=b[3]) for name, b in from_json(bounds).items()
+            name: Bounds(lower=b[0], upper=b[1], review=b[2], duplicate=b[3], review_upper=b[4] if b[4:] else None)
+            for name, b in from_json(bounds).items()
         },
         evidence=from_json(evidence),
         reason=reason,

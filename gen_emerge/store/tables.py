@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import DDL, Connection, Double, ForeignKey, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The schema this program reads and writes: the newest migration."""
 
 APPLICATION_ID = 0x47454D45
@@ -140,7 +140,10 @@ class EmbeddingRow(Base):
 
 
 class RuleRow(Base):
-    """A hard filter, or a gate with the bounds it applied. `review` is null where there are no bounds."""
+    """A hard filter, or a gate with the bounds it applied. `review` is null where there are no bounds.
+
+    `review_upper`: of the upper bound's band; null where both bands are as wide.
+    """
 
     __tablename__ = "rules"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -151,6 +154,7 @@ class RuleRow(Base):
     upper: Mapped[float | None]
     review: Mapped[float | None]
     duplicate: Mapped[float | None]
+    review_upper: Mapped[float | None]
 
 
 class VerdictRow(Base):

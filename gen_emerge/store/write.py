@@ -99,9 +99,11 @@ def rule_of(verdict: Verdict) -> Rule:
 
 
 def rule_from(values: Sequence[Any]) -> Rule:
-    """A stored rule: (gate, kind, calibration, lower, upper, review, duplicate)."""
-    gate, kind, calibration, lower, upper, review, duplicate = values
-    bounds = None if review is None else Bounds(lower=lower, upper=upper, review=review, duplicate=duplicate)
+    """A stored rule: (gate, kind, calibration, lower, upper, review, duplicate, review_upper)."""
+    gate, kind, calibration, lower, upper, review, duplicate, review_upper = values
+    if review is None:
+        return gate, kind, calibration, None
+    bounds = Bounds(lower=lower, upper=upper, review=review, duplicate=duplicate, review_upper=review_upper)
     return gate, kind, calibration, bounds
 
 
@@ -115,6 +117,7 @@ def _rule_row(rule: Rule) -> Row:
         "upper": bounds.upper if bounds else None,
         "review": float(bounds.review) if bounds else None,
         "duplicate": bounds.duplicate if bounds else None,
+        "review_upper": bounds.review_upper if bounds else None,
     }
 
 

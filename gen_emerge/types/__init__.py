@@ -59,9 +59,10 @@ from gen_emerge.types.judgements import (
     Usage,
     Verdict,
 )
-from gen_emerge.types.pictures import Defect, Embedding, Image, Pixels, Reading, Signal
+from gen_emerge.types.pictures import DRAWING, Defect, Embedding, Image, Pixels, Reading, Signal
 
 __all__ = [
+    "DRAWING",
     "GATES",
     "HUMAN",
     "JUDGES",

@@ -36,13 +36,25 @@ HUMAN = "human:"
 class Bounds:
     """One gate's thresholds in the signal's raw units. None switches a bound off.
 
-    The review band reaches `review / 2` to each side of every bound. `duplicate` is novelty's second, smaller bound.
+    The review band reaches `review / 2` to each side of a bound, of the upper one `review_upper / 2`; None for as wide
+    as the lower one's. `duplicate` is novelty's second, smaller bound.
     """
 
     lower: float | None = None
     upper: float | None = None
     review: float = 0.0
     duplicate: float | None = None
+    review_upper: float | None = None
+
+    def band(self, end: Literal["lower", "upper"]) -> float:
+        """How wide the review band about one bound is, raw units."""
+        return self.review if end == "lower" or self.review_upper is None else self.review_upper
+
+    @property
+    def plain(self) -> list[float | None]:
+        """As it is stored and hashed. What has one band for both ends reads as it did before there could be two."""
+        row = [self.lower, self.upper, self.review, self.duplicate]
+        return row if self.review_upper is None else [*row, self.review_upper]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +179,7 @@ class Calibration:
     def hash(self) -> str:
         """Content hash of the bounds: equal thresholds, equal hash."""
         return content_hash(
-            {name: [b.lower, b.upper, b.review, b.duplicate] for name, b in self.bounds.items()},
+            {name: bounds.plain for name, bounds in self.bounds.items()},
         )
 
 

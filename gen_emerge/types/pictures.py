@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+DRAWING = "gen-emerge-drawing"
+"""Key of a PNG's text: what bears it was drawn of other pictures (a contact sheet, a map) and is none itself."""
+
 Pixels = NDArray[np.uint8]
 """(height, width, 3) uint8 sRGB."""
 

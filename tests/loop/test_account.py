@@ -175,6 +175,8 @@ def test_in_the_warm_up_everybody_waits_for_its_end(tmp_path) -> None:
         (10.0, "fail", Bounds(lower=2.0, upper=9.0), 9.0),
         (2.1, "review", Bounds(lower=2.0, upper=9.0, review=0.4), 2.0),
         (8.9, "review", Bounds(lower=2.0, upper=9.0, review=0.4), 9.0),
+        (6.0, "review", Bounds(lower=5.0, upper=9.0, review=0.4, review_upper=7.0), 9.0),
+        (6.0, "review", Bounds(lower=5.0, upper=7.0, review=2.4, review_upper=0.4), 5.0),
         (0.1, "fail", Bounds(lower=2.0, duplicate=0.2), 0.2),
         (0.3, "fail", Bounds(lower=2.0, duplicate=0.2), 2.0),
         (0.1, "fail", Bounds(duplicate=0.2), 0.2),

@@ -341,6 +341,9 @@ def test_images_beyond_the_axes_are_an_alarm_that_is_said_once(series):
 
     made = begin(series, beyond, alarms=replace(QUIET, drift=False)).run(125)
     assert alarms(made) == [(25, "clipping", "raised")]
+    (told,) = [event.message for _, event in made.store.events() if event.kind == "alarm"]
+    assert "placements lay beyond the ends of the map's axes" in told
+    assert "nothing is lost: do nothing" in told
 
 
 # ---- what people say ---------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gen_emerge.calibration.first import GateSetting, resolve, warmup_evidence
-from gen_emerge.gates import judge, judge_all, judge_novelty, let_in, overall
-from gen_emerge.types import GATES, Bounds, Calibration, Verdict
+from gen_emerge.gates import CODES, codes, judge, judge_all, judge_novelty, let_in, overall
+from gen_emerge.types import GATES, Bounds, Calibration, Verdict, content_hash
 
 
 def after(value):
@@ -74,6 +74,24 @@ def test_a_verdict_says_what_was_held_against_what():
     assert "below" in verdict.reason
     assert "above" in judge("style", 9.0, Bounds(upper=1.0), 3).reason
     assert judge("style", 0.9, bounds, 3).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (0.05, "fail"),
+        (0.1, "review"),
+        (0.25, "review"),
+        (0.3, "pass"),
+        (0.55, "pass"),
+        (0.6, "review"),
+        (1.0, "review"),
+    ],
+)
+def test_each_end_has_a_review_band_of_its_own(value: float, wanted: str) -> None:
+    bounds = Bounds(lower=0.1875, upper=0.8, review=0.1875, review_upper=0.5)
+    assert judge("style", value, bounds, 3).outcome == wanted
+    assert CODES[codes(np.array([value]), bounds)[0]] == wanted
 
 
 NOVELTY = Bounds(lower=0.2, review=0.1, duplicate=0.02)
@@ -175,7 +193,7 @@ def test_style_cuts_only_extremes_on_both_sides(skew):
     bounds = first(AUTO, warmup_evidence({"style": values}, NEAREST, VERSIONS)).bounds["style"]
     assert (bounds.lower, bounds.upper) == pytest.approx((at(values, 1), at(values, 99)))
     below, above = at(values, 2) - at(values, 0.5), at(values, 99.5) - at(values, 98)
-    assert bounds.review == pytest.approx(max(below, above))
+    assert (bounds.review, bounds.review_upper) == pytest.approx((below, above))
     assert (above > 2 * below) if skew == 1 else (below > 2 * above)
 
 
@@ -186,10 +204,18 @@ def test_novelty_starts_at_the_10th_percentile_of_nearest_distances_and_its_dupl
     assert bounds.duplicate == pytest.approx(at(NEAREST, 10) / 10)
 
 
-def test_an_upper_bound_on_auto_is_the_95th_percentile():
-    assert first({"quality": GateSetting(upper="auto")}).bounds["quality"].upper == pytest.approx(
-        at(COLUMNS["quality"], 95)
-    )
+def test_an_upper_bound_on_auto_is_the_95th_percentile_with_a_band_from_the_93rd_to_the_97th():
+    bounds, values = first({"quality": GateSetting(upper="auto")}).bounds["quality"], COLUMNS["quality"]
+    assert bounds.upper == pytest.approx(at(values, 95))
+    assert bounds.review_upper == pytest.approx(at(values, 97) - at(values, 93))
+
+
+def test_evidence_of_before_there_were_two_bands_gives_the_bounds_that_it_gave():
+    old = {"style": {"images": 57, "version": "test-1", "lower": 0.0001, "upper": 0.93, "review": 0.08}}
+    then = first(AUTO, old)
+    assert then.bounds["style"] == Bounds(lower=0.0001, upper=0.93, review=0.08)
+    # The hash that calibrations of before have: rolling back to one compares it.
+    assert then.hash == content_hash({g: [b.lower, b.upper, b.review, b.duplicate] for g, b in then.bounds.items()})
 
 
 def test_off_switches_a_bound_off_and_numbers_stay():

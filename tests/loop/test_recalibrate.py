@@ -17,7 +17,7 @@ from gen_emerge.filters import Rule
 from gen_emerge.gates import codes
 from gen_emerge.judged import judged
 from gen_emerge.preference.takes import Selector
-from gen_emerge.recalibrate import KIND
+from gen_emerge.recalibrate import CANCELLED, KIND, waiting
 from gen_emerge.state import replay
 from gen_emerge.store import round_payload
 from gen_emerge.types import Question, Round
@@ -64,12 +64,12 @@ def answer_all(series: Series, number: int, *, above: float = 0.6, cycle: int | 
     return sorted(numbers)
 
 
-def weighed(series: Series, **options: Any) -> Any:
+def weighed(series: Series, learning: Learning = LEARNING, **options: Any) -> Any:
     calibration = series.state.calibration
     assert calibration is not None and series.state.archive is not None
     held = series.state.archive.held_ever()
     options = {"shifts": series.state.shifts, **options}
-    return weigh(series.store, calibration, series.crew.gates, LEARNING, held=held, **options)
+    return weigh(series.store, calibration, series.crew.gates, learning, held=held, **options)
 
 
 def request(series: Series, did: str = "applied", **changes: Any) -> Any:
@@ -137,6 +137,48 @@ def test_a_request_that_was_weighed_against_another_version_is_told_and_not_done
     assert (series.state.calibration.version, series.state.calibration.bounds["quality"]) == (2, after)
     told = [event.message for _, event in series.store.events() if event.kind == "alarm"]
     assert told == ["a second one: not done, it was weighed against version 1 and 2 is in force."]
+
+
+def take_back(series: Series, *numbers: int) -> Any:
+    """What `calibrate --rollback` writes where a change waits and its version is the one in force."""
+    now = series.state.calibration
+    assert now is not None
+    payload = {"did": CANCELLED, "parent": None, "evidence": dict(now.evidence), "reason": "back to version 1"}
+    return series.store.add_input(KIND, {**payload, "cancels": list(numbers)})
+
+
+def test_a_change_that_is_taken_back_before_its_cycle_never_comes_into_force(tmp_path: Path) -> None:
+    digests = []
+    for name, cuts in (("a", ()), ("b", (5, 6))):
+        series = begin(tmp_path / name)
+        answer_all(series, 1)
+        asked, _ = request(series)
+        assert [each.id for each in waiting(series.store.inputs_of(KIND), 4)] == [asked.id]
+        assert take_back(series, asked.id).first_cycle == asked.first_cycle
+        assert waiting(series.store.inputs_of(KIND), 4) == []
+        for cut in cuts:
+            series.run(cut)
+            series.reopen()
+        series.run(8)
+        assert [c.version for c in series.store.calibrations()] == [1]
+        told = [event.message for _, event in series.store.events() if event.kind == KIND and "never" in event.message]
+        assert told == ["back to version 1: it never came into force."]
+        assert replay(series.store.history()).digest() == series.state.digest() and verify_history(series.store) == []
+        digests.append(series.state.digest())
+    assert digests[0] == digests[1]
+
+
+def test_a_change_that_is_taken_back_too_late_is_followed_by_the_version_before(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a")
+    answer_all(series, 1)
+    asked, after = request(series)
+    series.store.begin(asked.first_cycle, 0.0)  # its cycle is being rendered
+    late = take_back(series, asked.id)
+    assert late.first_cycle == asked.first_cycle + 1
+    assert [each.id for each in waiting(series.store.inputs_of(KIND), 4)] == [asked.id, late.id]
+    series.run(late.first_cycle)
+    first, second, third = series.store.calibrations()
+    assert second.bounds["quality"] == after and third.hash == first.hash != second.hash
 
 
 def test_numbers_of_another_scorer_do_not_come_in(tmp_path: Path) -> None:
@@ -253,6 +295,48 @@ def test_each_of_two_bounds_learns_from_the_images_nearer_to_it(tmp_path: Path) 
     low, high = found.sides
     assert (low.end, high.end) == ("lower", "upper") and low.answers + high.answers == 32
     assert found.after.lower > found.before.lower + 0.1 and found.after.upper < found.before.upper - 0.1
+
+
+TWO = {**GATES_, "quality": GateSetting(lower="auto", upper="auto")}
+ASKING = replace(LEARNING, costs=Costs(review=0.6))
+
+
+def test_a_bound_with_too_few_answers_keeps_its_review_band_too(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", gates=TWO)
+    numbers = series.store.numbers("quality", "world-1")
+    below = sorted(numbers, key=lambda number: numbers[number])[:14]
+    for question, candidate in zip(ask(series, 1, "keep", below), below, strict=True):
+        series.answer(question, "keep" if candidate % 3 else "discard")
+    found = weighed(series, learning=ASKING)["quality"]
+    low, high = found.sides
+    assert low.answers == 14 and high.note == "0 of at least 5 answers"
+    assert found.after.review > 2 * found.before.review
+    assert (found.after.upper, found.after.band("upper")) == (found.before.upper, found.before.band("upper"))
+    request(series, evidence=evidence_to_come({"quality": found}))
+    series.run(6)
+    assert series.state.calibration is not None and series.state.calibration.bounds["quality"] == found.after
+    again = weighed(series, learning=ASKING)["quality"]
+    assert again.after.band("upper") == found.before.band("upper")
+
+
+def test_each_band_ends_where_its_own_curve_says(tmp_path: Path) -> None:
+    series = begin(tmp_path / "a", gates=TWO)
+    numbers = series.store.numbers("quality", "world-1")
+    for question, candidate in zip(ask(series, 1, "keep", sorted(numbers)), sorted(numbers), strict=True):
+        # What lies high is told apart sharply, what lies low is not.
+        keep = numbers[candidate] < 0.9 if numbers[candidate] > 0 else candidate % 4 > 0
+        series.answer(question, "keep" if keep else "discard")
+    found = weighed(series, learning=ASKING)["quality"]
+    reject, accept = ASKING.costs.probabilities
+    column = np.array(list(found.values.values()))
+    for side in found.sides:
+        assert side.curve is not None and side.bound is not None
+        half = found.after.band(side.end) / 2
+        for edge, wanted in ((side.bound - side.sign * half, reject), (side.bound + side.sign * half, accept)):
+            at_an_end = min(abs(edge - column.min()), abs(edge - column.max())) < 1e-9
+            chance = float(side.curve.probability(np.array([side.sign * edge]))[0])
+            assert chance == pytest.approx(wanted, abs=0.01) or at_an_end, side.end
+    assert found.after.review > 1.2 * found.after.band("upper")
 
 
 def test_verdicts_on_past_images_are_those_of_the_gate(tmp_path: Path) -> None:

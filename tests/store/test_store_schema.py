@@ -26,12 +26,13 @@ from gen_emerge.errors import BadInput, HeldByAnother, NotFound, WrongSchema
 from gen_emerge.store import Store, hold, upgrade
 from gen_emerge.store.database import engine, writing
 from gen_emerge.store.tables import SCHEMA, Base
-from gen_emerge.types import CycleOutcome
+from gen_emerge.types import Bounds, CycleOutcome, Verdict
 
 ASSETS = Path(__file__).parents[1] / "assets"
 OLD = ASSETS / "series-0001.db"
-LAST = ASSETS / "series-0002.db"
-PINNED = ASSETS / "schema-0003.sql"
+OLDER = ASSETS / "series-0002.db"
+LAST = ASSETS / "series-0003.db"
+PINNED = ASSETS / "schema-0004.sql"
 
 
 def old_series(tmp_path: Path, file: Path = OLD) -> Path:
@@ -114,8 +115,30 @@ def test_an_upgraded_series_is_read_and_continued(tmp_path: Path) -> None:
         assert store.measures()[-1] == (3, dict(record(3).measures))
 
 
-def test_rounds_of_the_schema_before_are_read_and_new_ones_stand_beside_them(tmp_path: Path) -> None:
+def test_thresholds_of_the_schema_before_are_read_and_those_with_two_bands_stand_beside_them(tmp_path: Path) -> None:
     folder = old_series(tmp_path, LAST)
+    assert upgrade(folder) == ("0003", SCHEMA)
+    both = Bounds(lower=0.25, upper=0.75, review=0.125, review_upper=0.5)
+    new = record(3)
+    assert new.calibration is not None
+    verdict = Verdict(gate="style", kind="gate", outcome="review", value=0.5, bounds=both, calibration=3, reason="near")
+    new = replace(
+        new,
+        verdicts={number: (*each, verdict) for number, each in new.verdicts.items()},
+        calibration=replace(new.calibration, bounds={**new.calibration.bounds, "style": both}),
+    )
+    with Store.open(folder) as store:
+        assert list(store.history()) == [record(1).outcome, record(2).outcome]
+        assert store.calibrations()[0].hash == record(1).calibration.hash  # type: ignore[union-attr]
+        store.commit(new)
+        assert store.verdicts(None) == {**record(1).verdicts, **record(2).verdicts, **new.verdicts}
+        assert [each.bounds for each in store.calibrations()] == [
+            c.bounds for c in (record(1).calibration, record(2).calibration, new.calibration) if c is not None
+        ]
+
+
+def test_rounds_of_older_schemas_are_read_and_new_ones_stand_beside_them(tmp_path: Path) -> None:
+    folder = old_series(tmp_path, OLDER)
     assert upgrade(folder) == ("0002", SCHEMA)
     with Store.open(folder) as store:
         assert list(store.history()) == [outcome(1), outcome(2)]

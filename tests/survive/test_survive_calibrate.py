@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from survive_tools import House
 
 from gen_emerge import recalibration
+from gen_emerge.calibration.rollover import as_plain
 from gen_emerge.errors import BadInput
 from gen_emerge.store import Store
 
@@ -59,6 +61,12 @@ def judged(build: Callable[[Path], House], tmp_path_factory: pytest.TempPathFact
     return house
 
 
+def told(house: House, *arguments: str | Path) -> str:
+    shown = house.start(*arguments, json_=False)
+    assert shown.wait() == 0
+    return shown.out.read_text(encoding="utf-8")
+
+
 def refused(house: House, *arguments: str | Path) -> str:
     error = house.call("calibrate", *arguments, code=2)["error"]
     return f"{error['message']} {error['hint'] or ''}".strip()
@@ -89,13 +97,57 @@ def test_a_preview_shows_curves_and_changes_and_touches_nothing(night: House) ->
     shown = night.start("calibrate", "night", json_=False)
     assert shown.wait() == 0
     text = shown.out.read_text(encoding="utf-8")
-    assert "P(good)" in text and "waiting for you" in text and "Nothing has changed. To use it" in text
+    summary, _, details = text.partition("Details")
+    assert "signal" in details and "chance that you would keep it" in details and "measured by" in details
+    for gate in ("quality", "prompt", "novelty", "style"):
+        assert re.search(rf"^  {gate} +(Not enough said yet|Of 48 past images|It stays)", summary, re.MULTILINE)
+    assert "waiting for you" in summary and re.search(r"candidate \d+ ", details)
+    assert ".png" not in text and not re.search(r"[0-9a-f]{16}", text)
     only = night.call("calibrate", "night", "--gate", "style")
     assert list(only["gates"]) == ["style"]
+    # What would wait is told of all gates, whichever were asked about.
+    assert only["review"]["was"] == said["review"]["was"] and only["past_images"] == said["past_images"]
+    assert night.contents("night") == before
+
+
+def test_what_would_leave_most_images_to_a_human_wants_to_be_said_so(night: House) -> None:
+    said = night.call("calibrate", "night")
+    assert said["too_many"] and said["review"]["is"] > max(0.25, said["review"]["was"])
+    before = night.contents("night")
+    refusal = refused(night, "night", "--apply")
+    assert (
+        f"{said['review']['is']:.0%} of 48 past images would wait for you, and {said['review']['was']:.0%}" in refusal
+    )
+    assert "most_review = 25%" in refusal and "--anyway" in refusal and night.contents("night") == before
+    assert "--anyway belongs to --apply" in refused(night, "night", "--anyway")
+    assert night.call("calibrate", "night", "--apply", "--anyway")["version"] == 2
+
+
+def test_what_waits_for_its_cycle_is_taken_back(night: House) -> None:
+    asked = night.call("calibrate", "night", "--apply", "--anyway")
+    assert asked["run"] == "gen-emerge run night" and asked["from_cycle"] == 13
+    refusal = refused(night, "night", "--apply")
+    assert "gen-emerge run night. Or take the change back: gen-emerge calibrate night --rollback 1" in refusal
+    back = night.call("calibrate", "night", "--rollback", "1")
+    assert (back["did"], back["version"], back["to"]) == ("cancelled", 1, 1) and len(back["taken_back"]) == 1
+    assert "in force already" in refused(night, "night", "--rollback", "1")
+    night.call("run", "night", "--cycles", "14")
+    assert [version for version, _, _ in versions(night)] == [1]
+    night.healthy("night")
+
+
+def test_the_command_that_lets_it_count_runs_beyond_the_end_of_the_file(night: House) -> None:
+    night.call("run", "night")
+    asked = night.call("calibrate", "night", "--apply", "--anyway")
+    assert asked["run"] == "gen-emerge run night --cycles 31"
+    words = night.call("compass", "night", "--never", "stormy")
+    assert words["run"] == "gen-emerge run night --cycles 31"
+    night.call(*asked["run"].split()[1:])
+    assert [version for version, _, _ in versions(night)] == [1, 2]
 
 
 def test_what_was_applied_counts_after_a_kill_and_goes_back(night: House) -> None:
-    said = night.call("calibrate", "night", "--apply", "--gate", "quality")
+    said = night.call("calibrate", "night", "--apply", "--gate", "quality", "--anyway")
     assert (said["version"], said["from_cycle"]) == (2, 13)
     assert "waits for cycle 13" in refused(night, "night", "--apply")
     running = night.start("run", "night", "--cycles", "30")
@@ -125,7 +177,7 @@ def test_kills_change_nothing_of_what_comes(judged: House, build: Callable[[Path
         house = build(tmp_path / name)
         shutil.copytree(judged.folder("night"), house.folder("night"))
         house.series("night", loop=LOOP)
-        house.call("calibrate", "night", "--apply")
+        house.call("calibrate", "night", "--apply", "--anyway")
         for at in range(kills):
             running = house.start("run", "night", "--cycles", "20")
             house.until(running, lambda house=house, at=at: house.committed("night") >= 12 + 2 * at)
@@ -138,7 +190,7 @@ def test_kills_change_nothing_of_what_comes(judged: House, build: Callable[[Path
 def test_a_running_series_takes_it_up_by_itself(night: House) -> None:
     running = night.start("run", "night", "--cycles", "60")
     night.until(running, lambda: night.committed("night") >= 14)
-    said = night.call("calibrate", "night", "--apply", "--gate", "quality")
+    said = night.call("calibrate", "night", "--apply", "--gate", "quality", "--anyway")
     assert said["running"] and running.wait() == 0
     with night.store("night") as store:
         changed = [cycle for cycle, event in store.events() if event.payload.get("version") == 2]
@@ -151,13 +203,27 @@ def test_approved_images_set_the_bounds_they_pass(night: House) -> None:
     for number, image in images(night)[:14]:
         shutil.copy(night.folder("night") / image.path, liked / f"{number}.png")
     (liked / "broken.png").write_bytes(b"no picture")
-    said = night.call("calibrate", "night", "--from-folder", liked)
+    sheets = night.call("export", "night", night.root / "chosen", "--top", "4", "--contact-sheet")
+    shutil.copy(sheets["contact_sheet"], liked / "all-of-them.png")
+    before = night.contents("night")
+    for preview in ((), ("--preview",)):
+        shown = night.call("calibrate", "night", "--from-folder", liked, *preview)
+        assert shown["did"] == "previewed" and shown["pictures"] == 14 and shown["gates"]["quality"]["moved"]
+    assert night.contents("night") == before
+    text = told(night, "calibrate", "night", "--from-folder", liked)
+    assert "quality   From " in text and "1 of the 14 lies below" in text and "Only 14 images" in text
+    assert "--apply would refuse this without --anyway" in text
+    said = night.call("calibrate", "night", "--from-folder", liked, "--apply", "--anyway")
     assert (said["pictures"], said["version"], said["from_cycle"]) == (14, 2, 13)
-    assert [Path(left["path"]).name for left in said["left_out"]] == ["broken.png"]
+    assert {gate: each["bounds"] for gate, each in said["gates"].items()} == {
+        gate: each["bounds"] for gate, each in shown["gates"].items()
+    }
+    assert [Path(left["path"]).name for left in said["left_out"]] == ["all-of-them.png", "broken.png"]
     night.call("run", "night", "--cycles", "13")
     with night.store("night") as store:
         first, second = store.calibrations()
         assert second.reason == "14 approved images"
+        assert as_plain(second.bounds["style"]) == said["gates"]["style"]["bounds"]["is"]
         assert second.bounds["quality"].lower == said["evidence"]["quality"]["lower"]
         assert second.bounds["prompt"].lower == said["evidence"]["prompt"]["lower"]  # our PNGs carry their prompts
         assert second.bounds["novelty"] == first.bounds["novelty"]
@@ -172,12 +238,12 @@ def test_of_two_changes_at_one_moment_one_is_applied_and_the_other_is_told(
 
     def meanwhile(*arguments: Any, **options: Any) -> Any:
         if not said:
-            said.append(night.call("calibrate", "night", "--apply", "--gate", "style"))
+            said.append(night.call("calibrate", "night", "--apply", "--gate", "style", "--anyway"))
         return weigh(*arguments, **options)
 
     monkeypatch.setattr(recalibration, "weigh", meanwhile)
     with pytest.raises(BadInput, match=r"waits for cycle 13: style by \d+ answers"):
-        recalibration.apply(night.root, night.archive, "night", ["quality"])
+        recalibration.apply(night.root, night.archive, "night", ["quality"], anyway=True)
     with night.store("night") as store:
         (asked,) = store.inputs_of("calibration")
     assert list(asked.payload["evidence"]) == ["style"] and said[0]["from_cycle"] == asked.first_cycle
@@ -204,7 +270,7 @@ def test_a_folder_comes_in_as_the_version_that_was_promised(
         return {"quality": entry}, 20, []
 
     monkeypatch.setattr(recalibration, "approve", approve)
-    said = recalibration.from_folder(house.root, house.archive, "night", house.root)
+    said = recalibration.from_folder(house.root, house.archive, "night", house.root, use=True, anyway=True)
     assert (said["version"], said["from_cycle"]) == promised
     house.call("run", "night", "--cycles", "5")
     with house.store("night") as store:
@@ -220,6 +286,9 @@ def test_refusals(night: House) -> None:
     assert "There are 1." in refused(night, "night", "--rollback", "4")
     assert "in force already. There are no others yet." in refused(night, "night", "--rollback", "1")
     assert "different things" in refused(night, "night", "--rollback", "1", "--apply")
+    assert "different things" in refused(night, "night", "--rollback", "1", "--preview")
+    assert "different things" in refused(night, "night", "--preview", "--apply")
+    assert "different things" in refused(night, "night", "--rollback", "1", "--from-folder", night.root)
     assert "--gate belongs to --preview" in refused(night, "night", "--rollback", "1", "--gate", "style")
     assert "--png belongs to --preview" in refused(night, "night", "--apply", "--png", "x.png")
     few = night.root / "few"

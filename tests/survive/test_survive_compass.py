@@ -124,12 +124,15 @@ def test_words_are_forbidden_and_allowed_again_and_others_refused(night: House) 
     assert 'Did you mean "ember"?' in refused(night, "night", "--never", "embers")
     assert 'Did you mean "stormy"?' in refused(night, "night", "--allow", "stormi")
     assert "at once" in refused(night, "night", "--allow", "sumi", "--never", "sumi")
+    moods = ["serene", "luminous", "sombre", "dreamy", "electric", "melancholic", "joyful"]
+    last = refused(night, "night", *(part for word in moods for part in ("--never", word)))
+    assert 'Leave out --never "serene", or allow another one first: gen-emerge compass night --allow "stormy"' in last
     scales = [part for word in ("fine", "medium", "bold", "monumental") for part in ("--never", word)]
     assert "slot scale" in refused(night, "night", *scales)
     assert night.contents("night") == before
     shown = text(night, "night", "--allow", "sumi")
-    assert "never again  stormy" in shown
-    assert "Counts from cycle 13 on: gen-emerge run night." in shown
+    assert "never again  stormy" in shown and "Allowed again: sumi." in shown
+    assert "Counts from cycle 13 on: gen-emerge run night" in shown
     night.call("run", "night", "--cycles", "24")
     assert with_word(night, "stormy", 13) == []
     assert with_word(night, "sumi", 13)

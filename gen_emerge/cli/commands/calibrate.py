@@ -13,31 +13,37 @@ from gen_emerge.errors import BadInput
 
 @click.command("calibrate")
 @click.argument("series")
-@click.option("--preview", "action", flag_value="preview", default=True, help="Show what your answers say. Default.")
-@click.option("--apply", "action", flag_value="apply", help="Use it, from a coming cycle on.")
+@click.option("--preview", is_flag=True, help="Show what would change; nothing does. Default.")
+@click.option("--apply", is_flag=True, help="Use it, from a coming cycle on.")
 @click.option("--rollback", "version", type=Whole(1), metavar="VERSION", help="Use an earlier version again.")
-@click.option("--from-folder", "folder", type=PATH, metavar="FOLDER", help="Set thresholds that these images pass.")
+@click.option("--from-folder", "folder", type=PATH, metavar="FOLDER", help="By images you approve, not by answers.")
 @click.option("--gate", "gates", multiple=True, metavar="NAME", help="Only this gate; may be repeated.")
 @click.option("--png", type=PATH, metavar="FILE", help="Draw the curves of --preview.")
+@click.option("--anyway", is_flag=True, help="Apply it though more images would wait for you than most_review.")
 @json_option
 @click.pass_obj
 def command(
     app: App,
     series: str,
-    action: str,
+    preview: bool,
+    apply: bool,
     version: int | None,
     folder: Path | None,
     gates: tuple[str, ...],
     png: Path | None,
+    anyway: bool,
 ) -> None:
     """Move the gates by your judgements, or back.
 
     From every keep and discard (check-ins, review band) follows, gate by gate, how likely an image of some signal is
     one you would keep, with its band; and from the costs in [calibration] what to accept, to reject, and to ask about.
-    --preview shows it, with the past images that would change sides and how few answers stand behind it.
+    --preview says so in a sentence a gate, then in detail, with the past images that would change sides. With
+    --from-folder it shows the bounds that images you approve would set. A preview changes nothing.
 
     --apply makes it the next calibration version. It counts from a coming cycle on, in a running series too; past
-    verdicts stay. --rollback VERSION brings an earlier one back. --from-folder sets the bounds by images you approve.
+    verdicts stay. Where more than most_review of past images would wait for you, and more than do now, it is refused
+    without --anyway. --rollback VERSION brings an earlier version back; a change that still waits for its cycle is
+    taken back.
 
     \b
     Example:
@@ -45,13 +51,14 @@ def command(
         gen-emerge calibrate night --apply --gate quality
         gen-emerge calibrate night --rollback 1
         gen-emerge calibrate night --from-folder approved
+        gen-emerge calibrate night --from-folder approved --apply
     """  # noqa: D301
     from gen_emerge import recalibration
     from gen_emerge.cli import calibrating
     from gen_emerge.cli.series_folder import known_series
     from gen_emerge.cli.targets import PICTURE, check_file
 
-    _refuse_mixtures(action, version, folder, gates, png)
+    _refuse_mixtures(preview, apply, version, folder, gates, png, anyway)
     root, archive = known_series(app, series)
     if png is not None:
         check_file(app, png, "--png", PICTURE)
@@ -60,10 +67,10 @@ def command(
         result = recalibration.roll_back(root, archive, series, version)
         app.give(result, lambda: calibrating.asked_text(result))
     elif folder is not None:
-        result = recalibration.from_folder(root, archive, series, folder)
+        result = recalibration.from_folder(root, archive, series, folder, use=apply, anyway=anyway)
         app.give(result, lambda: calibrating.folder_text(result))
-    elif action == "apply":
-        result = recalibration.apply(root, archive, series, gates)
+    elif apply:
+        result = recalibration.apply(root, archive, series, gates, anyway=anyway)
         app.give(result, lambda: calibrating.preview_text(result))
     else:
         result = recalibration.preview(root, archive, series, gates)
@@ -75,20 +82,25 @@ def command(
 
 
 def _refuse_mixtures(
-    action: str, version: int | None, folder: Path | None, gates: tuple[str, ...], png: Path | None
+    preview: bool,
+    apply: bool,
+    version: int | None,
+    folder: Path | None,
+    gates: tuple[str, ...],
+    png: Path | None,
+    anyway: bool,
 ) -> None:
-    wanted = [
-        word
-        for word, given in (
-            ("--apply", action == "apply"),
-            ("--rollback", version is not None),
-            ("--from-folder", folder is not None),
-        )
-        if given
-    ]
+    did = {"--preview": preview, "--apply": apply, "--rollback": version is not None}
+    wanted = [word for word, given in did.items() if given]
     if len(wanted) > 1:
         raise BadInput(f"{' and '.join(wanted)} are different things.", hint="Do one after the other.")
-    if gates and wanted and wanted != ["--apply"]:
-        raise BadInput(f"--gate belongs to --preview and --apply, not to {wanted[0]}.", hint="Leave it out.")
-    if png is not None and wanted:
-        raise BadInput(f"--png belongs to --preview, not to {wanted[0]}.", hint="Leave it out.")
+    if folder is not None and version is not None:
+        raise BadInput("--rollback and --from-folder are different things.", hint="Do one after the other.")
+    # By what thresholds move, or that they go back: a folder's are of all gates and have no curve.
+    source = "--from-folder" if folder is not None else "--rollback" if version is not None else ""
+    if gates and source:
+        raise BadInput(f"--gate belongs to --preview and --apply, not to {source}.", hint="Leave it out.")
+    if png is not None and (apply or source):
+        raise BadInput(f"--png belongs to --preview, not to {source or '--apply'}.", hint="Leave it out.")
+    if anyway and not apply:
+        raise BadInput("--anyway belongs to --apply.", hint="Leave it out: nothing else asks for it.")

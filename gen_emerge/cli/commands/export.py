@@ -46,4 +46,5 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     lines = [f"{each['file']}  candidate {each['candidate']}" for each in files[:SHOWN]]
     if len(files) > SHOWN:
         lines.append(f"... and {len(files) - SHOWN} more: --json names every candidate")
-    app.give(result, "\n".join([*lines, f"{len(files)} images in {dest}{sheet}"]))
+    already = f", {len(result['already'])} of them there before, under the names they had" if result["already"] else ""
+    app.give(result, "\n".join([*lines, f"{len(files)} images in {dest}{already}{sheet}"]))

@@ -117,7 +117,7 @@ def report(found: Mapping[str, Any]) -> str:
         lines.append(found["why_queued"])
     lines += _who_asks(name, pictures)
     if any("candidate" in row for row in pictures):
-        lines.append(f"All of one of them: gen-emerge inspect {name} --candidate ID")
+        lines.append(f"All that is known of one: gen-emerge inspect {name} --candidate ID")
     return "\n".join(lines)
 
 
@@ -131,7 +131,7 @@ def listed(found: Mapping[str, Any]) -> str:
     lines += _who_asks(name, found["imports"])
     if found["queued_until"]:
         lines.append(f"Run it to cycle {found['queued_until']}: gen-emerge run {name} --cycles {found['queued_until']}")
-    return "\n".join([*lines, f"All of one of them: gen-emerge inspect {name} --candidate ID"])
+    return "\n".join([*lines, f"All that is known of one: gen-emerge inspect {name} --candidate ID"])
 
 
 def _table(pictures: Sequence[Mapping[str, Any]], longest: int) -> list[str]:
@@ -172,7 +172,11 @@ def _who_asks(series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _counts(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count} {_WORDS[outcome].partition(',')[0]}" for outcome, count in found["counts"].items())
+    def said(outcome: str, count: int) -> str:
+        words = _WORDS[outcome].partition(",")[0]
+        return f"{count} {words.replace('waits', 'wait', 1) if count > 1 else words}"
+
+    return ", ".join(said(outcome, count) for outcome, count in found["counts"].items())
 
 
 def _detail(row: Mapping[str, Any], told: Collection[str] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import sys
 import tempfile
@@ -224,8 +225,7 @@ def _from_lines(app: App, store: Store, series: str, lines: Sequence[str], rater
 
 
 def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> None:
-    from gen_emerge.cli.judging import Sitting
-    from gen_emerge.cli.rounds import pictures_of, takes_among
+    from gen_emerge.cli.inline import only_named
     from gen_emerge.cli.text import nothing_open, questions_open
     from gen_emerge.standing import open_questions, unasked
     from gen_emerge.state import replay
@@ -235,6 +235,23 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
         app.note(nothing_open(series, unasked(store, replay(store.history()))))
         return
     app.note(f"{series}: {questions_open(len(questions))}. You answer as {rater}.")
+    with tempfile.TemporaryDirectory(prefix="gen-emerge-judge-") as drawer:
+        place = Path(drawer) / f"{series}.png"
+        if only_named(os.environ, terminal=sys.stdout.isatty()):
+            app.note(
+                f"This terminal shows no pictures. Open {place} beside it, in a viewer that follows changes: every "
+                "question is drawn into that file, which is gone when you leave."
+            )
+        _sit(app, store, series, questions, rater, brief, place)
+
+
+def _sit(
+    app: App, store: Store, series: str, questions: Sequence[Question], rater: str, brief: str, place: Path
+) -> None:
+    """Ask until all is answered, or the rater leaves."""
+    from gen_emerge.cli.judging import Sitting
+    from gen_emerge.cli.rounds import pictures_of, takes_among
+
     by_id = {question.id: question for question in questions}
     sitting = Sitting(
         store,
@@ -243,7 +260,7 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
         rater=rater,
         key=_key,
         say=lambda text: click.echo(text),
-        show=lambda question, pictures: _shown(store, series, by_id[question], pictures),
+        show=lambda question, pictures: _shown(store, series, by_id[question], pictures, place),
         brief=brief,
         takes=takes_among(store, questions),
         columns=shutil.get_terminal_size().columns,
@@ -256,7 +273,7 @@ def _from_keys(app: App, store: Store, series: str, rater: str, brief: str) -> N
     click.echo(f"\n{_kept(sitting.tally)}")
 
 
-def _shown(store: Store, series: str, question: Question, pictures: Sequence[Path]) -> str:
+def _shown(store: Store, series: str, question: Question, pictures: Sequence[Path], place: Path) -> str:
     from gen_emerge.cli.inline import show
     from gen_emerge.cli.screens import BROAD, screen
 
@@ -266,9 +283,8 @@ def _shown(store: Store, series: str, question: Question, pictures: Sequence[Pat
         if limit := system_limit(error):
             raise limit from None
         raise Damaged(f"A stored picture cannot be read: {error}.", hint=f"gen-emerge verify {series}") from None
-    drawer = Path(tempfile.gettempdir()) / f"gen-emerge-{_login()}"
     most = 80 if len(pictures) < BROAD else 160
-    return show(sheet, drawer / f"{series}-{question.id}.png", columns=min(shutil.get_terminal_size().columns, most))
+    return show(sheet, place, columns=min(shutil.get_terminal_size().columns, most))
 
 
 def _key() -> str:

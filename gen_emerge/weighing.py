@@ -211,6 +211,8 @@ def _weighed(
     if evidence is not None:
         found = resolve({gate: setting}, {gate: evidence}, version=0, parent=None, reason="").bounds[gate]
         after = replace(found, duplicate=before.duplicate)
+    if after.lower is not None and after.upper is not None and after.lower >= after.upper:
+        sides, after, evidence = _crossed(sides, after), before, None
     return Weighed(
         gate=gate,
         version=version,
@@ -222,6 +224,12 @@ def _weighed(
         after=after,
         evidence=evidence,
     )
+
+
+def _crossed(sides: Sequence[Side], wanted: Bounds) -> tuple[Side, ...]:
+    """The sides of a gate that would let nothing pass: it stays, for no number tells good from bad there."""
+    note = f"answers ask for a lower bound of {wanted.lower:.4g} and an upper one of {wanted.upper:.4g}: both stay"
+    return tuple(replace(side, bound=None, note=note) if side.bound is not None else side for side in sides)
 
 
 def _gauge(past: _Past, gate: Gate, version: str, values: Mapping[int, float], anchored: int) -> _Gauge:

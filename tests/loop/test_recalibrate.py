@@ -319,6 +319,22 @@ def test_a_bound_with_too_few_answers_keeps_its_review_band_too(tmp_path: Path) 
     assert again.after.band("upper") == found.before.band("upper")
 
 
+@pytest.mark.parametrize("upper", ["auto", -0.5])
+def test_bounds_that_would_let_nothing_pass_stay(tmp_path: Path, upper: Any) -> None:
+    """Whoever discards everything has not said which of its numbers are good."""
+    series = begin(tmp_path / "a", gates={**GATES_, "quality": GateSetting(lower="auto", upper=upper)})
+    numbers = series.store.numbers("quality", "world-1")
+    for question, candidate in zip(ask(series, 1, "keep", sorted(numbers)), sorted(numbers), strict=True):
+        series.answer(question, "discard")
+    found = weighed(series, learning=ASKING)["quality"]
+    assert found.after == found.before and found.evidence is None
+    low, high = found.sides
+    assert low.bound is None and low.note.startswith("answers ask for a lower bound of ") and "both stay" in low.note
+    assert high.note == low.note if upper == "auto" else "a number stays" in high.note
+    _, old, new = together({"quality": found})
+    assert old.tolist() == new.tolist()
+
+
 def test_each_band_ends_where_its_own_curve_says(tmp_path: Path) -> None:
     series = begin(tmp_path / "a", gates=TWO)
     numbers = series.store.numbers("quality", "world-1")

@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge import heads
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput, GenEmergeError
@@ -119,6 +120,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "open_rounds": len(open_rounds(store)) if store else 0,
         "open_questions": len(open_questions(store)) if store else 0,
         "alarms": [_alarm(alarm) for alarm in state.standing],
+        "reward": heads.told(store, state.duels, state.cycle, use=config.reward.use) if store else None,
         "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"learned_axes": axes} if (axes := learned_axes(config, state, store)) is not None else {}),

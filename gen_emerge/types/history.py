@@ -26,8 +26,8 @@ class Placement:
         outcome: new (the cell was empty), won, lost, tie (the incumbent stays) or pending.
         incumbent: candidate id of the holder met, None when the cell was empty.
         clipped: one or more coordinates lay outside the axis ranges.
-        reason: who decided: "empty", "critic", "preference", "reward" or "human"; "re-laid" where the map got other axes, and
-            what was on record gave the cell.
+        reason: who decided: "empty", "critic", "preference", "reward" or "human"; "re-laid" where the map got other
+            axes, and what was on record gave the cell.
     """
 
     candidate: int

@@ -94,6 +94,10 @@ def _status_or_error(root: Path, archive: Path, name: str) -> dict[str, Any]:
     return {"series": name, "state": "failed", "error": told}
 
 
+def _head(config: SeriesConfig, state: State, store: Store | None) -> dict[str, Any] | None:
+    return heads.told(store, state.duels, state.cycle, use=config.reward.use) if store else None
+
+
 def _object(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
     vectors = elite_vectors(store, state) if store else np.empty((0, 1), dtype=np.float32)
     imports = imports_waiting(store, state) if store else 0
@@ -120,10 +124,10 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "open_rounds": len(open_rounds(store)) if store else 0,
         "open_questions": len(open_questions(store)) if store else 0,
         "alarms": [_alarm(alarm) for alarm in state.standing],
-        "reward": heads.told(store, state.duels, state.cycle, use=config.reward.use) if store else None,
         "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"learned_axes": axes} if (axes := learned_axes(config, state, store)) is not None else {}),
+        **({"reward": head} if (head := _head(config, state, store)) is not None else {}),
         **({"imports_waiting": imports} if imports else {}),
         **({"needs": "the models extra"} if word == "new" and lacks_libraries(config) else {}),
     }

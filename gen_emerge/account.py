@@ -28,7 +28,12 @@ from gen_emerge.studio_folder import series_file
 from gen_emerge.types import RELAID, Candidate, Placement, Resolution, Verdict
 
 _End = Literal["lower", "upper"]
-_WORD_OF = {"critic": "the critic's word", "preference": "the preference model", "human": "a human's word"}
+_WORD_OF = {
+    "critic": "the critic's word",
+    "preference": "the preference model",
+    "reward": "the head",
+    "human": "a human's word",
+}
 """Who decided a place."""
 
 

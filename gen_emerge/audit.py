@@ -17,7 +17,10 @@ from gen_emerge.config import load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import Damaged, GenEmergeError, NotASeries, WrongSchema
 from gen_emerge.gates import judge, overall
+from gen_emerge.heads import KIND as REWARD_KIND
+from gen_emerge.heads import Heads, Known, Version
 from gen_emerge.places import stored_descriptors
+from gen_emerge.placing import SIDE_PLACEMENT
 from gen_emerge.preference.ranking import DuelPreference
 from gen_emerge.relaying import KIND as AXES
 from gen_emerge.relaying import relaid
@@ -26,8 +29,10 @@ from gen_emerge.store import DATABASE, Problem, Store, uncommitted, verify_files
 from gen_emerge.store.images import walk
 from gen_emerge.store.imports import walk_imports
 from gen_emerge.studio_folder import series_file
-from gen_emerge.types import RELAID, CycleOutcome, Signal
+from gen_emerge.types import RELAID, CycleOutcome, Duel, Signal
 
+LEAST_SURE = 0.6
+"""The least that `[reward] sure` may be."""
 CHUNK = 64
 """Cycles whose signals are looked at together."""
 _WRONG = (Damaged, *CONTRADICTIONS)
@@ -79,7 +84,7 @@ def _object(name: str, files: int | None, problems: list[Problem]) -> dict[str, 
 
 def verify_history(store: Store) -> list[Problem]:
     """Contradictions found by replaying; `path` says where, such as "cycle 12: candidate 95"."""
-    checks = {"verdicts": _verdicts(store), "candidates": _fates(store)}
+    checks = {"verdicts": _verdicts(store), "candidates": _fates(store), "heads": _settled(store)}
     rest = [problem for where, check in checks.items() for problem in _as_far_as_it_goes(store, where, check)]
     return [*_replayed(store), *rest]
 
@@ -161,6 +166,43 @@ def _laid_again(store: Store, outcome: CycleOutcome, state: State) -> Iterator[P
     told = [item.payload for item in store.inputs(outcome.cycle, outcome.cycle) if item.kind == AXES]
     if not told or (list(axes.low), list(axes.high)) != (told[-1]["low"], told[-1]["high"]):
         yield _problem(outcome.cycle, f"the ranges of axes version {axes.version} are not those that were learned")
+
+
+def _settled(store: Store) -> Iterator[Problem]:
+    """Every duel that a head settled, worked out again from the head that is stored, and what it knew of the two."""
+    heads = Heads(store.inputs_of(REWARD_KIND))
+    if not list(heads):
+        return
+    for outcome in store.history():
+        duels = [duel for duel in outcome.duels if duel.by_head]
+        said = {(duel.left, duel.right): SIDE_PLACEMENT[duel.outcome] for duel in duels}
+        for placement in outcome.placements:
+            if placement.reason == "reward":
+                told = said.get((placement.candidate, placement.incumbent or 0))
+                if told != placement.outcome:
+                    yield _problem(outcome.cycle, f"candidate {placement.candidate}: no head says {placement.outcome}")
+        version = heads.as_of(outcome.cycle)
+        for duel in duels:
+            if version is None or not version.active or version.judge != duel.judge:
+                yield _problem(outcome.cycle, f"{duel.judge} settled a duel and was not in force")
+            elif not _says(store, version, duel, outcome.cycle):
+                where = f"candidates {duel.left} and {duel.right}"
+                yield _problem(outcome.cycle, f"{where}: {duel.judge} does not say {duel.outcome}")
+
+
+def _says(store: Store, version: Version, duel: Duel, cycle: int) -> bool:
+    """Whether a head is as sure as any series file may ask for. An elite may have answered anew in that very cycle."""
+    pair = [duel.left, duel.right]
+    numbers, vectors = store.embeddings(pair, version.space)
+    if sorted(pair) != numbers.tolist():
+        return False
+    known = dict(zip(numbers.tolist(), vectors, strict=True))
+    for upto in (cycle, cycle - 1):
+        answers = store.critiques([duel.left], upto=cycle) | store.critiques([duel.right], upto=upto)
+        looks = version.looks([Known(vector=known[n], critique=answers.get(n)) for n in pair])
+        if version.head.sure(looks, LEAST_SURE - 1e-9)[0] == duel.outcome:
+            return True
+    return False
 
 
 def _verdicts(store: Store) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gen_emerge.chance import draw
 from gen_emerge.config import SeriesConfig
+from gen_emerge.heads import KIND, PERSONAL, Heads
 from gen_emerge.preference.takes import LEAST_PAIRS, Compared, captured
 from gen_emerge.state import SELECTOR
 from gen_emerge.store import Store
@@ -28,6 +29,9 @@ def selector(config: SeriesConfig, store: Store | None) -> dict[str, Any] | None
     if config.loop.best_of == 1:
         return None
     since = _since(store, config.selector.signals) if store else 1
+    if store and config.selector.use == PERSONAL:
+        stands = Heads(store.inputs_of(KIND)).as_of(store.committed())
+        since = max(since, stands.item.first_cycle if stands is not None else 1)
     pairs = _compared(store, since) if store else []
     found = captured(pairs, rng=draw(config.seed, 0, 0, "efficiency"))
     figures = ("value", "low", "high", "level", "groups", "gain", "possible")

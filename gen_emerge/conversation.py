@@ -19,6 +19,10 @@ SHOWN_AT_ONCE = 32
 """Pictures loaded for the critic at a time: memory stays bounded after a long warm-up."""
 
 
+Decide = Callable[[Exhibit, Exhibit], Duel | None]
+"""(challenger, holder), both with their answers where there are any -> their duel, where no critic has to be asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agenda:
     """What a cycle asks.
@@ -31,6 +35,7 @@ class Agenda:
         best: the series' current best, None before there is one.
         after: set when conversations of earlier cycles, still going on, have asked what this one would ask too.
         reviewed: to be set when all checklists of this one are in.
+        decide: tried with each challenger and holder before the critic is asked about them.
     """
 
     cycle: int
@@ -40,6 +45,7 @@ class Agenda:
     best: Exhibit | None
     after: Sequence[Event] = ()
     reviewed: Event = field(default_factory=Event)
+    decide: Decide = lambda challenger, holder: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +85,8 @@ def converse(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit
     pairs = [(s, agenda.rivals[s.candidate]) for s in ready if s.candidate in agenda.rivals]
     able = [s for s in ready if agenda.best is not None and s.candidate != agenda.best.candidate]
     met = {(left.candidate, right.candidate) for left, right in pairs}
+    heard.duels = _decided(agenda, pairs, heard)
+    pairs = [(left, right) for left, right in pairs if (left.candidate, right.candidate) not in heard.duels]
     able = [s for s in able if agenda.best is not None and (s.candidate, agenda.best.candidate) not in met]
     if agenda.best is not None and able:
         rng = draw(agenda.seed, agenda.cycle, 0, "best")
@@ -90,6 +98,17 @@ def converse(sitting: Sitting, agenda: Agenda, show: Callable[[Exhibit], Exhibit
         else:
             heard.best = replace(duel, purpose="best")
     return heard
+
+
+def _decided(agenda: Agenda, pairs: Sequence[tuple[Exhibit, Exhibit]], heard: Heard) -> dict[tuple[int, int], Duel]:
+    """The duels of which the critic need not be asked."""
+    found: dict[tuple[int, int], Duel] = {}
+    for left, right in pairs:
+        holder = replace(right, critique=heard.critiques.get(right.candidate, right.critique))
+        duel = agenda.decide(left, holder)
+        if duel is not None:
+            found[left.candidate, right.candidate] = duel
+    return found
 
 
 def _has(exhibit: Exhibit, heard: Heard) -> bool:

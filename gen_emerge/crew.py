@@ -21,7 +21,7 @@ from gen_emerge.calibration.costs import Costs, Learning
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.chance import draw
 from gen_emerge.config import KNOWN, Known, SeriesConfig, why_not
-from gen_emerge.config.implementations import DISTANCES
+from gen_emerge.config.implementations import DISTANCES, PERSONAL
 from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, nearest
@@ -30,7 +30,7 @@ from gen_emerge.preference.axes import Learn
 from gen_emerge.preference.takes import Selector
 from gen_emerge.probing import probe
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
-from gen_emerge.roles import Crew, Rhythm
+from gen_emerge.roles import Crew, RewardSetting, Rhythm
 from gen_emerge.state import SELECTOR
 from gen_emerge.types import GATES, Gate, Pixels, PromptBank, QuestionBank
 from gen_emerge.types.genomes import IMPORT
@@ -146,6 +146,7 @@ def assemble(
         alarms=alarms_of(config),
         axes=learn_of(config),
         tilt=config.compass.tilt,
+        reward=RewardSetting(use=config.reward.use, sure=config.reward.sure),
     )
 
 
@@ -323,7 +324,7 @@ def load_selector(config: SeriesConfig, scorers: Sequence[Scorer]) -> Selector:
     """
     able = sorted({name for scorer in scorers for name in scorer.versions} - {"novelty"})
     table = config.selector
-    for name in table.signals if config.loop.best_of > 1 else ():
+    for name in table.signals if config.loop.best_of > 1 and table.use != PERSONAL else ():
         if name not in able:
             raise BadConfig(f'selector.signals: nothing here measures "{name}".', hint=why_not(name, able))
     rule = "pareto" if table.use == "pareto" else "best"

@@ -16,8 +16,9 @@ from functools import cached_property
 
 from gen_emerge import filters, sieve
 from gen_emerge.archive import Archive
-from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Heard, converse, to_review
+from gen_emerge.conversation import SHOWN_AT_ONCE, Agenda, Decide, Heard, converse, to_review
 from gen_emerge.engines.local import Rendering, Shot
+from gen_emerge.heads import Known, Version
 from gen_emerge.live import Live
 from gen_emerge.places import descriptor_of
 from gen_emerge.recall import recall
@@ -69,6 +70,7 @@ class Draft:
         self._talk: Future[Heard] | None = None
         self.heard = Heard()
         self.sure_of: dict[tuple[int, int], Side] = {}
+        self.head: Version | None = None
         self.renewed: dict[int, Critique] = {}
 
     # ---- image, hard filters, signals -----------------------------------------------------------------------
@@ -105,7 +107,7 @@ class Draft:
 
     def measure(self) -> None:
         """Raw signals and embeddings of what is left; of several takes of a genome one is left after it."""
-        self.events += sieve.measure(self.live.crew, self.batch)
+        self.events += sieve.measure(self.live.crew, self.batch, self.head)
 
     # ---- what the steps between (gating.py, hearing.py, placing.py) do to a candidate ----------------------------
 
@@ -168,7 +170,44 @@ class Draft:
             best=best,
             after=[draft.reviewed for draft in others if draft.reviews_any(self._to_review)],
             reviewed=self.reviewed,
+            decide=self._deciding(survivors, rivals),
         )
+
+    def look(self, candidate: int) -> Known | None:
+        """What a head can know of a candidate, this cycle's included; None where it has no embedding of today."""
+        for subject in self.returning + self.batch:
+            if subject.id == candidate:
+                known = subject.embedding
+                fits = known is not None and known.space == self.live.space
+                return Known(vector=known.vector, critique=subject.critique) if known is not None and fits else None
+        return self.live.look(candidate)
+
+    def decide(self, challenger: tuple[int, Known | None], holder: tuple[int, Known | None]) -> Duel | None:
+        """The duel of two for a cell, where a head is in force that is sure about them."""
+        (one, left), (other, right) = challenger, holder
+        reward = self.live.crew.reward
+        if self.head is None or not reward.use or left is None or right is None:
+            return None
+        return self.head.duel((one, left), (other, right), sure=reward.sure)
+
+    def _deciding(self, survivors: Sequence[Subject], rivals: Mapping[int, Exhibit]) -> Decide:
+        """The same beside the loop: all that it reads but the critic's answers is looked up now."""
+        if self.head is None or not rivals:
+            return lambda challenger, holder: None
+        ids = {s.id for s in survivors if s.id in rivals} | {rival.candidate for rival in rivals.values()}
+        looks = {number: self.look(number) for number in ids}
+
+        def decide(challenger: Exhibit, holder: Exhibit) -> Duel | None:
+            one, other = (
+                (
+                    e.candidate,
+                    Known(vector=known.vector, critique=e.critique) if (known := looks[e.candidate]) else None,
+                )
+                for e in (challenger, holder)
+            )
+            return self.decide(one, other)
+
+        return decide
 
     def reviews_any(self, candidates: Collection[int]) -> bool:
         """Whether it has one of these candidates answer the bank."""

@@ -17,6 +17,7 @@ import numpy as np
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft, NewAnswer
+from gen_emerge.heads import KIND as REWARD
 from gen_emerge.imported import KIND
 from gen_emerge.placing import holder, put
 from gen_emerge.preference.rounds import Material, Screens, open_round
@@ -56,6 +57,7 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
         if item.kind == FORBIDDEN:
             message = f'"{item.payload["word"]}" {"never again" if item.payload["never"] else "is allowed again"}.'
             draft.events.append(Event(kind=FORBIDDEN, message=message, payload=dict(item.payload)))
+    _hear_heads(draft, inputs)
     _return_pending(draft)
     if any(item.kind in ("answer", "undo") for item in inputs):
         draft.answers = _new_answers(draft)
@@ -64,6 +66,25 @@ def hear(draft: Draft, inputs: Sequence[Input]) -> None:
             _retell(draft, question, was, says)
         for word in decided.values() if question.kind == "review" else ():
             _decide_review(draft, question.images["only"], keep=word == "keep")
+
+
+def _hear_heads(draft: Draft, inputs: Sequence[Input]) -> None:
+    """Which head acts in this cycle, and what of that is new."""
+    live = draft.live
+    live.heads.arrive(inputs)
+    draft.head = live.heads.acting(draft.cycle, live.space)
+    if not any(item.kind in (REWARD, "config") for item in inputs):
+        return
+    now = live.heads.as_of(draft.cycle)
+    for item in inputs:
+        if item.kind == REWARD:
+            told = {key: item.payload[key] for key in ("version", "did", "active", "hash")}
+            draft.events.append(Event(kind=REWARD, message=f"Head {item.payload['reason']}.", payload=told))
+    if now is not None and now.active and draft.head is None:
+        message = (
+            f"Head version {now.number} does not act: {now.space} embedded what it learned from, not {live.space}."
+        )
+        draft.events.append(Event(kind=REWARD, message=message, payload={"version": now.number, "space": live.space}))
 
 
 def _settings_changed(draft: Draft) -> None:

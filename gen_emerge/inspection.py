@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_emerge import choices, foretold, standing
+from gen_emerge import choices, foretold, heads, standing
 from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
@@ -91,6 +91,7 @@ def _inspection(
             _elite(elite, known[elite.candidate], signals.get(elite.candidate, {}), marks.get(elite.candidate))
             for elite in elites
         ],
+        "reward": heads.told(store, state.duels, state.cycle, use=config.reward.use) if store else None,
         "favourites": [{"candidate": f.candidate, "level": f.level, "rater": f.rater} for f in marks.values()],
         "axes": [
             {"name": n, "low": low, "high": high, "clipped": count}

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from gen_emerge.album import Album
 from gen_emerge.archive import Archive
 from gen_emerge.asking import Sitting
+from gen_emerge.heads import KIND as REWARD
+from gen_emerge.heads import Heads, Known
 from gen_emerge.imported import KIND, Imports, room
 from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
@@ -85,6 +87,7 @@ class Live:
         self.watches = Watches(crew, store, state)
         self.liked = Liked(store)
         self.forbidden = store.inputs_of(FORBIDDEN)
+        self.heads = Heads(store.inputs_of(REWARD))
         self.ahead: dict[int, Draft] = {}
         self.sitting = Sitting(
             crew.critic, bank=crew.questions, brief=crew.brief, store=store, concurrency=crew.concurrency
@@ -372,6 +375,16 @@ class Live:
                 critique=self.store.critiques([candidate]).get(candidate),
             )
         return self._exhibits[candidate]
+
+    def look(self, candidate: int) -> Known | None:
+        """What a head can know of a candidate of an earlier cycle; None where today's scorer has not embedded it."""
+        vector = self.vectors.get(candidate)
+        if vector is None:
+            _, found = self.store.embeddings([candidate], self.space)
+            if not len(found):
+                return None
+            vector = found[0]
+        return Known(vector=vector, critique=self.known(candidate).critique)
 
     def shown(self, exhibit: Exhibit) -> Exhibit:
         """With its picture, for a critic that looks at it; exhibits are kept without."""

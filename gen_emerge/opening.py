@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_emerge.config import SeriesConfig, as_table, changed_fixed, complete, fixed, load
-from gen_emerge.config.tables import AlarmsConfig, AxesConfig, CalibrationConfig, CompassConfig
+from gen_emerge.config.tables import AlarmsConfig, AxesConfig, CalibrationConfig, CompassConfig, RewardConfig
 from gen_emerge.config.toml import shown
 from gen_emerge.crew import known_names, load_banks, reference_prompts
 from gen_emerge.errors import BadInput, FixedKeyChanged
@@ -112,6 +112,8 @@ def _settings(config: SeriesConfig, prompts: PromptBank, questions: QuestionBank
         del table["compass"]
     if config.axes == AxesConfig():
         del table["axes"]
+    if config.reward == RewardConfig():
+        del table["reward"]
     banks = {config.prompts.bank: prompts.hash, config.critic.bank: questions.hash}
     return {"settings": table, "banks": banks}
 

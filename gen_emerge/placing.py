@@ -1,7 +1,8 @@
 """Survivors -> cells: an empty cell takes an image, a holder is met in a duel.
 
 Takes the draft of a cycle after the critic was heard; gives its placements and duels. Who decides between a challenger
-and a holder: the preference model where it is sure, else the critic; a human verdict overrides both (`hearing.py`).
+and a holder: the preference model where it is sure, else a head trained on people's answers where one is in force and
+is sure, else the critic; a human verdict overrides all of them (`hearing.py`).
 """
 
 from __future__ import annotations
@@ -80,13 +81,14 @@ def _winner(draft: Draft, subject: Subject, incumbent: int) -> tuple[Side | None
         sure = _sure(draft, subject, incumbent)
         if sure is not None:
             return sure, "preference"
-        if draft.live.sitting.immediate:
+        duel = draft.decide((subject.id, draft.look(subject.id)), (incumbent, draft.look(incumbent)))
+        if duel is None and draft.live.sitting.immediate:
             pair = (_shown(draft, subject), _exhibit(draft, incumbent))
             (duel,) = draft.live.sitting.duel([pair], purpose="cell", cycle=draft.cycle)
     if duel is None:
         return None, "critic"
     draft.duels.append(duel)
-    return duel.outcome, "critic"
+    return duel.outcome, "reward" if duel.by_head else "critic"
 
 
 def _sure(draft: Draft, subject: Subject, incumbent: int) -> Side | None:

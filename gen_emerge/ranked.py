@@ -121,7 +121,7 @@ def _as_of(
         while coming is not None and coming[0] < first:
             for duel in coming[1]:
                 models["preference"].add(duel)
-                if not duel.by_human:
+                if not (duel.by_human or duel.by_head):
                     models["critic"].add(duel)
             coming = next(cycles, None)
         yield question, models

@@ -43,6 +43,17 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSetting:
+    """See `[reward]` of a series file: whether a head that is in force settles duels, and how sure it must be."""
+
+    use: bool = True
+    sure: float = 0.8
+
+
+REWARD_SETTING = RewardSetting()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
     """Who does the work of one series. `crew.py` chooses them; the loop only knows their sockets.
 
@@ -68,6 +79,7 @@ class Crew:
         alarms: what is watched, and what an alarm may do.
         axes: whether the map's axes are learned, and when.
         tilt: share of the drawn words, 0 to 0.5, that follows the compass.
+        reward: what a head trained on people's answers may settle.
     """
 
     rhythm: Rhythm
@@ -91,6 +103,7 @@ class Crew:
     alarms: Alarms = ALARMS
     axes: Learn = NO_AXES
     tilt: float = 0.0
+    reward: RewardSetting = REWARD_SETTING
 
     @property
     def versions(self) -> dict[str, str]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gen_emerge import filters
+from gen_emerge.heads import PERSONAL, Known, Version
 from gen_emerge.measuring import find, score
+from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.protocols import Detector, Scorer
 from gen_emerge.roles import Crew
 from gen_emerge.state import SELECTOR, grouped
@@ -18,12 +20,13 @@ from gen_emerge.subject import Subject
 from gen_emerge.types import Defect, Event, Reading, Signal, Verdict
 
 
-def measure(crew: Crew, batch: Sequence[Subject]) -> list[Event]:
+def measure(crew: Crew, batch: Sequence[Subject], head: Version | None = None) -> list[Event]:
     """Measure one cycle's candidates, in slot order.
 
     Args:
         crew: who measures, looks and chooses.
         batch: those still open have pixels; takes of one genome side by side.
+        head: in force, None where none is: then a "personal" selector goes by the prompt.
 
     Returns:
         Failures, to be told.
@@ -33,22 +36,39 @@ def measure(crew: Crew, batch: Sequence[Subject]) -> list[Event]:
     _apply_rules(crew, batch)
     for detector in crew.detectors:
         _look(crew, detector, batch, events)
-    first = _selecting(crew)
+    selector = BY_PROMPT if head is None and PERSONAL in crew.selector.signals else crew.selector
+    first = _selecting(crew, selector)
     if crew.rhythm.best_of > 1:
         _score(crew, first, batch, events)
         _apply_rules(crew, batch)
+        if head is not None and PERSONAL in selector.signals:
+            _ask_head(head, batch)
         for takes in grouped(batch, crew.rhythm.best_of, alone=sum(subject.genome.imported for subject in batch)):
-            _choose(crew, takes, events)
+            _choose(selector, takes, events)
     _score(crew, [scorer for scorer in crew.scorers if scorer not in first], batch, events)
     _apply_rules(crew, batch)
     return events
 
 
-def _selecting(crew: Crew) -> list[Scorer]:
-    """The scorers of the signals that the selector reads, pixel statistics left out: those are known by then."""
+def _selecting(crew: Crew, selector: Selector) -> list[Scorer]:
+    """The scorers of the signals that the selector reads, pixel statistics left out: those are known by then.
+
+    A head reads the embedding.
+    """
     if crew.rhythm.best_of == 1:
         return []
-    return [scorer for scorer in crew.scorers if not set(crew.selector.signals).isdisjoint(scorer.versions)]
+    wanted = {"novelty" if name == PERSONAL else name for name in selector.signals}
+    return [scorer for scorer in crew.scorers if not wanted.isdisjoint(scorer.versions)]
+
+
+def _ask_head(head: Version, batch: Sequence[Subject]) -> None:
+    """What the head expects of every take; the critic has not looked at any of them yet."""
+    for subject in batch:
+        if subject.open and subject.embedding is not None and subject.embedding.space == head.space:
+            looks = head.looks([Known(vector=subject.embedding.vector, critique=None)])
+            value = float(head.head.utilities(looks)[0])
+            signal = Signal(scorer=PERSONAL, scorer_version=head.judge, value=value)
+            subject.read(Reading(signals=(signal,)))
 
 
 def _score(crew: Crew, scorers: Sequence[Scorer], batch: Sequence[Subject], events: list[Event]) -> None:
@@ -98,24 +118,24 @@ def _defective(name: str, defects: Sequence[Defect]) -> Verdict:
     return Verdict(gate=name, kind="filter", outcome="fail", value=float(len(defects)), reason=reason)
 
 
-def _choose(crew: Crew, takes: Sequence[Subject], events: list[Event]) -> None:
+def _choose(selector: Selector, takes: Sequence[Subject], events: list[Event]) -> None:
     """One of the takes still open goes on; the others were good enough, and keep their pictures on disk alone."""
     for subject in takes:
-        missing = [name for name in crew.selector.signals if name not in subject.signals]
+        missing = [name for name in selector.signals if name not in subject.signals]
         if subject.open and missing:
             events.append(_failed(subject, f"no {missing[0]} was measured"))
     able = [subject for subject in takes if subject.open]
     if len(able) < 2:
         return
-    chosen = able[crew.selector.choose([subject.values for subject in able])]
+    chosen = able[selector.choose([subject.values for subject in able])]
     for subject in able:
         if subject is not chosen:
-            subject.reject(_passed_over(crew, subject, chosen))
+            subject.reject(_passed_over(selector, subject, chosen))
             subject.pixels = None
 
 
-def _passed_over(crew: Crew, subject: Subject, chosen: Subject) -> Verdict:
-    signals = crew.selector.signals
+def _passed_over(selector: Selector, subject: Subject, chosen: Subject) -> Verdict:
+    signals = selector.signals
     told = ", ".join(f"{name} {subject.values[name]:.4g} against {chosen.values[name]:.4g}" for name in signals)
     value = subject.values[signals[0]] if len(signals) == 1 else None
     reason = f"candidate {chosen.id}, another take of this genome, goes on: {told}"

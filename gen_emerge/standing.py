@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_emerge import heads
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import BadInput, GenEmergeError
@@ -93,6 +94,10 @@ def _status_or_error(root: Path, archive: Path, name: str) -> dict[str, Any]:
     return {"series": name, "state": "failed", "error": told}
 
 
+def _head(config: SeriesConfig, state: State, store: Store | None) -> dict[str, Any] | None:
+    return heads.told(store, state.duels, state.cycle, use=config.reward.use) if store else None
+
+
 def _object(config: SeriesConfig, state: State, store: Store | None, word: str) -> dict[str, Any]:
     vectors = elite_vectors(store, state) if store else np.empty((0, 1), dtype=np.float32)
     imports = imports_waiting(store, state) if store else 0
@@ -122,6 +127,7 @@ def _object(config: SeriesConfig, state: State, store: Store | None, word: str) 
         "review_unasked": unasked(store, state) if store else 0,
         "digest": state.digest(),
         **({"learned_axes": axes} if (axes := learned_axes(config, state, store)) is not None else {}),
+        **({"reward": head} if (head := _head(config, state, store)) is not None else {}),
         **({"imports_waiting": imports} if imports else {}),
         **({"needs": "the models extra"} if word == "new" and lacks_libraries(config) else {}),
     }

@@ -36,7 +36,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Models": {
             "models": "List, fetch, verify and find the models of the diffusion profile.",
-            "train": "Train small models of your own: a classifier of schools, a distance.",
+            "train": "Train small models of your own: a classifier of schools, a distance, your taste.",
         },
         "Single pictures": {
             "paint": "Paint one picture from a prompt.",

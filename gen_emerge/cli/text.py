@@ -78,6 +78,10 @@ def status_text(
         from gen_emerge.foretold import sentence
 
         lines += ["", *textwrap.wrap(sentence(axes), WIDTH, initial_indent="  ", subsequent_indent="    ")]
+    if status.get("reward"):
+        from gen_emerge.cli.rewarding import stands_text
+
+        lines.append(f"  {'head':<10} {stands_text(status['reward'])}")
     for alarm in status.get("alarms", ()):
         did = "; ".join(response["said"] for response in alarm["responses"])
         told = f"alarm: {alarm['message']}" + (f" So {did}." if did else "")

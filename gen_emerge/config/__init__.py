@@ -200,7 +200,7 @@ def _check_selector(config: SeriesConfig, known: Known, where: str) -> None:
     # "laion" is whichever head its weights are.
     heads = {"laion_v1", "laion_v2"} if "laion" in extra else set[str]()
     able = sorted({*known.axes, *known.beside, *extra, *heads} - {"laion"})
-    for name in config.selector.signals:
+    for name in config.selector.signals if config.selector.use != PERSONAL else ():
         if name not in able:
             raise BadConfig(f'{where}: selector.signals: nothing here measures "{name}".', hint=why_not(name, able))
 
@@ -208,7 +208,7 @@ def _check_selector(config: SeriesConfig, known: Known, where: str) -> None:
 def why_not(signal: str, able: Iterable[str]) -> str:
     """Why a selector cannot read a signal that no scorer of the series gives, and what to do."""
     if signal == PERSONAL:
-        return 'It needs a head trained on your judgements, and there is none yet. Write use = "signal" or "pareto".'
+        return 'No scorer measures it: it is what a head trained on your judgements says. Write use = "personal".'
     if signal == "novelty":
         return "Novelty is the distance to what was accepted: it is measured at the gates, after the choice."
     if signal in (KNOWN.extras or ()):

@@ -192,6 +192,13 @@ class AxesConfig(Table):
     refit_every: int = Field(default=100, ge=20, le=10_000_000)
 
 
+class RewardConfig(Table):
+    """`[reward]`: whether a head trained on your answers may settle duels, and how sure it must be."""
+
+    use: bool = True
+    sure: Real = Field(default=0.8, ge=0.6, le=0.999)
+
+
 class RuleConfig(Table):
     """One hard filter of the user's own: rejects an image whose `signal` is `below` or `above` a number."""
 
@@ -257,6 +264,7 @@ class SeriesConfig(Table):
     alarms: AlarmsConfig = AlarmsConfig()
     compass: CompassConfig = CompassConfig()
     axes: AxesConfig = AxesConfig()
+    reward: RewardConfig = RewardConfig()
     filters: FiltersConfig = FiltersConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     selector: SelectorConfig = SelectorConfig()

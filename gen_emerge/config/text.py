@@ -93,9 +93,16 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "axes.refit_every": (
         "So many cycles lie between two fits, 20 or more. They count only where they foretell better than chance.",
     ),
+    "reward.use": (
+        "A head trained on your answers (gen-emerge train reward NAME) settles the duels it is sure about: once you",
+        "apply one, and only where it foretells answers it has not seen better than every signal does.",
+    ),
+    "reward.sure": ("How sure it must be, 0.6 to 0.999; else the critic is asked.",),
     "filters.rules": ('Your own hard filters, such as { signal = "lightness", below = 0.05, name = "too-dark" }.',),
     "detectors.use": ('Look for defects before the gates, such as ["seams"]; an image that has one is rejected.',),
-    "selector.use": ('With best_of above 1: "signal" chooses by one signal, "pareto" weighs several.',),
+    "selector.use": (
+        'With best_of above 1: "signal" chooses by one signal, "pareto" weighs several, "personal" is the head\'s.',
+    ),
     "selector.signals": ("Any that a scorer of this series gives, the extra ones included.",),
     "critic.concurrency": ("Calls at a time, where it answers over a network.",),
     "critic.use": ("Who answers the yes / no questions and judges duels.",),

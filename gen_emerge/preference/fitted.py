@@ -102,7 +102,7 @@ class Fitted:
         """What `DuelPreference` counts, what was withdrawn struck out."""
         found: list[Duel] = []
         for duel in self._duels:
-            if duel.question != "quality" or duel.purpose == "take" or duel.attention:
+            if duel.question != "quality" or duel.purpose == "take" or duel.attention or duel.by_head:
                 continue
             if duel.purpose == "withdrawn":
                 withdraw(found, duel)

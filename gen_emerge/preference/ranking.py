@@ -89,9 +89,10 @@ class DuelPreference:
 
         Once a verdict is withdrawn, all is as if it had never been said. A verdict between takes of one genome judges
         the selector, not images that could ever meet: nothing is learned from it. Nor from a pair that was repeated to
-        see whether its rater is consistent: the first answer counts, and once.
+        see whether its rater is consistent: the first answer counts, and once. What a head settles it has learned from
+        the same answers: counted again they would pass for more than was said.
         """
-        if duel.question != "quality" or duel.purpose == "take" or duel.attention:
+        if duel.question != "quality" or duel.purpose == "take" or duel.attention or duel.by_head:
             return
         if duel.purpose != "withdrawn":
             self._duels.append(duel)

@@ -110,12 +110,18 @@ class SignalReader(Snapshots):
             found.setdefault(gate, {"pass": 0, "fail": 0, "review": 0})[outcome] = count
         return found
 
-    def critiques(self, ids: Iterable[int] | None) -> dict[int, Critique]:
-        """Candidate id -> its latest critique."""
+    def critiques(self, ids: Iterable[int] | None, *, upto: int | None = None) -> dict[int, Critique]:
+        """Candidate id -> its latest critique.
+
+        Args:
+            ids: whose; None for all.
+            upto: of the cycles up to this one; None for all.
+        """
         c, w = t.CritiqueRow, t.CriticRow
         usage = (c.input_tokens, c.output_tokens, c.cost_usd, c.seconds)
         columns = (c.candidate, w.name, w.bank, w.bank_hash, c.answers, c.summary, c.weaknesses, *usage)
         statement = select(*columns).join(w, w.id == c.critic).order_by(c.candidate, c.cycle)
+        statement = statement if upto is None else statement.where(c.cycle <= upto)
         return {
             number: Critique(
                 critic=critic,

@@ -26,8 +26,8 @@ class Placement:
         outcome: new (the cell was empty), won, lost, tie (the incumbent stays) or pending.
         incumbent: candidate id of the holder met, None when the cell was empty.
         clipped: one or more coordinates lay outside the axis ranges.
-        reason: who decided: "empty", "critic", "preference" or "human"; "re-laid" where the map got other axes, and
-            what was on record gave the cell.
+        reason: who decided: "empty", "critic", "preference", "reward" or "human"; "re-laid" where the map got other
+            axes, and what was on record gave the cell.
     """
 
     candidate: int
@@ -131,6 +131,9 @@ InputKind = Literal[
     "favourite",
     "compass",
     "axes",
+    "reward",
+    "opened",
+    "export",
 ]
 
 _ASKED = frozenset({"ask", "critic", "bank_hash"})
@@ -154,6 +157,9 @@ INPUT_KEYS: Mapping[InputKind, frozenset[str]] = MappingProxyType(
         "favourite": frozenset({"candidate", "level", "rater"}),
         "compass": frozenset({"word", "never"}),
         "axes": frozenset({"at", "space", "weights", "low", "high", "source", "evidence", "held_out"}),
+        "reward": frozenset({"did", "version", "hash", "active", "reason"}),
+        "opened": frozenset({"candidate"}),
+        "export": frozenset({"candidates"}),
     }
 )
 """Every kind of input, and what the payload of each has at least, in whichever version it was written."""

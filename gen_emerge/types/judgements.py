@@ -32,6 +32,10 @@ HUMAN = "human:"
 """What the name of a judge begins with who is a person."""
 
 
+REWARD = "reward:"
+"""What the name of a judge begins with that is a head trained on people's answers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """One gate's thresholds in the signal's raw units. None switches a bound off.
@@ -135,7 +139,7 @@ class Duel:
         right: candidate id.
         question: "quality" or "adherence".
         outcome: left, right or tie.
-        judge: the critic's name and version, or "human:RATER".
+        judge: the critic's name and version, "human:RATER", or "reward:VERSION:HASH" of the head that settled it.
         order: "both" when asked in both orders (a split is a tie), "single" when shown once, "ranking" for one of the
             pairs that a ranking of more images implies.
         purpose: "cell" (for a place), "best" (against the current best), "round" (a human's pair), "take" (a human's
@@ -159,6 +163,11 @@ class Duel:
     def by_human(self) -> bool:
         """Whether a person said it."""
         return self.judge.startswith(HUMAN)
+
+    @property
+    def by_head(self) -> bool:
+        """Whether a head trained on people's answers said it: then it is no evidence beside those answers."""
+        return self.judge.startswith(REWARD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,9 @@ def command(app: App, series: str, dest: Path, top: int | None, all_elites: bool
     folder, brief = series_folder(app, series)
     dest = check_folder(app, dest)
     result = export_elites(folder, dest, top=top, sheet=contact_sheet, brief=brief)
+    from gen_emerge.taste import EXPORT, note
+
+    note(folder, EXPORT, {"candidates": [each["candidate"] for each in result["files"]], "top": top})
     if result["contact_sheet"] and Path(result["contact_sheet"]).name != SHEET:
         app.note(f"{SHEET} is there already and is another picture: the new one is {result['contact_sheet']}")
     sheet = f", {result['contact_sheet']}" if result["contact_sheet"] else ""

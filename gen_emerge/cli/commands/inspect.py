@@ -76,6 +76,10 @@ def _one(app: App, root: Path, archive: Path, series: str, candidate: Path) -> N
     from gen_emerge.cli.accounts import account_text
 
     found = account.inspect_candidate(root, archive, series, candidate)
+    if not app.json:  # a person looks, not a program
+        from gen_emerge.taste import OPENED, note
+
+        note(archive / series, OPENED, {"candidate": found["candidate"]})
     app.give(found, lambda: account_text(found, archive / series))
 
 

@@ -86,3 +86,46 @@ def clpips(
             raise BadInput("Nobody said where the distance goes: --into DIR.", hint="Such as --into distance/")
         result = train_clpips(app, source, into, net=net, weights=weights, seed=seed)
     app.give(result, lambda: clpips_text(result))
+
+
+@command.command("reward")
+@click.argument("series")
+@click.option("--rater", metavar="NAME", help="The taste of this person.  [what all raters have in common]")
+@click.option("--preview", is_flag=True, help="Train it and show what it foretells; nothing changes. The default.")
+@click.option("--apply", is_flag=True, help="Store it as the next version; it acts only where the figures allow it.")
+@click.option("--rollback", type=Whole(0), metavar="VERSION", help="Bring an earlier version back; 0 is none.")
+@json_option
+@click.pass_obj
+def reward(app: App, series: str, rater: str | None, preview: bool, apply: bool, rollback: int | None) -> None:
+    """Train a head on your answers, which settles duels of SERIES that it is sure about.
+
+    It reads each picture's embedding and the critic's yes / no answers, and learns from pairs and rankings, 60
+    comparisons or more; with 200 most tastes that it can read are learned. Every answer is foretold by a fit that has
+    seen neither of its images. Only where the head foretells them better than every signal does, by its whole interval,
+    may it act: then it settles duels for a cell in the critic's place where it is sure ([reward] sure), and orders
+    takes where [selector] use = "personal". It never gates, never chooses a cell, and your own word stands above it.
+
+    A version counts from a coming cycle on, in a running series too. What people did (images opened, exported, marked)
+    is learned from only where that, too, is shown to help.
+
+    \b
+    Example:
+        gen-emerge train reward night
+        gen-emerge train reward night --apply
+        gen-emerge train reward night --rollback 0
+    """  # noqa: D301
+    from gen_emerge import reward as heads
+    from gen_emerge.cli.rewarding import back_text, reward_text
+    from gen_emerge.cli.series_folder import known_series
+
+    if preview + apply + (rollback is not None) > 1:
+        raise click.UsageError("One of --preview, --apply and --rollback.")
+    if rollback is not None and rater is not None:
+        raise click.UsageError("--rollback brings a version back as it is: leave out --rater.")
+    root, archive = known_series(app, series)
+    if rollback is not None:
+        back = heads.roll_back(root, archive, series, rollback)
+        app.give(back, lambda: back_text(back))
+        return
+    result = (heads.apply if apply else heads.preview)(root, archive, series, rater=rater)
+    app.give(result, lambda: reward_text(result))

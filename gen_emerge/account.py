@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from gen_emerge.asking import as_plain
 from gen_emerge.errors import BadInput, NotFound
+from gen_emerge.fates import SELECTOR, WARMUP
 from gen_emerge.favourites import KIND as FAVOURITE
 from gen_emerge.favourites import favourites
 from gen_emerge.filters import NAMES
@@ -22,7 +23,7 @@ from gen_emerge.identify import candidate_meant
 from gen_emerge.imported import KIND, genome_of
 from gen_emerge.spoken import spoken
 from gen_emerge.standing import Asked, reviews
-from gen_emerge.state import SELECTOR, WARMUP, State
+from gen_emerge.state import State
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import RELAID, Candidate, Placement, Resolution, Verdict

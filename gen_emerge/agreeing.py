@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gen_emerge.calibration.alarms import taste_shift
+from gen_emerge.fates import SELECTOR
 from gen_emerge.gates import let_in
 from gen_emerge.preference.bradley_terry import fit_bradley_terry
 from gen_emerge.preference.comparisons import Comparison
-from gen_emerge.state import SELECTOR
 from gen_emerge.store import Store
 from gen_emerge.types import Duel, HumanAnswer, Question
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from gen_emerge.chance import draw
 from gen_emerge.config import SeriesConfig
+from gen_emerge.fates import SELECTOR
 from gen_emerge.heads import KIND, PERSONAL, Heads
 from gen_emerge.preference.takes import LEAST_PAIRS, Compared, captured
-from gen_emerge.state import SELECTOR
 from gen_emerge.store import Store
 from gen_emerge.types import Candidate, Question, take_group
 

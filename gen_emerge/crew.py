@@ -25,13 +25,13 @@ from gen_emerge.config.implementations import DISTANCES, PERSONAL
 from gen_emerge.config.tables import NoveltyGateConfig
 from gen_emerge.emitters import all_emitters
 from gen_emerge.errors import BadConfig, BadInput, MissingExtra, nearest
+from gen_emerge.fates import SELECTOR
 from gen_emerge.filters import NAMES, Rule
 from gen_emerge.preference.axes import Learn
 from gen_emerge.preference.takes import Selector
 from gen_emerge.probing import probe
 from gen_emerge.protocols import Critic, Detector, Generator, Scorer
 from gen_emerge.roles import Crew, RewardSetting, Rhythm
-from gen_emerge.state import SELECTOR
 from gen_emerge.types import GATES, Gate, Pixels, PromptBank, QuestionBank
 from gen_emerge.types.genomes import IMPORT
 

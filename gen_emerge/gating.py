@@ -13,10 +13,10 @@ import numpy as np
 from gen_emerge import gates
 from gen_emerge.archive import Archive
 from gen_emerge.cycle import Draft
+from gen_emerge.fates import WARMUP
 from gen_emerge.novelty import NoveltyIndex
 from gen_emerge.recalibrate import KIND, approved
 from gen_emerge.recall import measure_again
-from gen_emerge.state import WARMUP
 from gen_emerge.subject import Subject
 from gen_emerge.types import Calibration, Event, Outcome, Status
 from gen_emerge.warmup import LEAST_WARMUP, first_axes, first_thresholds

@@ -17,6 +17,7 @@ import numpy as np
 from gen_emerge.calibration.first import resolve
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft, NewAnswer
+from gen_emerge.fates import SELECTOR
 from gen_emerge.heads import KIND as REWARD
 from gen_emerge.imported import KIND
 from gen_emerge.placing import holder, put
@@ -27,7 +28,7 @@ from gen_emerge.recalibrate import recalibrate
 from gen_emerge.recall import recall
 from gen_emerge.relaying import come_into_force
 from gen_emerge.remeasure import remeasured, replaced_scorers
-from gen_emerge.state import SELECTOR, State
+from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.types import Event, HumanAnswer, Input, Question, Round
 from gen_emerge.vocabulary import KIND as FORBIDDEN

@@ -18,6 +18,7 @@ from gen_emerge.archive import Elite
 from gen_emerge.config import SeriesConfig, load
 from gen_emerge.crew import known_names
 from gen_emerge.errors import NotFound
+from gen_emerge.fates import SELECTOR
 from gen_emerge.favourites import KIND, favourites
 from gen_emerge.reports.sheet import (
     CalibrationNote,
@@ -32,7 +33,7 @@ from gen_emerge.reports.sheet import (
     OpenQuestions,
     ReportData,
 )
-from gen_emerge.state import SELECTOR, State, replay
+from gen_emerge.state import State, replay
 from gen_emerge.store import DATABASE, Store
 from gen_emerge.studio_folder import series_file
 from gen_emerge.types import GATES, Axes, Candidate, CycleOutcome, Event, Favourite, Signal

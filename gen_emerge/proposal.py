@@ -17,9 +17,9 @@ from gen_emerge.calibration.rollover import as_plain, counts
 from gen_emerge.candidacy import House
 from gen_emerge.crew import gate_settings, learning_of
 from gen_emerge.errors import BadInput
+from gen_emerge.fates import ends_at_the_gates
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import CODES, codes
-from gen_emerge.state import ends_at_the_gates
 from gen_emerge.types import GATES, Calibration, Gate, Outcome
 from gen_emerge.weighing import Side, Weighed, together
 

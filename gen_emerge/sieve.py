@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gen_emerge import filters
+from gen_emerge.fates import SELECTOR, grouped
 from gen_emerge.heads import PERSONAL, Known, Version
 from gen_emerge.measuring import find, score
 from gen_emerge.preference.takes import BY_PROMPT, Selector
 from gen_emerge.protocols import Detector, Scorer
 from gen_emerge.roles import Crew
-from gen_emerge.state import SELECTOR, grouped
 from gen_emerge.subject import Subject
 from gen_emerge.types import Defect, Event, Reading, Signal, Verdict
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from gen_emerge.archive import Archive
 from gen_emerge.emitters import FRESH
 from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.errors import Damaged
+from gen_emerge.fates import SELECTOR, WARMUP, gone_on, reached_the_gates, takes_of
 from gen_emerge.preference.pairs import Contest
 from gen_emerge.types import (
     GATES,
@@ -32,8 +33,6 @@ from gen_emerge.types import (
     content_hash,
 )
 from gen_emerge.types.genomes import IMPORT
-
-_T = TypeVar("_T")
 
 CONTRADICTIONS = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError)
 """What rows that nobody can have written lead to when they are taken for what they should be."""
@@ -343,38 +342,6 @@ CHOICES_KEPT = 256
 
 TURNED_AWAY_KEPT = 1024
 """So many images that a gate turned away are remembered, the newest: a human may be shown some of them."""
-
-SELECTOR = "selector"
-"""The cause of a take that was good enough, and another take of its genome went on."""
-
-WARMUP = "warm-up"
-"""The cause of a candidate that waits for calibration version 1."""
-
-
-def grouped(items: Sequence[_T], takes: int, *, alone: int) -> list[tuple[_T, ...]]:
-    """`takes` by `takes`, but the last few by themselves."""
-    end = len(items) - alone
-    return [tuple(items[first : first + takes]) for first in range(0, end, takes)] + [(item,) for item in items[end:]]
-
-
-def takes_of(outcome: CycleOutcome) -> list[tuple[Fate, ...]]:
-    """The fates of one cycle, genome by genome, in slot order: imported pictures last, each by itself."""
-    return grouped(outcome.fates, outcome.takes, alone=sum(fate.operator == IMPORT for fate in outcome.fates))
-
-
-def gone_on(takes: Sequence[Fate]) -> Fate:
-    """The take that went on to the gates; where none did, the first one."""
-    return next((fate for fate in takes if reached_the_gates(fate)), takes[0])
-
-
-def reached_the_gates(fate: Fate) -> bool:
-    """Whether a candidate was neither turned away nor failed before the gates."""
-    return ends_at_the_gates(fate.status, fate.cause)
-
-
-def ends_at_the_gates(status: str, cause: str) -> bool:
-    """The same of what became of it."""
-    return status not in ("rejected", "failed") or (status == "rejected" and cause in GATES)
 
 
 def replay(history: Iterable[CycleOutcome]) -> State:

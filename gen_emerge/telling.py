@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from gen_emerge.fates import SELECTOR
 from gen_emerge.live import Live
 from gen_emerge.setmetrics.diversity import mean_pairwise_distance, vendi_score
-from gen_emerge.state import SELECTOR, State
+from gen_emerge.state import State
 from gen_emerge.subject import Subject
 
 VENDI_EVERY = 10

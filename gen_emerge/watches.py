@@ -15,8 +15,9 @@ import numpy as np
 from gen_emerge.calibration.alarms import RECENT, Narrowing, narrow_still, narrowing
 from gen_emerge.calibration.drift import KEPT, Shift, Watch
 from gen_emerge.calibration.rates import RateShift, RateWatch
+from gen_emerge.fates import ends_at_the_gates
 from gen_emerge.roles import Crew
-from gen_emerge.state import State, ends_at_the_gates
+from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.tried import novelty_since
 from gen_emerge.types import candidate_id

@@ -18,9 +18,10 @@ from gen_emerge.calibration.alarms import TASTE_ALPHA, TASTE_ENDS
 from gen_emerge.calibration.drift import LEAST_REFERENCE, Shift
 from gen_emerge.calibration.rates import RateShift, RateWatch
 from gen_emerge.cycle import Draft
+from gen_emerge.fates import ends_at_the_gates
 from gen_emerge.hearing import known_rounds, open_one
 from gen_emerge.preference.answers import is_complete
-from gen_emerge.state import Alarm, ends_at_the_gates
+from gen_emerge.state import Alarm
 from gen_emerge.telling import CLIPPED_ALARM, clipped
 from gen_emerge.types import Event, Round
 from gen_emerge.types.genomes import IMPORT

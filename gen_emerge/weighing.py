@@ -20,10 +20,11 @@ from gen_emerge.calibration.costs import Learning
 from gen_emerge.calibration.drift import find_shifts, sizes
 from gen_emerge.calibration.first import GateSetting, resolve
 from gen_emerge.calibration.posterior import Curve, Labels, fit_curve
+from gen_emerge.fates import ends_at_the_gates
 from gen_emerge.gate_numbers import gate_numbers
 from gen_emerge.gates import codes
 from gen_emerge.judged import Judged, judged, labels_of
-from gen_emerge.state import LevelShift, ends_at_the_gates
+from gen_emerge.state import LevelShift
 from gen_emerge.store import Store
 from gen_emerge.types import GATES, Bounds, Calibration, Gate
 

@@ -17,13 +17,14 @@ from gen_emerge.cli import main as door
 from gen_emerge.config import as_table, fixed, load, parse
 from gen_emerge.errors import BadConfig, BadInput, FixedKeyChanged, MissingExtra
 from gen_emerge.fakes import FakeGenerator, FakeScorer
+from gen_emerge.fates import SELECTOR
 from gen_emerge.generators.diffusion.options import read_options
 from gen_emerge.models import libraries
 from gen_emerge.propose import Proposer
 from gen_emerge.reports.page import render_html
 from gen_emerge.roles import Crew
 from gen_emerge.series import Studio
-from gen_emerge.state import SELECTOR, State
+from gen_emerge.state import State
 from gen_emerge.store import Store
 from gen_emerge.store.images import read_pixels
 from gen_emerge.types import Genome

@@ -143,13 +143,13 @@ def nothing_open(series: str, unasked: int) -> str:
 
 def passed_over(rejected: Mapping[str, Any]) -> int:
     """How many takes the selector passed over. They are counted among the rejected, but nothing turned them away."""
-    from gen_emerge.state import SELECTOR
+    from gen_emerge.fates import SELECTOR
 
     return rejected.get("filters", {}).get(SELECTOR, 0)
 
 
 def _funnel(status: Mapping[str, Any], *, unicode: bool) -> list[str]:
-    from gen_emerge.state import SELECTOR
+    from gen_emerge.fates import SELECTOR
 
     whole = status["candidates"]
     if not whole:

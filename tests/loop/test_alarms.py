@@ -15,7 +15,8 @@ from gen_emerge.audit import verify_history
 from gen_emerge.calibration.alarms import ALARMS
 from gen_emerge.calibration.first import GateSetting
 from gen_emerge.emitters import EXPLORERS
-from gen_emerge.state import SELECTOR, replay
+from gen_emerge.fates import SELECTOR
+from gen_emerge.state import replay
 from gen_emerge.store import round_payload
 from gen_emerge.types import Question, Reading, Round, Signal
 

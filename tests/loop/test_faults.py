@@ -14,7 +14,7 @@ from loop_crew import QUESTIONS, RankCritic, Series, Traits, crew, edges, own_di
 from gen_emerge.asking import Sitting
 from gen_emerge.errors import DiskFull
 from gen_emerge.fakes import FakeScorer
-from gen_emerge.state import WARMUP
+from gen_emerge.fates import WARMUP
 from gen_emerge.types import Embedding, Exhibit, QuestionBank, Reading, Usage
 
 

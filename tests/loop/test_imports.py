@@ -17,11 +17,12 @@ from gen_emerge.emitters.bandit import Bandit
 from gen_emerge.emitters.latent import FromPicture
 from gen_emerge.errors import Damaged
 from gen_emerge.fakes import FakeGenerator
+from gen_emerge.fates import takes_of
 from gen_emerge.generators.diffusion.calling import _fitted
 from gen_emerge.generators.imported import Imported
 from gen_emerge.imported import ROOM, TIMES_OURS, Imports, genome_of, planned, room
 from gen_emerge.importing.reading import MAX_PIXELS
-from gen_emerge.state import replay, takes_of
+from gen_emerge.state import replay
 from gen_emerge.store import keep, pixels_hash, read_import, read_recipe, sweep_imports
 from gen_emerge.store.images import write
 from gen_emerge.types import Image, Input, Sources

@@ -300,7 +300,7 @@ class Sure:
     """A preference model that is sure the challenger wins, and ranks nobody."""
 
     def __init__(self, side):
-        self.side, self.asked, self.waiting = side, [], {}
+        self.side, self.asked, self.waiting, self.weights = side, [], {}, {}
 
     def sure(self, *pair):
         self.asked.append(pair[-2:])

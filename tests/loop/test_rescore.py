@@ -287,7 +287,7 @@ def test_who_is_let_in_after_a_switch_has_what_was_tried_and_a_trial_is_gone_thr
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three images wait for review when another novelty scorer comes into force; humans let them in one by one."""
-    series, asked = begin(tmp_path / "a", 20), list[set[int]]()
+    series, asked = begin(tmp_path / "a", 40), list[set[int]]()
     waiting = sorted(c for c, (status, _) in series.state.waiting.items() if status == "review")[:3]
     assert len(waiting) == 3
     attempt(series, Other())
@@ -300,9 +300,9 @@ def test_who_is_let_in_after_a_switch_has_what_was_tried_and_a_trial_is_gone_thr
     monkeypatch.setattr("gen_emerge.live.tried", listening)
     change(series, scorers=(scorer,))
     for number, candidate in enumerate(waiting, start=1):
-        series.answer(series.ask_review(900 + number, candidate), "keep", cycle=20 + number)
+        series.answer(series.ask_review(900 + number, candidate), "keep", cycle=40 + number)
     everybody = set(series.state.accepted) | set(series.state.waiting)
-    series.run(24)
+    series.run(44)
     assert [series.status(candidate) for candidate in waiting] == [("passed", "human")] * 3
     assert asked == [everybody], "whoever is accepted, and whoever waits"
     known, vectors = series.store.embeddings(waiting, "fake-2")
@@ -314,8 +314,8 @@ def test_who_is_let_in_after_a_switch_has_what_was_tried_and_a_trial_is_gone_thr
     assert not {name(series.pictures[c.genome.hash]) for c in series.store.candidates(waiting)} & set(scorer.seen)
     # A process of later on, to whom everybody accepted is known: only those that wait are asked for.
     later = sorted(c for c, (status, _) in series.state.waiting.items() if status == "review")[0]
-    series.answer(series.ask_review(990, later), "keep", cycle=26)
-    series.reopen().run(26)
+    series.answer(series.ask_review(990, later), "keep", cycle=46)
+    series.reopen().run(46)
     assert len(asked) == 2 and later in asked[1] and not asked[1] & set(series.state.accepted) - {later}
 
 

@@ -81,11 +81,6 @@ class Archive:
         past = [candidate for candidate, since in self._reigns.get(cell, ()) if since <= cycle]
         return past[-1] if past else None
 
-    def holders_as_of(self, cycle: int) -> list[int]:
-        """Candidate ids of all elites when `cycle` was committed, in cell order."""
-        found = (self.holder_as_of(cell, cycle) for cell in sorted(self._reigns))
-        return [candidate for candidate in found if candidate is not None]
-
     def ever_held(self, cell: int, cycle: float = math.inf) -> frozenset[int]:
         """Candidate ids of all who held a cell until `cycle` was committed: near them, a challenge is allowed.
 

@@ -90,7 +90,7 @@ def verify_history(store: Store) -> list[Problem]:
 
 
 def _replayed(store: Store) -> Iterator[Problem]:
-    state, chunk = State(), list[CycleOutcome]()
+    state, chunk, preference = State(), list[CycleOutcome](), DuelPreference()
     try:
         for outcome in store.history():
             if outcome.cycle != state.cycle + 1:
@@ -98,12 +98,16 @@ def _replayed(store: Store) -> Iterator[Problem]:
             if outcome.axes is not None:  # other axes, other cells: each by those of its time
                 yield from _again(store, chunk, state.archive)
                 chunk = []
-                yield from _as_far_as_it_goes(store, f"cycle {outcome.cycle}", _laid_again(store, outcome, state))
+                yield from _as_far_as_it_goes(
+                    store, f"cycle {outcome.cycle}", _laid_again(store, outcome, state, preference)
+                )
             try:
                 state.apply(outcome)
             except _WRONG as error:
                 yield _problem(outcome.cycle, str(error))
                 break
+            for duel in outcome.duels:
+                preference.add(duel)
             chunk.append(outcome)
             if len(chunk) == CHUNK:
                 yield from _again(store, chunk, state.archive)
@@ -150,14 +154,11 @@ def _again(store: Store, outcomes: list[CycleOutcome], archive: Archive | None) 
                     yield _problem(outcome.cycle, f"candidate {placement.candidate}: no duel says {placement.outcome}")
 
 
-def _laid_again(store: Store, outcome: CycleOutcome, state: State) -> Iterator[Problem]:
+def _laid_again(store: Store, outcome: CycleOutcome, state: State, preference: DuelPreference) -> Iterator[Problem]:
     """Everybody's place under other axes follows from what was on record before that cycle."""
     axes = outcome.axes
     if axes is None or state.archive is None:
         return
-    preference = DuelPreference()
-    for duel in state.duels:
-        preference.add(duel)
     expected = relaid(store, state, axes, preference)
     found = [placement for placement in outcome.placements if placement.reason == RELAID]
     differing = [one for one, other in zip_longest(expected, found) if one != other]

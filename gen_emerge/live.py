@@ -178,6 +178,9 @@ class Live:
         self.joined.pop(record.cycle - self.crew.rhythm.pipeline_depth - 1, None)
         elites = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
         self._follow_elites(elites, record)
+        for candidate, critique in record.critiques.items():
+            if (exhibit := self._exhibits.get(candidate)) is not None:
+                self._exhibits[candidate] = replace(exhibit, critique=critique)
         self.proposer.remember(c.genome for c in record.candidates if c.id in elites)
         for duel in record.duels:
             self.preference.add(duel)

@@ -9,7 +9,7 @@ that moment, drawn by counted chance, with which nobody did that. Each kind of d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,8 +156,10 @@ def _did(store: Store, state: State, seed: int) -> Iterator[_Row]:
     known = {candidate for _, _, _, candidate in deeds}
     there = store.cycles_of(known) if known else {}
     first = {(kind, c): (number, cycle) for number, cycle, kind, c in sorted(deeds, reverse=True) if c in there}
-    for screen, ((kind, candidate), (number, cycle)) in enumerate(sorted(first.items(), key=lambda e: e[1])[-DEEDS:]):
-        others = [c for c in state.archive.holders_as_of(cycle - 1) if (kind, c) not in first]
+    newest = sorted(first.items(), key=lambda e: e[1])[-DEEDS:]
+    elites = elites_at(store, {min(cycle - 1, state.cycle) for _, (_, cycle) in newest})
+    for screen, ((kind, candidate), (number, cycle)) in enumerate(newest):
+        others = [c for c in elites[min(cycle - 1, state.cycle)] if (kind, c) not in first]
         if others:
             # The screen is the input: what was exported together hangs together.
             other = others[int(draw(seed, cycle, candidate, f"deed {kind} {number}").integers(len(others)))]
@@ -165,13 +167,25 @@ def _did(store: Store, state: State, seed: int) -> Iterator[_Row]:
             yield _Row(one, two, code, f"{IMPLICIT}{kind}", number, 1.0)
 
 
+def elites_at(store: Store, cycles: Collection[int]) -> dict[int, list[int]]:
+    """Cycle -> the elites when it was committed, in cell order, under whatever axes were in force then."""
+    found: dict[int, list[int]] = {cycle: [] for cycle in cycles}
+    state = State()
+    for outcome in store.history() if cycles else ():
+        state.apply(outcome)
+        if outcome.cycle in found and state.archive is not None:
+            found[outcome.cycle] = [elite.candidate for elite in state.archive]
+        if outcome.cycle == max(found):
+            break
+    return found
+
+
 def _answers(store: Store, ids: list[int]) -> tuple[str, str, list[Mapping[str, str]]]:
     """Who answered last, to which bank, and what that critic said of each image to it; nothing of the others."""
-    critiques: Mapping[int, Critique] = store.critiques(ids) if ids else {}
-    if not critiques:
+    asked = store.last_critic(ids) if ids else None
+    if asked is None:
         return "", "", [{} for _ in ids]
-    last = critiques[max(critiques)]
-    asked = (last.critic, last.bank_hash)
+    critiques: Mapping[int, Critique] = store.critiques(ids)
     answers: list[Mapping[str, str]] = []
     for number in ids:
         found = critiques.get(number)

@@ -232,8 +232,7 @@ def test_openings_exports_and_favourites_become_comparisons_with_an_elite_of_the
     with opened(night) as store:
         state = replay(store.history())
         assert state.archive is not None
-        elites = state.archive.holders_as_of(5)
-        assert elites == [elite.candidate for elite in state.archive]
+        elites = [elite.candidate for elite in state.archive]
     train("--candidate", elites[0], command="inspect", json_=False)
     train("--candidate", elites[0], command="inspect", json_=False)  # the first time counts
     train("--candidate", elites[1], command="inspect")  # a program looked

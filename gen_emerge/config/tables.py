@@ -156,12 +156,12 @@ class GatesConfig(Table):
 class CalibrationConfig(Table):
     """`[calibration]`: what mistakes cost, relative to each other, and whether thresholds may move by themselves."""
 
-    false_accept: Real = Field(default=3.0, ge=0.001, le=1000)
-    false_reject: Real = Field(default=1.0, ge=0.001, le=1000)
-    review: Real = Field(default=0.5, ge=0.001, le=1000)
+    false_accept: Real = Field(default=3.0, ge=1e-6, le=1e6)
+    false_reject: Real = Field(default=1.0, ge=1e-6, le=1e6)
+    review: Real = Field(default=0.5, ge=1e-6, le=1e6)
     half_life: Real = Field(default=200.0, ge=1, le=1e9)
     auto: bool = False
-    cap: Real = Field(default=0.25, ge=0.001, le=10)
+    cap: Real = Field(default=0.25, ge=1e-6, le=10)
     most_review: Real = Field(default=0.25, ge=0, le=1)
 
 

@@ -83,6 +83,7 @@ class DuelPreference:
         self._weighings = [_Weighing()]
         self._scales: dict[int, float] = {}
         self._fit: Fit | None = None
+        self._held: tuple[float, float] | None = None
 
     def add(self, duel: Duel) -> None:
         """Take in one duel, in the order in which they happened.
@@ -122,7 +123,7 @@ class DuelPreference:
             return
         self._table.truncate(place)
         self._decided = [at for at in self._decided if at < place]
-        self._foretold = [each for each in self._foretold if each.at < place]
+        self._foretold, self._held = [each for each in self._foretold if each.at < place], None
         self._oracles = [each for each in self._oracles if each.at < place]
         self._weighings = [each for each in self._weighings if each.at < place]
         self._scales = {count: sd for count, sd in self._scales.items() if count <= place}
@@ -175,8 +176,11 @@ class DuelPreference:
         if not self.believed or challenger not in self._table.place or incumbent not in self._table.place:
             return None
         wanted = self.probability if probability is None else probability
-        fit = self._fitted()
-        chance = fit.expected_probability(self._table.place[challenger], self._table.place[incumbent])
+        fit, left, right = self._fitted(), self._table.place[challenger], self._table.place[incumbent]
+        # What is left open only draws a chance towards a half: where the mode is not sure, no solve is needed.
+        if 1.0 - wanted < fit.probability(left, right) < wanted:
+            return None
+        chance = fit.expected_probability(left, right)
         if chance >= wanted:
             return "left"
         return "right" if chance <= 1.0 - wanted else None
@@ -227,8 +231,10 @@ class DuelPreference:
         self._catch_up()
         if (count := len(self._foretold)) < 2:
             return None
-        lost = math.fsum(each.loss for each in self._foretold)
-        return lost / count, count * math.log(2.0) - lost
+        if self._held is None:
+            lost = math.fsum(each.loss for each in self._foretold)
+            self._held = lost / count, count * math.log(2.0) - lost
+        return self._held
 
     def _keep_verdict(self, duel: Duel) -> None:
         if duel.by_human:
@@ -259,6 +265,7 @@ class DuelPreference:
             loss = self._loss(self._oracles[-1], duel, averaged=True)
             trials = {key: self._loss(oracle, duel, averaged=False) for key, oracle in last.trials.items()}
             self._foretold.append(_Foretold(at=at, loss=loss, trials=trials))
+            self._held = None
 
     def _loss(self, oracle: _Oracle, duel: Duel, *, averaged: bool) -> float:
         known, place = self._table.known(oracle.at), self._table.place

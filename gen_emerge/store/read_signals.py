@@ -110,6 +110,13 @@ class SignalReader(Snapshots):
             found.setdefault(gate, {"pass": 0, "fail": 0, "review": 0})[outcome] = count
         return found
 
+    def last_critic(self, ids: Iterable[int]) -> tuple[str, str] | None:
+        """Who answered about some candidates last, and to which bank: (critic, hash of the bank); None without any."""
+        c, w = t.CritiqueRow, t.CriticRow
+        statement = select(c.cycle, c.candidate, w.name, w.bank_hash).join(w, w.id == c.critic)
+        newest = max(self._all(statement, c.candidate, ids), key=lambda row: (row[0], row[1]), default=None)
+        return None if newest is None else (newest[2], newest[3])
+
     def critiques(self, ids: Iterable[int] | None, *, upto: int | None = None) -> dict[int, Critique]:
         """Candidate id -> its latest critique.
 

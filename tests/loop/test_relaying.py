@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from loop_crew import NO_GATES, RankCritic, Series, Traits, world_crew
+from loop_crew import NO_GATES, QUESTIONS, RankCritic, Series, Traits, world_crew
 
 from gen_emerge import learned_axes
 from gen_emerge.archive import Archive, project
@@ -19,6 +20,7 @@ from gen_emerge.preference.axes import Learn
 from gen_emerge.relaying import settle
 from gen_emerge.retrace import retrace
 from gen_emerge.state import replay
+from gen_emerge.taste import elites_at
 from gen_emerge.types import RELAID, Axes, Question, Round
 
 EVERY = 8
@@ -60,6 +62,31 @@ def relaid_in(made: Series) -> list[int]:
 @pytest.fixture
 def made(series: Any) -> Series:
     return series(plan()).run(EVERY * 2 + 6)
+
+
+def test_what_elites_answer_anew_in_a_conversation_is_known_to_the_living_as_to_a_replay(series: Any) -> None:
+    made = series(plan(critic=RankCritic(lambda number: number * 7 % 6))).run(5)
+    settings = {"settings": {"other": 1}, "banks": {}, "versions": made.crew.versions}
+    made.store.add_input("config", settings, first_cycle=6)
+    made.reopen(questions=replace(QUESTIONS, hash="b" * 64)).run(EVERY + 1)
+    elites = [elite.candidate for elite in made.state.archive or ()]
+    stored = made.store.critiques(elites)
+    assert "b" * 64 in {critique.bank_hash for critique in stored.values()}
+    assert {c: made.live.known(c).critique for c in elites} == {c: stored.get(c) for c in elites}
+
+
+def test_who_held_a_cell_under_earlier_axes_is_found_again(made: Series) -> None:
+    """What somebody did with an image is set against an elite of that moment, however often the map was laid since."""
+    cycles = [5, EVERY + 2, EVERY * 2 + 4]
+    then = {}
+    state = replay([])
+    for outcome in made.store.history():
+        state.apply(outcome)
+        if outcome.cycle in cycles:
+            then[outcome.cycle] = [elite.candidate for elite in state.archive or ()]
+    assert len(relaid_in(made)) == 2 and all(then.values())
+    assert elites_at(made.store, cycles) == then
+    assert elites_at(made.store, []) == {}
 
 
 def test_the_map_is_relaid_at_the_boundary_that_was_written_down(made: Series) -> None:

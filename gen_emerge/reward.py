@@ -27,13 +27,13 @@ from gen_emerge.preference.head_fit import IMPLICIT, Judgements, fit_head
 from gen_emerge.preference.held_out import (
     COIN,
     LEAST_FORETOLD,
-    LEVEL,
     Foretold,
     Gain,
     HeldOut,
     foretell,
     gained,
     joined,
+    level_of,
     log_losses,
     weigh,
 )
@@ -53,6 +53,7 @@ class _Trained:
     found: Evidence
     deeds: Mapping[str, Any]
     rater: str | None
+    look: int
 
 
 def preview(root: Path, archive: Path, name: str, *, rater: str | None = None) -> dict[str, Any]:
@@ -177,6 +178,8 @@ def _train(house: House, rater: str | None) -> _Trained:
     )
     said = found.said
     _refuse_few(house.name, found, rater)
+    # Every version that was applied was a look; a preview decides nothing.
+    look = 1 + sum(item.payload["did"] == "applied" for item in house.store.inputs_of(KIND))
     rng = draw(config.seed, 0, 0, "reward")
     plain = foretell(found.looks, said, found.signals, rater=rater)
     told, deeds = plain, _deeds(found.did)
@@ -187,7 +190,8 @@ def _train(house: House, rater: str | None) -> _Trained:
         told = more if gain.low > 0.0 else plain
     return _Trained(
         head=fit_head(found.looks, joined(said, found.did) if deeds["used"] else said, rater=rater),
-        held=weigh(said, told, sure=config.reward.sure, rng=rng),
+        held=weigh(said, told, sure=config.reward.sure, rng=rng, look=look),
+        look=look,
         found=found,
         deeds=deeds,
         rater=rater,
@@ -233,7 +237,7 @@ def _object(trained: _Trained, config: SeriesConfig) -> dict[str, Any]:
     return {
         "rater": trained.rater,
         "active": held.better,
-        "why": _why(held),
+        "why": _why(held, level_of(trained.look)),
         "answers": {
             "comparisons": len(said),
             "ties": int(np.sum(said.outcome == 0)),
@@ -242,7 +246,7 @@ def _object(trained: _Trained, config: SeriesConfig) -> dict[str, Any]:
             "left_out": trained.found.left_out,
         },
         "held_out": {
-            "level": LEVEL,
+            "level": level_of(trained.look),
             "foretold": held.foretold,
             "left_out": held.left_out,
             "screens": held.screens,
@@ -261,14 +265,14 @@ def _object(trained: _Trained, config: SeriesConfig) -> dict[str, Any]:
     }
 
 
-def _why(held: HeldOut) -> str:
+def _why(held: HeldOut, level: float) -> str:
     if not held.enough:
         few = f"only {held.foretold} answers on {held.screens} screens could be foretold"
         return f"{few} by others that share no image with them"
     worst = min(held.gains, key=lambda name: (held.gains[name].low, name))
     gain = held.gains[worst]
     named = "a coin" if worst == COIN else f"the signal {worst}"
-    figures = f"{gain.value:+.3f} nats an answer, {LEVEL:.0%} between {gain.low:+.3f} and {gain.high:+.3f}"
+    figures = f"{gain.value:+.3f} nats an answer, {100 * level:.4g}% between {gain.low:+.3f} and {gain.high:+.3f}"
     if held.better:
         ahead = f"it foretells {held.foretold} held-out answers better than every signal"
         return f"{ahead}; least so against {named}: {figures}"

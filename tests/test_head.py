@@ -14,7 +14,7 @@ from gen_emerge.errors import BadInput
 from gen_emerge.preference import held_out
 from gen_emerge.preference.head import Looks, head_from, head_hash, make_basis
 from gen_emerge.preference.head_fit import IMPLICIT, Judgements, fit_head
-from gen_emerge.preference.held_out import blocks, foretell, gained, joined, weigh
+from gen_emerge.preference.held_out import blocks, foretell, gained, joined, level_of, weigh
 
 IMAGES = 120
 
@@ -288,6 +288,16 @@ def test_deeds_that_follow_a_taste_make_few_weak_answers_go_further() -> None:
         losses = [held_out.log_losses(each.head, won) for each in (plain, more)]
         gains.append(gained(losses[0] - losses[1], said.screen, np.random.default_rng(0)))
     assert sum(gain.low > 0 for gain in gains) >= 2
+
+
+def test_every_further_look_at_answers_must_be_surer() -> None:
+    assert [round(level_of(look), 4) for look in (1, 2, 3)] == [0.95, 0.9833, 0.9917]
+    assert sum((1.0 - level_of(look)) / 2.0 for look in range(1, 5_000)) < 0.05
+    said = answered(direction(images(3), 1), 150, 4)
+    told = foretell(images(3), said, {})
+    held = [weigh(said, told, sure=0.8, rng=np.random.default_rng(5), look=look) for look in (1, 20)]
+    assert held[0].gains["coin"].low > held[1].gains["coin"].low
+    assert held[0].gains["coin"].value == held[1].gains["coin"].value
 
 
 def test_only_the_raters_own_answers_are_foretold_for_their_head() -> None:

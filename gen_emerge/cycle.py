@@ -21,7 +21,7 @@ from gen_emerge.engines.local import Rendering, Shot
 from gen_emerge.heads import Known, Version
 from gen_emerge.live import Live
 from gen_emerge.places import descriptor_of
-from gen_emerge.recall import recall
+from gen_emerge.recall import embed_again, recall
 from gen_emerge.subject import Subject
 from gen_emerge.telling import figures
 from gen_emerge.types import (
@@ -128,9 +128,12 @@ class Draft:
         return subjects
 
     def locate(self, subject: Subject) -> None:
-        """Its descriptor and cell."""
+        """Its descriptor and cell. Whoever waited while another space came into force is embedded again first."""
         assert self.archive is not None
-        subject.descriptor = descriptor_of(self.archive.axes, subject.values, subject.embedding)
+        axes = self.archive.axes
+        if axes.learned and subject.embedding is None and subject.cycle != self.cycle:
+            embed_again(self.live, subject)
+        subject.descriptor = descriptor_of(axes, subject.values, subject.embedding, candidate=subject.id)
         subject.cell, subject.clipped = self.archive.locate(subject.descriptor)
 
     # ---- the critic -------------------------------------------------------------------------------------------

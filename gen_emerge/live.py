@@ -113,6 +113,7 @@ class Live:
         self.carried: dict[int, Embedding] = {}
         self._tried: dict[int, Embedding] | None = None
         self._moved_by = 0
+        self._moved_until = -1
         self._moved_to: dict[int, int] = {}
         self._cache = cache
         self._exhibits: dict[int, Exhibit] = {}
@@ -214,14 +215,14 @@ class Live:
         found = {int(candidate): vector for candidate, vector in zip(ids, vectors, strict=True)}
         missing = [candidate for candidate in accepted if candidate not in found]
         if missing:
-            self.carried = self._embed_again(missing)
+            self.carried = self.embed_again(missing)
             found |= {candidate: embedding.vector for candidate, embedding in self.carried.items()}
         for candidate in accepted:
             self._append(candidate, found[candidate])
         holders = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
         self.vectors = {candidate: found[candidate] for candidate in accepted if candidate in holders}
 
-    def _embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
+    def embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
         """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
         (scorer,) = (s for s in self.crew.scorers if "novelty" in s.roles)
         embeddings = self._tried_of(candidates)
@@ -258,7 +259,7 @@ class Live:
         if self.index is not None and subject.id in self.index:
             return
         if subject.embedding is None:
-            subject.embedding = self._embed_again([subject.id]).get(subject.id)
+            subject.embedding = self.embed_again([subject.id]).get(subject.id)
             subject.newly_embedded = True
         self._append(subject.id, subject.vector)
         self.joined.setdefault(cycle, []).append((subject.id, subject.cell))
@@ -290,14 +291,18 @@ class Live:
     def _moved(self, archive: Archive) -> Mapping[int, int]:
         """Candidate id -> cell under new axes, of everybody who held a cell or was accepted under the ones before."""
         if self._moved_by != archive.axes.version:
-            self._moved_by, self._moved_to = archive.axes.version, {}
-        held = self.state.archive.as_of(archive.since - 1).held_ever() if self.state.archive else frozenset[int]()
-        lately = {c for cycle, those in self.joined.items() if cycle < archive.since for c, _ in those}
-        wanted = sorted((held | lately) - self._moved_to.keys())
+            self._moved_by, self._moved_to, self._moved_until = archive.axes.version, {}, -1
+        found = {c for cycle, those in self.joined.items() if cycle < archive.since for c, _ in those}
+        until = min(self.state.cycle, archive.since - 1)
+        if self._moved_until != until and self.state.archive is not None:  # only a commit of before adds holders
+            found |= self.state.archive.as_of(until).held_ever()
+            self._moved_until = until
+        wanted = sorted(found - self._moved_to.keys())
         if wanted:
             begun = [subject for draft in self.ahead.values() for subject in (*draft.returning, *draft.batch)]
             own = {s.id: s for s in begun if s.embedding is not None}
-            points = {c: descriptor_of(archive.axes, own[c].values, own[c].embedding) for c in wanted if c in own}
+            mine = [own[c] for c in wanted if c in own]
+            points = {s.id: descriptor_of(archive.axes, s.values, s.embedding, candidate=s.id) for s in mine}
             points |= stored_descriptors(self.store, archive.axes, [c for c in wanted if c not in own])
             cells = archive.locate_all(points)
             self._moved_to |= {c: cells[c][0] if c in cells else -1 for c in wanted}

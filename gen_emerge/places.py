@@ -20,13 +20,16 @@ Descriptor = tuple[float, ...]
 _AT_ONCE = 4096
 
 
-def descriptor_of(axes: Axes, values: Mapping[str, float], embedding: Embedding | None) -> Descriptor:
+def descriptor_of(
+    axes: Axes, values: Mapping[str, float], embedding: Embedding | None, *, candidate: int
+) -> Descriptor:
     """(axes,) coordinates of one image.
 
     Args:
         axes: of the map.
         values: signal name -> raw value.
         embedding: needed for learned axes alone.
+        candidate: whose; only said where something is wrong.
 
     Raises:
         Damaged: learned axes, and the image has no embedding in the space that they are a projection of.
@@ -35,7 +38,10 @@ def descriptor_of(axes: Axes, values: Mapping[str, float], embedding: Embedding 
         return tuple(values[name] for name in axes.names)
     if embedding is None or embedding.space != axes.space:
         known = "none" if embedding is None else f"one in {embedding.space}"
-        raise Damaged(f"The axes of the map are a projection of {axes.space}, and an image has {known}.")
+        raise Damaged(
+            f"The axes of the map are a projection of {axes.space}, and image {candidate} has {known}.",
+            hint="Is its picture still there? `gen-emerge verify` names every file that is missing.",
+        )
     return _projected(axes, embedding.vector[None])[0]
 
 
@@ -84,15 +90,18 @@ def own_of_cell(
         joined: cycle -> (candidate, cell under the axes of that cycle) of those accepted in cycles after it.
         cells: gives the cells, under the axes of `archive`, of those who were located by earlier ones.
     """
+    then = standing.as_of(since) if standing is not None else None
+    another_map = then is not None and then.axes.version != archive.axes.version
+    earlier = another_map or any(those and cycle < archive.since for cycle, those in joined.items())
+    moved = cells() if earlier else {}
     lately = {
         candidate
         for cycle, those in joined.items()
         for candidate, where in those
-        if (where if cycle >= archive.since else cells().get(candidate)) == cell
+        if (where if cycle >= archive.since else moved.get(candidate)) == cell
     }
-    then = standing.as_of(since) if standing is not None else None
     if then is None:
         return frozenset(lately)
-    if then.axes.version == archive.axes.version:
+    if not another_map:
         return then.ever_held(cell, since) | lately
-    return frozenset(candidate for candidate in then.held_ever(since) if cells().get(candidate) == cell) | lately
+    return frozenset(candidate for candidate in then.held_ever(since) if moved.get(candidate) == cell) | lately

@@ -37,6 +37,16 @@ def recall(live: Live, ids: Sequence[int]) -> list[Subject]:
     ]
 
 
+def embed_again(live: Live, subject: Subject) -> None:
+    """Its embedding in the space of today's scorer, which is recorded with this cycle unless it is to be anyway.
+
+    What can no longer be embedded stays without: whoever needs the embedding says so.
+    """
+    carried = live.carried.get(subject.id)
+    subject.embedding = carried or live.embed_again([subject.id]).get(subject.id)
+    subject.newly_embedded = carried is None and subject.embedding is not None
+
+
 def measure_again(live: Live, subjects: Sequence[Subject]) -> dict[int, str]:
     """Measure what another version of a scorer measured, so that no two versions' numbers are put together.
 

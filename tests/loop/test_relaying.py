@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from loop_crew import NO_GATES, QUESTIONS, RankCritic, Series, Traits, world_crew
 
-from gen_emerge import learned_axes
+from gen_emerge import hearing, learned_axes
 from gen_emerge.archive import Archive, project
 from gen_emerge.audit import verify_history
 from gen_emerge.calibration.first import GateSetting
-from gen_emerge.places import own_of_cell
+from gen_emerge.errors import Damaged
+from gen_emerge.places import descriptor_of, own_of_cell
 from gen_emerge.preference.axes import Learn
 from gen_emerge.relaying import settle
 from gen_emerge.retrace import retrace
@@ -39,11 +41,11 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def plan(*, depth: int = 1, source: Any = "distance", critic: Any = None, **changes: Any) -> Any:
+def plan(*, depth: int = 1, source: Any = "distance", critic: Any = None, traits: Any = spread, **changes: Any) -> Any:
     beat = {"pipeline_depth": depth, "axes": ("x", "y")[:1], "dims": (8,), "cells": 8}
     usual = {"gates": GATES, "axes": Learn(source=source, every=EVERY)}
     critic = critic or RankCritic(lambda number: number * 7 % 6, immediate=True)
-    return world_crew(spread, rhythm=beat, critic=critic, **{**usual, **changes})
+    return world_crew(traits, critic=critic, **{**usual, **changes, "rhythm": {**beat, **changes.get("rhythm", {})}})
 
 
 def tables(made: Series) -> list[Any]:
@@ -225,9 +227,9 @@ def test_distances_are_retraced_across_a_relaid_map(made: Series) -> None:
 # ---- people's triplets -------------------------------------------------------------------------------------------
 
 
-def teach(made: Series, count: int, says: Any, *, first: int = 0) -> None:
+def teach(made: Series, count: int, says: Any, *, first: int = 0, among: Sequence[int] = ()) -> None:
     """A person answers so many triplets of accepted images."""
-    rng, accepted = np.random.default_rng(0), sorted(made.state.accepted)
+    rng, accepted = np.random.default_rng(0), sorted(among or made.state.accepted)
     for number in range(first, first + count):
         reference, a, b = (int(c) for c in rng.choice(accepted, 3, replace=False))
         images = {"reference": reference, "a": a, "b": b}
@@ -277,6 +279,33 @@ def test_few_triplets_teach_nothing(series: Any) -> None:
     teach(made, 59, by_two(made))
     made.run(EVERY + 4)
     assert relaid_in(made) == [] and [e for _, e in made.store.events() if e.kind == "axes"] == []
+
+
+def test_who_waited_for_a_human_since_another_space_is_embedded_again_when_let_in(series: Any) -> None:
+    def traits(number: int) -> Traits:
+        return replace(spread(number), quality=0.3 if number in (6, 7) else 0.5)
+
+    gates = {**GATES, "quality": GateSetting(lower=0.3, review=0.2)}
+    made = series(plan(traits=traits, gates=gates)).run(3)
+    waiting = [c for c, (status, _) in made.state.waiting.items() if status == "review"]
+    made.crew.generator.space = "world-2"
+    made.store.add_input("config", {"settings": {"other": 1}, "banks": {}}, first_cycle=4)
+    made.reopen().run(EVERY + 3)
+    assert len(waiting) == 2 and made.state.archive.axes.space == "world-2"
+    assert not len(made.store.embeddings(waiting, "world-2")[0])
+    for number, (candidate, word) in enumerate(zip(waiting, ("keep", "discard"), strict=True), start=90):
+        made.answer(made.ask_review(number, candidate), word)
+    made.run(EVERY + 6)
+    kept, gone = waiting
+    assert made.status(kept)[0] == "passed" and made.placements(kept) and made.status(gone)[0] == "rejected"
+    assert list(made.store.embeddings(waiting, "world-2")[0]) == [kept], "nobody looks again at what is discarded"
+    assert verify_history(made.store) == []
+
+
+def test_an_image_without_an_embedding_is_named_with_what_to_do() -> None:
+    with pytest.raises(Damaged, match="image 12 has none") as told:
+        descriptor_of(AXES, {}, None, candidate=12)
+    assert told.value.hint is not None and "gen-emerge verify" in told.value.hint
 
 
 def test_axes_learned_in_another_space_are_told_and_left(series: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gen_emerge.archive import project, ranges
 from gen_emerge.chance import draw
 from gen_emerge.cycle import Draft
-from gen_emerge.preference.axes import LEAST, HeldOut, basis_of, fit_axes, held_out, places_of
+from gen_emerge.preference.axes import FOLDS, LEAST, HeldOut, basis_of, fit_axes, held_out, places_of, sets_of
 from gen_emerge.preference.triplets import Triplet, decided, stand_in
 from gen_emerge.relaying import KIND
 from gen_emerge.types import Event, content_hash
@@ -41,6 +41,8 @@ def refit(draft: Draft) -> None:
     threes = places_of(ids, [(t.reference, t.nearer, t.farther) for t in asked])
     if len(threes) < LEAST or (fits and fits[-1]["evidence"] == evidence):
         return  # nothing new was answered
+    if sets_of(threes) < FOLDS:
+        return  # however many answers: nothing would be left to fit to, or to hold out
     axes = len(live.crew.rhythm.axes)
     basis = basis_of(vectors, axes)
     rng = draw(live.crew.rhythm.seed, draft.cycle, 0, "folds")

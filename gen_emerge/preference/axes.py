@@ -227,6 +227,11 @@ def held_out(
     )
 
 
+def sets_of(triplets: Places) -> int:
+    """How many different sets of three images (t, 3) triplets are about."""
+    return len(np.unique(np.sort(triplets, axis=1), axis=0))
+
+
 def _by_set(named: NDArray[np.float64], group: NDArray[np.int64]) -> float:
     return float((np.bincount(group, named) / np.bincount(group)).mean())
 

@@ -281,6 +281,17 @@ def test_few_triplets_teach_nothing(series: Any) -> None:
     assert relaid_in(made) == [] and [e for _, e in made.store.events() if e.kind == "axes"] == []
 
 
+@pytest.mark.parametrize("sets", [1, 4])
+def test_many_answers_about_the_same_few_sets_of_images_teach_nothing(series: Any, sets: int) -> None:
+    made = series(plan(source="triplets")).run(EVERY - 1)
+    for number in range(sets):
+        three = sorted(made.state.accepted)[number : number + 3]
+        teach(made, 60 // sets, lambda *_: "a", first=number * 60, among=three)
+    made.run(EVERY + 4)
+    assert relaid_in(made) == [] and [e for _, e in made.store.events() if e.kind == "axes"] == []
+    assert verify_history(made.store) == []
+
+
 def test_who_waited_for_a_human_since_another_space_is_embedded_again_when_let_in(series: Any) -> None:
     def traits(number: int) -> Traits:
         return replace(spread(number), quality=0.3 if number in (6, 7) else 0.5)

@@ -67,6 +67,7 @@ class _Walk:
         self._index = NoveltyIndex(None, len(next(iter(vectors.values()))))
         self._joined: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._moved_by = 0
+        self._moved_until = -1
         self._moved_to: dict[int, int] = {}
 
     def take(self, outcome: CycleOutcome, archive: Archive | None) -> None:
@@ -123,11 +124,14 @@ class _Walk:
     def _moved(self, archive: Archive) -> dict[int, int]:
         """As `Live._moved`."""
         if self._moved_by != archive.axes.version:
-            self._moved_by, self._moved_to = archive.axes.version, {}
-        held = self.state.archive.as_of(archive.since - 1).held_ever() if self.state.archive else frozenset[int]()
-        lately = {c for cycle, those in self._joined.items() if cycle < archive.since for c, _ in those}
-        wanted = sorted((held | lately) - self._moved_to.keys())
-        self._moved_to |= {**dict.fromkeys(wanted, -1), **self._cells(archive, wanted)}
+            self._moved_by, self._moved_to, self._moved_until = archive.axes.version, {}, -1
+        found = {c for cycle, those in self._joined.items() if cycle < archive.since for c, _ in those}
+        until = min(self.state.cycle, archive.since - 1)
+        if self._moved_until != until and self.state.archive is not None:
+            found |= self.state.archive.as_of(until).held_ever()
+            self._moved_until = until
+        if wanted := sorted(found - self._moved_to.keys()):
+            self._moved_to |= {**dict.fromkeys(wanted, -1), **self._cells(archive, wanted)}
         return self._moved_to
 
 

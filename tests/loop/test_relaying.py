@@ -416,6 +416,55 @@ def test_while_cycles_of_before_are_under_way_whoever_held_a_cell_may_be_near() 
     assert later == {1, 8}, "from the commit that re-laid the map on, its own cells count"
 
 
+def test_where_past_holders_lie_is_looked_up_once_an_image() -> None:
+    before = Archive(replace(AXES, version=1))
+    for number in range(1, 4):
+        (placement,) = settle(AXES, {number: (number + 0.5,)}, Says({}, {}), known=())
+        before.apply(placement, 3)
+    looked: list[int] = []
+
+    def cells() -> dict[int, int]:
+        looked.append(1)
+        return dict.fromkeys(range(1, 6), 0)
+
+    joined = {5: [(4, 3), (5, 3)]}
+    assert own_of_cell(Archive(AXES, since=7), before, 0, since=4, joined=joined, cells=cells) == {1, 2, 3, 4, 5}
+    assert len(looked) == 1
+    assert own_of_cell(before, before, 1, since=4, joined=joined, cells=cells) == {1} and len(looked) == 1
+
+
+def test_past_holders_are_gone_through_once_a_map(series: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = series(plan(depth=3)).run(EVERY + 8)
+    archive, through, held_ever = made.state.archive, list[int](), Archive.held_ever
+    assert archive.since == EVERY + 4, "challengers were proposed before the map was re-laid"
+
+    def counted(self: Archive, *until: float) -> frozenset[int]:
+        through.extend([] if until else [1])
+        return held_ever(self, *until)
+
+    monkeypatch.setattr(Archive, "held_ever", counted)
+    for cell in range(8):
+        made.live.neighbours_allowed(archive, cell, EVERY + 7)
+    assert len(through) <= 1
+    through.clear()
+    ids, vectors = made.store.embeddings(None, "world-1")
+    retrace(made.store, {int(n): v for n, v in zip(ids, vectors, strict=True)}, map(int, ids), depth=3)
+    assert len(through) <= 2, "once by the map that is re-laid, once to be located"
+
+
+def test_who_took_a_cell_since_new_axes_were_begun_is_among_past_holders(series: Any) -> None:
+    made = series(plan()).run(EVERY + 1)
+    later, early = made.state, replay(o for o in made.store.history() if o.cycle <= 2)
+    new = later.archive.held_ever() - early.archive.held_ever()
+    assert new, "somebody took a cell since"
+    ahead, cycle = Archive(replace(AXES, space="world-1", weights=((1.0, *[0.0] * 15),)), since=EVERY + 2), EVERY + 3
+    made.live.joined = {}
+    near = []
+    for made.live.state in (early, later):
+        near.append(frozenset[int]().union(*(made.live.neighbours_allowed(ahead, cell, cycle) for cell in range(4))))
+    assert near == [early.archive.held_ever(), later.archive.held_ever()]
+
+
 def test_a_projection_of_one_image_is_that_of_many_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
     weights, vectors = rng.normal(size=(3, 1792)), rng.normal(size=(50, 1792)).astype(np.float32)

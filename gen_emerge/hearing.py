@@ -20,7 +20,7 @@ from gen_emerge.cycle import Draft, NewAnswer
 from gen_emerge.fates import SELECTOR
 from gen_emerge.heads import KIND as REWARD
 from gen_emerge.imported import KIND
-from gen_emerge.placing import holder, put
+from gen_emerge.placing import holder, put, taken
 from gen_emerge.preference.rounds import Material, Screens, open_round
 from gen_emerge.preference.verdicts import as_duels, decisions, withdrawal
 from gen_emerge.protocols import RoundKind
@@ -236,8 +236,8 @@ def open_one(draft: Draft, kind: RoundKind | Literal["checkin"], reason: Literal
     decided = {resolution.candidate for resolution in draft.resolutions}
     displaced = {placement.incumbent for placement in draft.placements if placement.outcome == "won"}
     if draft.relaid and live.state.archive is not None:
-        holding = {holder(draft, placement.cell) for placement in draft.placements}
-        displaced |= {elite.candidate for elite in live.state.archive} - holding
+        # Every cell that is filled now was taken in this cycle.
+        displaced |= {elite.candidate for elite in live.state.archive} - set(taken(draft).values())
     return ask(
         kind,
         live.state,

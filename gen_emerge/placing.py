@@ -22,20 +22,31 @@ SIDE_PLACEMENT: Mapping[Side, PlacementOutcome] = {"left": "won", "right": "lost
 
 def challenge(draft: Draft) -> None:
     """Place every survivor: an empty cell takes it, a holder is met."""
-    live = draft.live
+    live, changed = draft.live, taken(draft)
     for subject in draft.survivors():
         if subject.critique is not None:
-            _place(draft, subject)
+            _place(draft, subject, changed)
     _meet_the_best(draft)
     live.remember(s.exhibit() for s in draft.survivors() if s.critique is not None)
     draft.events.extend(Event(kind="critic", message=trouble) for trouble in live.sitting.troubles(draft.cycle))
 
 
-def holder(draft: Draft, cell: int) -> int | None:
-    """Who holds a cell, this cycle's changes included."""
-    for placement in reversed(draft.placements):
-        if placement.cell == cell and placement.outcome in ("new", "won"):
-            return placement.candidate
+def taken(draft: Draft) -> dict[int, int]:
+    """Cell -> who holds it, of the cells that changed hands in this cycle."""
+    return {p.cell: p.candidate for p in draft.placements if p.outcome in ("new", "won")}
+
+
+def holder(draft: Draft, cell: int, changed: Mapping[int, int] | None = None) -> int | None:
+    """Who holds a cell, this cycle's changes included.
+
+    Args:
+        draft: of the cycle.
+        cell: of the map.
+        changed: what `taken` gives, where many cells are asked about; looked up where None.
+    """
+    changed = taken(draft) if changed is None else changed
+    if cell in changed:
+        return changed[cell]
     elite = draft.archive.holder(cell) if draft.archive else None
     return elite.candidate if elite else None
 
@@ -59,11 +70,13 @@ def put(draft: Draft, subject: Subject, outcome: PlacementOutcome, incumbent: in
         draft.settle(subject, "passed", "")
 
 
-def _place(draft: Draft, subject: Subject) -> None:
-    incumbent = holder(draft, subject.cell)
+def _place(draft: Draft, subject: Subject, changed: dict[int, int]) -> None:
+    """Places one; `changed` is kept as `taken` would give it."""
+    incumbent = holder(draft, subject.cell, changed)
     if incumbent == subject.id:
         return
     if incumbent is None:
+        changed[subject.cell] = subject.id
         put(draft, subject, "new", None, "empty")
         return
     side, reason = _winner(draft, subject, incumbent)
@@ -72,6 +85,8 @@ def _place(draft: Draft, subject: Subject) -> None:
         if (subject.status, subject.cause) != ("pending", "duel"):
             draft.settle(subject, "pending", "duel")
         return
+    if side == "left":
+        changed[subject.cell] = subject.id
     put(draft, subject, SIDE_PLACEMENT[side], incumbent, reason)
 
 

@@ -465,6 +465,49 @@ def test_who_took_a_cell_since_new_axes_were_begun_is_among_past_holders(series:
     assert near == [early.archive.held_ever(), later.archive.held_ever()]
 
 
+class Passes(list[Any]):
+    """A list that counts how often somebody goes through it."""
+
+    made = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.made += 1
+        return super().__iter__()
+
+    def __reversed__(self) -> Any:
+        self.made += 1
+        return super().__reversed__()
+
+
+def test_a_round_at_a_relaid_map_goes_through_the_places_a_few_times(
+    series: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    asks, opens = hearing.ask, hearing.open_one
+    settled: list[set[int]] = []
+
+    def opened(draft: Any, *how: Any) -> Any:
+        if draft.relaid:
+            draft.placements = Passes(draft.placements)
+            found = opens(draft, *how)
+            told.append((draft.placements.made, len(draft.placements)))
+            now: dict[int, int] = {p.cell: p.candidate for p in draft.placements if p.outcome in ("new", "won")}
+            elites = {elite.candidate for elite in draft.live.state.archive}
+            assert settled[-1] >= elites - set(now.values()) and not settled[-1] & set(now.values())
+            return found
+        return opens(draft, *how)
+
+    def asked(*args: Any, **how: Any) -> Any:
+        settled.append(set(how["settled"]))
+        return asks(*args, **how)
+
+    monkeypatch.setattr(hearing, "open_one", opened)
+    monkeypatch.setattr(hearing, "ask", asked)
+    series(plan(rhythm={"checkin_every": 1})).run(EVERY + 3)
+    ((passes, places),) = told
+    assert passes <= 3 < places
+
+
 def test_a_projection_of_one_image_is_that_of_many_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
     weights, vectors = rng.normal(size=(3, 1792)), rng.normal(size=(50, 1792)).astype(np.float32)

@@ -141,7 +141,7 @@ class Draft:
     def ask(self) -> None:
         """Only gate survivors are shown to the critic: at once, or in a conversation beside the loop."""
         if not self.live.sitting.immediate:
-            show, agenda = self.live.with_picture, self._agenda()
+            show, agenda = self.live.elites.with_picture, self._agenda()
             self._talk = self.live.sitting.converse(lambda: converse(self.live.sitting, agenda, show))
 
     def _agenda(self) -> Agenda:
@@ -157,11 +157,11 @@ class Draft:
                 continue  # humans spoke of the two since that commit: what they say decides
             sure = live.lagged.sure(self.cycle, subject.id, holder)
             if sure is None:
-                rivals[subject.id] = live.known(holder)
+                rivals[subject.id] = live.elites.known(holder)
             else:
                 self.sure_of[subject.id, holder] = sure
         number = self.best_before()
-        best = None if number is None else live.known(number)
+        best = None if number is None else live.elites.known(number)
         shown = [subject.exhibit(pixels=True) for subject in survivors]
         self._to_review = {exhibit.candidate for exhibit in to_review(live.sitting, shown, rivals, best)}
         others = [draft for draft in live.ahead.values() if draft.cycle < self.cycle]
@@ -183,7 +183,7 @@ class Draft:
                 known = subject.embedding
                 fits = known is not None and known.space == self.live.space
                 return Known(vector=known.vector, critique=subject.critique) if known is not None and fits else None
-        return self.live.look(candidate)
+        return self.live.elites.look(candidate)
 
     def decide(self, challenger: tuple[int, Known | None], holder: tuple[int, Known | None]) -> Duel | None:
         """The duel of two for a cell, where a head is in force that is sure about them."""

@@ -1,12 +1,12 @@
 """What a running series keeps in memory beside its state: who does the work, and indices too heavy to fold.
 
 Takes the crew, the store and the replayed state; gives the novelty index, the preference model, the critic's sitting
-and the exhibits of elites. All of it is derived: killed and rebuilt, it is the same.
+and what is kept of the elites. All of it is derived: killed and rebuilt, it is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from gen_emerge.album import Album
 from gen_emerge.archive import Archive
 from gen_emerge.asking import Sitting
+from gen_emerge.elites import Elites
 from gen_emerge.heads import KIND as REWARD
-from gen_emerge.heads import Heads, Known
+from gen_emerge.heads import Heads
 from gen_emerge.imported import KIND, Imports, room
 from gen_emerge.lagged import LaggedPreference
 from gen_emerge.novelty import NoveltyIndex
@@ -35,7 +36,6 @@ from gen_emerge.types import (
     Candidate,
     CycleRecord,
     Embedding,
-    Exhibit,
     Genome,
     Image,
     Pixels,
@@ -109,14 +109,13 @@ class Live:
         }
         self.index: NoveltyIndex | None = None
         self.space = crew.versions["novelty"]
-        self.vectors: dict[int, NDArray[np.float32]] = {}
+        self.elites = Elites(store, self._album, space=self.space, looks=not self.sitting.immediate)
         self.carried: dict[int, Embedding] = {}
         self._tried: dict[int, Embedding] | None = None
         self._moved_by = 0
         self._moved_until = -1
         self._moved_to: dict[int, int] = {}
         self._cache = cache
-        self._exhibits: dict[int, Exhibit] = {}
         self.proposals: dict[int, tuple[Proposal, ...]] = dict(store.pending_proposals(state.cycle))
         self.imports = Imports(store.inputs_of(KIND), known=self._proposed_before)
         self.unsaved: list[Proposal] = []
@@ -178,10 +177,7 @@ class Live:
         self.lagged.later(record.cycle, record.duels)
         self.joined.pop(record.cycle - self.crew.rhythm.pipeline_depth - 1, None)
         elites = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
-        self._follow_elites(elites, record)
-        for candidate, critique in record.critiques.items():
-            if (exhibit := self._exhibits.get(candidate)) is not None:
-                self._exhibits[candidate] = replace(exhibit, critique=critique)
+        self.elites.follow(elites, record)
         self.proposer.remember(c.genome for c in record.candidates if c.id in elites)
         for duel in record.duels:
             self.preference.add(duel)
@@ -220,7 +216,7 @@ class Live:
         for candidate in accepted:
             self._append(candidate, found[candidate])
         holders = {elite.candidate for elite in self.state.archive} if self.state.archive else set[int]()
-        self.vectors = {candidate: found[candidate] for candidate in accepted if candidate in holders}
+        self.elites.begin({candidate: found[candidate] for candidate in accepted if candidate in holders})
 
     def embed_again(self, candidates: Sequence[int]) -> dict[int, Embedding]:
         """Embeddings in the space of today's novelty scorer, for pictures that were embedded by another one."""
@@ -344,71 +340,6 @@ class Live:
             path = self._cache / "novelty.f16" if self._cache is not None else None
             self.index = NoveltyIndex(path, len(vector))
         self.index.add(candidate, vector)
-
-    # ---- elites --------------------------------------------------------------------------------------------------
-
-    def _follow_elites(self, elites: set[int], record: CycleRecord) -> None:
-        self._exhibits = {c: exhibit for c, exhibit in self._exhibits.items() if c in elites}
-        for candidate in elites - set(self.vectors):
-            embedding = record.embeddings.get(candidate)
-            if embedding is None or embedding.space != self.space:
-                _, vectors = self.store.embeddings([candidate], self.space)
-                if len(vectors):
-                    self.vectors[candidate] = vectors[0]
-            else:
-                self.vectors[candidate] = embedding.vector
-        for candidate in set(self.vectors) - elites:
-            del self.vectors[candidate]
-
-    def elite_vectors(self) -> NDArray[np.float32]:
-        """(elites, d) float32 embeddings of the elites, by candidate id."""
-        if not self.vectors:
-            return np.empty((0, 1), dtype=np.float32)
-        return np.stack([self.vectors[candidate] for candidate in sorted(self.vectors)])
-
-    def exhibit(self, candidate: int) -> Exhibit:
-        """What the critic is shown of a candidate of an earlier cycle: its picture too, unless it answers at once."""
-        return self.shown(self.known(candidate))
-
-    def known(self, candidate: int) -> Exhibit:
-        """The same without its picture."""
-        if candidate not in self._exhibits:
-            (found,) = self.store.candidates([candidate])
-            signals = self.store.signals([candidate]).get(candidate, {})
-            self._exhibits[candidate] = Exhibit(
-                candidate=candidate,
-                prompt=found.genome.prompt,
-                pixels=None,
-                signals={name: signal.value for name, signal in signals.items()},
-                critique=self.store.critiques([candidate]).get(candidate),
-            )
-        return self._exhibits[candidate]
-
-    def look(self, candidate: int) -> Known | None:
-        """What a head can know of a candidate of an earlier cycle; None where today's scorer has not embedded it."""
-        vector = self.vectors.get(candidate)
-        if vector is None:
-            _, found = self.store.embeddings([candidate], self.space)
-            if not len(found):
-                return None
-            vector = found[0]
-        return Known(vector=vector, critique=self.known(candidate).critique)
-
-    def shown(self, exhibit: Exhibit) -> Exhibit:
-        """With its picture, for a critic that looks at it; exhibits are kept without."""
-        return exhibit if self.sitting.immediate else self.with_picture(exhibit)
-
-    def with_picture(self, exhibit: Exhibit) -> Exhibit:
-        """The exhibit with its picture."""
-        if exhibit.pixels is not None:
-            return exhibit
-        (found,) = self.store.candidates([exhibit.candidate])
-        return replace(exhibit, pixels=self.picture(found)) if found.image else exhibit
-
-    def remember(self, exhibits: Iterable[Exhibit]) -> None:
-        """Keep this cycle's exhibits, without pixels, for the elites among them."""
-        for exhibit in exhibits:
-            self._exhibits[exhibit.candidate] = exhibit
 
 
 def _replaced(record: CycleRecord, **values: Any) -> CycleRecord:

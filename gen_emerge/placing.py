@@ -27,7 +27,7 @@ def challenge(draft: Draft) -> None:
         if subject.critique is not None:
             _place(draft, subject, changed)
     _meet_the_best(draft)
-    live.remember(s.exhibit() for s in draft.survivors() if s.critique is not None)
+    live.elites.remember(s.exhibit() for s in draft.survivors() if s.critique is not None)
     draft.events.extend(Event(kind="critic", message=trouble) for trouble in live.sitting.troubles(draft.cycle))
 
 
@@ -137,19 +137,19 @@ def _exhibit(draft: Draft, candidate: int) -> Exhibit:
     for subject in draft.returning + draft.batch:
         if subject.id == candidate:
             return _shown(draft, subject)
-    exhibit = draft.live.exhibit(candidate)
+    exhibit = draft.live.elites.exhibit(candidate)
     return exhibit if draft.live.sitting.current(exhibit.critique) else _renewed(draft, exhibit)
 
 
 def _renewed(draft: Draft, exhibit: Exhibit) -> Exhibit:
     """An elite that answered another bank, or another critic, is asked again before it is compared."""
-    asked = draft.live.with_picture(exhibit)
+    asked = draft.live.elites.with_picture(exhibit)
     critique = draft.live.sitting.review([asked], cycle=draft.cycle).get(exhibit.candidate)
     if critique is not None:
         draft.renewed[exhibit.candidate] = critique
-        draft.live.remember([replace(exhibit, pixels=None, critique=critique)])
+        draft.live.elites.remember([replace(exhibit, pixels=None, critique=critique)])
     return replace(exhibit, critique=critique)
 
 
 def _shown(draft: Draft, subject: Subject) -> Exhibit:
-    return draft.live.shown(subject.exhibit(pixels=not draft.live.sitting.immediate))
+    return draft.live.elites.shown(subject.exhibit(pixels=not draft.live.sitting.immediate))

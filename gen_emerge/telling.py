@@ -39,7 +39,7 @@ def figures(live: Live, cycle: int, batch: Sequence[Subject], filled: int) -> Ma
         two, of the batch's own images alone: imported ones say nothing of the series; every tenth cycle
         `elites_vendi`.
     """
-    vectors = live.elite_vectors()
+    vectors = live.elites.vectors()
     own = [s.vector for s in batch if s.embedding is not None and s.cause != SELECTOR and not s.genome.imported]
     found: dict[str, float | None] = {
         "cells_filled": float(filled),

@@ -35,12 +35,11 @@ from unittest import mock
 
 import numpy as np
 from bench_bradley_terry import processor
-from bench_loop import ROOT, Stock, signals
+from bench_loop import ROOT, Coins, Stock, signals
 
 from gen_emerge import chance
 from gen_emerge.config import parse
 from gen_emerge.crew import assemble
-from gen_emerge.critics.duels import better_answers
 from gen_emerge.engines.local import LocalEngine
 from gen_emerge.fakes import FakeScorer
 from gen_emerge.live import Live
@@ -54,7 +53,6 @@ from gen_emerge.types import (
     Answer,
     Critique,
     CycleRecord,
-    DuelReply,
     Embedding,
     Exhibit,
     Pixels,
@@ -136,11 +134,10 @@ class WorldScorer:
         return read
 
 
-class WorldCritic:
+class WorldCritic(Coins):
     """Answers each question by its own taste of the image and a counted error; duels by answers."""
 
     name = "world-1"
-    immediate = True
 
     def __init__(self, world: World, seed: int) -> None:
         self._world, self._seed = world, seed
@@ -161,11 +158,6 @@ class WorldCritic:
             summary="Of this world.",
             weaknesses=("a",) * 3,
         )
-
-    def duel(self, left: Exhibit, right: Exhibit, *, brief: str, bank: QuestionBank) -> DuelReply:
-        assert left.critique is not None and right.critique is not None
-        side = better_answers(left.critique.answers, right.critique.answers, bank)
-        return DuelReply(as_given=side, swapped=side)
 
 
 class Rater:

@@ -255,6 +255,8 @@ class DuelPreference:
         """Score predictions made before this verdict was known (prequential: Dawid 1984)."""
         at, verdicts, last = len(self._table), len(self._decided), self._weighings[-1]
         if at and verdicts == (weigh_again_at(last.verdicts) if last.verdicts else WEIGHED_FIRST):
+            for oracle in last.trials.values():
+                oracle.fit = None  # it has foretold all that it was for
             self._weighings.append(last := self._weigh(at, verdicts))
         if at and verdicts % HELD_OUT_BLOCK == 0:
             for earlier in self._oracles[-1:]:

@@ -740,8 +740,8 @@ def test_every_gate_that_failed_or_passed_is_recorded_for_every_measured_candida
 def test_the_vectors_of_elites_follow_the_map(series):
     made = series(world_crew(table(), critic=RankCritic(lambda n: n % 6, immediate=True))).run(6)
     elites = sorted(elite.candidate for elite in made.state.archive)
-    assert np.array_equal(made.live.elite_vectors(), np.stack([own_direction(n) for n in elites]))
-    assert np.array_equal(made.reopen().live.elite_vectors(), np.stack([own_direction(n) for n in elites]))
+    assert np.array_equal(made.live.elites.vectors(), np.stack([own_direction(n) for n in elites]))
+    assert np.array_equal(made.reopen().live.elites.vectors(), np.stack([own_direction(n) for n in elites]))
 
 
 def test_a_gate_that_is_off_lets_everything_through(series):

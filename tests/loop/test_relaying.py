@@ -74,7 +74,7 @@ def test_what_elites_answer_anew_in_a_conversation_is_known_to_the_living_as_to_
     elites = [elite.candidate for elite in made.state.archive or ()]
     stored = made.store.critiques(elites)
     assert "b" * 64 in {critique.bank_hash for critique in stored.values()}
-    assert {c: made.live.known(c).critique for c in elites} == {c: stored.get(c) for c in elites}
+    assert {c: made.live.elites.known(c).critique for c in elites} == {c: stored.get(c) for c in elites}
 
 
 def test_who_held_a_cell_under_earlier_axes_is_found_again(made: Series) -> None:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gen_emerge.store import Store
-from gen_emerge.types import Candidate
+import numpy as np
+
+from gen_emerge.store import Store, round_payload
+from gen_emerge.types import Candidate, Question, Round
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 PATIENCE = 180.0
@@ -218,6 +220,18 @@ class House:
             rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in names}
         files = {str(p): p.read_bytes() for p in sorted((self.folder(name) / "images").rglob("*")) if p.is_file()}
         return {"rows": rows, "files": files}
+
+
+def ask_pairs(store: Store, ids: Sequence[int], count: int, rng: np.random.Generator) -> list[Question]:
+    """One round of pairs by quality, drawn by chance from these images."""
+    questions: list[Question] = []
+    for number in range(count):
+        left, right = (int(c) for c in rng.choice(ids, 2, replace=False))
+        images = {"left": left, "right": right}
+        questions.append(Question(id=f"r900-{number}", kind="pair", ask="quality", prompt="p", images=images))
+    asked = Round(id="r900", cycle=store.committed(), reason="request", questions=tuple(questions))
+    store.add_input("round", round_payload(asked))
+    return questions
 
 
 def told(candidate: Candidate) -> tuple[Any, ...]:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from survive_tools import House
+from survive_tools import House, ask_pairs
 
-from gen_emerge.store import Store, round_payload
-from gen_emerge.types import Question, Round
+from gen_emerge.store import Store
 
 LOOP = {"cycles": 30, "warmup_cycles": 3}
 LOVED = "fine"
@@ -23,14 +22,7 @@ def answer(house: House) -> None:
     rng = np.random.default_rng(1)
     with Store.open(house.folder("night")) as store:
         scale = {c.id: c.genome.slots["scale"] for c in store.candidates() if c.image}
-        questions: list[Question] = []
-        for number in range(PAIRS):
-            left, right = (int(c) for c in rng.choice(sorted(scale), 2, replace=False))
-            images = {"left": left, "right": right}
-            questions.append(Question(id=f"r900-{number}", kind="pair", ask="quality", prompt="p", images=images))
-        asked = Round(id="r900", cycle=store.committed(), reason="request", questions=tuple(questions))
-        store.add_input("round", round_payload(asked))
-        for question in questions:
+        for question in ask_pairs(store, sorted(scale), PAIRS, rng):
             fine = [side for side, c in question.images.items() if scale[c] == LOVED]
             word = fine[0] if len(fine) == 1 else ("left", "right")[int(rng.integers(2))]
             told = {"question": question.id, "answer": word, "rater": "anna", "confidence": "sure", "seconds": 1.0}

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from survive_tools import House
+from survive_tools import House, ask_pairs
 
 from gen_emerge.heads import KIND
-from gen_emerge.store import Store, round_payload
-from gen_emerge.types import Question, Round
+from gen_emerge.store import Store
 
 LOOP = {"cycles": 30, "warmup_cycles": 3, "batch": 8}
 PAIRS = 200
@@ -25,15 +24,8 @@ def answer(house: House) -> None:
         numbers, vectors = store.embeddings(None, space)
         values = vectors @ rng.normal(size=vectors.shape[1])
         taste = dict(zip(numbers.tolist(), (4.0 * (values - values.mean()) / values.std()).tolist(), strict=True))
-        questions: list[Question] = []
-        for number in range(PAIRS):
-            left, right = (int(c) for c in rng.choice(sorted(taste), 2, replace=False))
-            images = {"left": left, "right": right}
-            questions.append(Question(id=f"r900-{number}", kind="pair", ask="quality", prompt="p", images=images))
-        asked = Round(id="r900", cycle=store.committed(), reason="request", questions=tuple(questions))
-        store.add_input("round", round_payload(asked))
         told: list[tuple[str, dict[str, str]]] = []
-        for question in questions:
+        for question in ask_pairs(store, sorted(taste), PAIRS, rng):
             odds = taste[question.images["left"]] - taste[question.images["right"]]
             word = "left" if rng.random() < 1 / (1 + np.exp(-odds)) else "right"
             told.append(("answer", {"question": question.id, "answer": word, "rater": "anna", "confidence": "sure"}))
